@@ -1,0 +1,5 @@
+//! What the operator said: text in, [`Config`] out, checked once.
+
+mod settings;
+
+pub use settings::*;

@@ -1,0 +1,275 @@
+//! The configuration as the program uses it: checked once, a type from there on.
+//!
+//! Nothing here is text any more. `raw` has the file's shape, `check` turns one into the other.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+/// Everything that one gateway is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients are accepted; at least one.
+    pub listen: Vec<Listen>,
+    /// Where operators are answered; `None` switches the admin listener off.
+    pub admin: Option<SocketAddr>,
+    /// The token that the admin listener's changing calls ask for.
+    pub admin_token: Option<String>,
+    /// Worker threads; `None` is one a core.
+    pub workers: Option<usize>,
+    /// How this gateway calls itself in `Via`, `Cache-Status` and `CDN-Loop`.
+    pub name: String,
+    /// The memory tier's bound, in bytes, overhead counted.
+    pub memory_bytes: u64,
+    /// What the gateway bounds toward clients.
+    pub limits: Limits,
+    /// Peers whose `X-Forwarded-*` and `Forwarded` are believed.
+    pub trusted_peers: Vec<Network>,
+    /// The access log, or none.
+    pub access_log: AccessLog,
+    /// Routes in the order in which they are written.
+    pub routes: Vec<Route>,
+}
+
+/// A place to accept clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP address, v4 or v6.
+    Tcp(SocketAddr),
+    /// A Unix socket's path.
+    Unix(PathBuf),
+}
+
+/// A range of addresses in CIDR form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its first address.
+    pub address: IpAddr,
+    /// How many leading bits count.
+    pub prefix_bits: u8,
+}
+
+/// The form of the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// None.
+    Off,
+    /// One readable line an exchange on standard output.
+    Text,
+    /// One JSON object an exchange on standard output.
+    Json,
+}
+
+/// Bounds toward clients.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once; beyond it the newest wait in the system's backlog.
+    pub connections_max: usize,
+    /// Exchanges at once; beyond it 503.
+    pub requests_max: usize,
+    /// Bytes of a request head.
+    pub head_bytes_max: usize,
+    /// Bytes of a request line or target.
+    pub target_bytes_max: usize,
+    /// Fields in a request head.
+    pub fields_max: usize,
+    /// Bytes of a request body that is passed on.
+    pub body_bytes_max: u64,
+    /// How long a whole request head may take from its first byte.
+    pub head_timeout: Duration,
+    /// How long a request body may say nothing.
+    pub body_timeout: Duration,
+    /// How long a connection may idle between requests.
+    pub idle_timeout: Duration,
+    /// How long a client may take none of an answer that waits for it.
+    pub send_timeout: Duration,
+    /// HTTP/2 streams at once on one connection.
+    pub streams_max: u32,
+    /// HTTP/2 streams that a peer may have reset before they were accepted, and after.
+    pub resets_max: usize,
+    /// How long a drain waits for exchanges under way.
+    pub drain_timeout: Duration,
+}
+
+/// What is done with requests for a host and a path.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name in logs and metrics.
+    pub name: String,
+    /// Which hosts.
+    pub host: HostPattern,
+    /// Which paths: a prefix, beginning with `/`.
+    pub path_prefix: String,
+    /// Where they lead.
+    pub upstream: UpstreamSettings,
+    /// What the cache key is made of.
+    pub key: forebay_semantics::key::Template,
+    /// What the rules of HTTP are told by the operator.
+    pub policy: forebay_semantics::Policy,
+    /// Bytes of a response that is kept; a longer one is passed through.
+    pub stored_body_bytes_max: u64,
+    /// Bytes of a request body that is digested into the key (for listed methods).
+    pub keyed_body_bytes_max: u64,
+    /// How long a follower waits for a leader's head before it goes itself.
+    pub collapse_wait: Duration,
+    /// Whether requests for one key share a fetch at all.
+    pub collapse: Switch,
+    /// How long a key that turned out not to be shareable is not collapsed.
+    pub hit_for_miss: Duration,
+    /// How long after a failed refresh the next one may start (P1.5).
+    pub retry_pause: Duration,
+    /// Early refresh before expiry: the factor beta of Vattani and others; 0 switches it off.
+    pub early_refresh: f64,
+    /// Variants kept under one key.
+    pub variants_max: usize,
+    /// Ranges answered in one response.
+    pub ranges_max: usize,
+    /// Changes to the request's fields before it goes to the origin.
+    pub request_fields: FieldChanges,
+    /// Changes to the response's fields before it goes to the client.
+    pub response_fields: FieldChanges,
+    /// The request field that skips the lookup and stores anew, with its secret (P1.9).
+    pub skip: Option<Skip>,
+    /// Whether `X-Cache` and `X-Store` are said beside `Cache-Status` (P1.11).
+    pub x_cache: Switch,
+    /// Whether the client's Host goes to the origin (P4.4), or the member's own name.
+    pub host_field: HostField,
+}
+
+/// Which hosts a route is for. Compared in lower case, without port and trailing dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPattern {
+    /// Every host.
+    Any,
+    /// This one.
+    Exact(String),
+    /// Every name below this one (`*.example.com` holds `example.com`).
+    Below(String),
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// Whose name the origin sees in `Host`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostField {
+    /// The one that the client asked for.
+    Client,
+    /// The member's own.
+    Member,
+}
+
+/// Fields taken away, then set.
+#[derive(Clone, Debug, Default)]
+pub struct FieldChanges {
+    /// Taken away first.
+    pub remove: Vec<HeaderName>,
+    /// Set after that, in place of whatever was there.
+    pub set: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Who may skip the lookup, and how he says so.
+#[derive(Clone, Debug)]
+pub struct Skip {
+    /// The request field.
+    pub field: HeaderName,
+    /// What it must say; `None` only with a list of peers.
+    pub secret: Option<String>,
+    /// Peers that may; empty with a secret means any.
+    pub peers: Vec<Network>,
+}
+
+/// An upstream: members and how to talk to them.
+#[derive(Clone, Debug)]
+pub struct UpstreamSettings {
+    /// Its members; at least one.
+    pub members: Vec<MemberSettings>,
+    /// How long connecting may take, names and TLS included (P4.5: 10 s).
+    pub connect_timeout: Duration,
+    /// How long sending may make no progress (P4.5: 30 s).
+    pub send_timeout: Duration,
+    /// How long the response head may take, and each pause in its body (P4.5: 30 s).
+    pub read_timeout: Duration,
+    /// Idle connections kept to a member.
+    pub idle_connections_max: usize,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// Connections at once to a member; beyond it requests wait within `connect_timeout`.
+    pub connections_max: usize,
+    /// Bytes of a response head.
+    pub head_bytes_max: usize,
+    /// Certificate authorities beside the system's, as a PEM file.
+    pub ca_file: Option<PathBuf>,
+    /// How often a name is resolved again.
+    pub resolve_interval: Duration,
+}
+
+/// One origin server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberSettings {
+    /// How it is spoken to.
+    pub scheme: MemberScheme,
+    /// Its name or address, without brackets; for `Unix`, a path.
+    pub host: String,
+    /// Its port; 0 for `Unix`.
+    pub port: u16,
+}
+
+/// How a member is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberScheme {
+    /// HTTP/1.1 in the clear.
+    Http,
+    /// HTTP/2 with prior knowledge in the clear.
+    H2c,
+    /// TLS; HTTP/2 or HTTP/1.1 by ALPN.
+    Https,
+    /// HTTP/1.1 over a Unix socket.
+    Unix,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections_max: 16_384,
+            requests_max: 16_384,
+            head_bytes_max: 64 * 1024,
+            target_bytes_max: 16 * 1024,
+            fields_max: 128,
+            body_bytes_max: 1 << 30,
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(30),
+            streams_max: 128,
+            resets_max: 32,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl UpstreamSettings {
+    /// The defaults (P4.5) for these members.
+    pub fn to(members: Vec<MemberSettings>) -> Self {
+        UpstreamSettings {
+            members,
+            connect_timeout: Duration::from_secs(10),
+            send_timeout: Duration::from_secs(30),
+            read_timeout: Duration::from_secs(30),
+            idle_connections_max: 64,
+            idle_timeout: Duration::from_secs(60),
+            connections_max: 1024,
+            head_bytes_max: 64 * 1024,
+            ca_file: None,
+            resolve_interval: Duration::from_secs(10),
+        }
+    }
+}
