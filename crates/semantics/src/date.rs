@@ -44,6 +44,10 @@ impl Timestamp {
     }
 }
 
+/// The beginning of 2020, where a moment of our time is needed and any will do. Two-digit years
+/// then end with 2069.
+pub(crate) const MODERN: Timestamp = Timestamp::from_unix_seconds(1_577_836_800);
+
 /// The last second that an HTTP date can say: the end of the year 9999.
 const LAST_SECOND: u64 = 253_402_300_799;
 
@@ -58,9 +62,7 @@ pub fn http_date(at: Timestamp) -> String {
 /// A two-digit year below 70 is in this century. Where it is known what time it is, use
 /// [`parse_http_date_at`].
 pub fn parse_http_date(value: &[u8]) -> Option<Timestamp> {
-    // From here, 2069 is the last year that is no more than fifty years ahead.
-    const PIVOT: Timestamp = Timestamp::from_unix_seconds(1_577_836_800);
-    parse_http_date_at(value, PIVOT)
+    parse_http_date_at(value, MODERN)
 }
 
 /// The moment that a date says; a two-digit year is read as RFC 9110 section 5.6.7 says: what

@@ -113,6 +113,11 @@ pub fn is_never_stored(name: &HeaderName) -> bool {
         || matches!(name.as_str(), "proxy-connection" | "proxy-authentication-info")
 }
 
+/// Whether a field sets cookies, and so is meant for one client.
+pub fn sets_cookies(name: &HeaderName) -> bool {
+    *name == header::SET_COOKIE || name.as_str() == "set-cookie2"
+}
+
 /// Whether `Connection` names this field (RFC 9110 section 7.6.1).
 pub fn is_named_by_connection(fields: &HeaderMap, name: &HeaderName) -> bool {
     members_of(fields, &header::CONNECTION)

@@ -6,6 +6,7 @@
 pub mod cache_control;
 pub mod date;
 pub mod fields;
+pub mod freshness;
 pub mod invalidation;
 pub mod key;
 pub mod policy;

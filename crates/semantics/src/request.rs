@@ -2,8 +2,8 @@
 //!
 //! A request is read once, into `Asked`, without an allocation: this is on the path of every hit.
 
-use http::header::{self, HeaderMap};
 use http::Method;
+use http::header::{self, HeaderMap};
 
 use crate::cache_control::{RequestDirectives, Seconds};
 use crate::policy::{ClientDirectives, Policy};
