@@ -4,6 +4,8 @@
 //! input.
 
 pub mod cache_control;
+#[cfg(test)]
+pub(crate) mod case;
 pub mod date;
 pub mod fields;
 pub mod freshness;
