@@ -4,9 +4,13 @@
 //! input.
 
 pub mod date;
+pub mod etag;
 pub mod key;
+pub mod partial;
 pub mod policy;
+pub mod range;
 pub mod status;
+pub mod validation;
 
 pub use date::Timestamp;
 pub use policy::Policy;
