@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 pub use detail::Detail;
 
-/// Bytes of a key that are shown; the rest is left out.
-pub const KEY_BYTES_MAX: usize = 256;
+/// Bytes of a string (a key, mostly) that are shown; the rest is left out.
+pub const STRING_BYTES_MAX: usize = 256;
 
 /// The greatest number of a structured field (RFC 9651 section 3.3.1).
 const INTEGER_MAX: i64 = 999_999_999_999_999;
@@ -206,7 +206,7 @@ fn is_token(text: &[u8]) -> bool {
 fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.push(b'"');
-    for byte in text.bytes().take(KEY_BYTES_MAX) {
+    for byte in text.bytes().take(STRING_BYTES_MAX) {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b' '..=b'~' => out.push(byte),

@@ -129,10 +129,8 @@ fn is_wanted(request: &HeaderMap, stored: &Validators<'_>) -> bool {
     if request.contains_key(header::IF_MATCH) {
         return etag::lists(request, &header::IF_MATCH, stored.tag(), Comparison::Strong);
     }
-    match (date_of(request, &header::IF_UNMODIFIED_SINCE), stored.modified()) {
-        (Some(limit), Some(modified)) => modified <= limit,
-        (None, _) | (_, None) => true,
-    }
+    let Some(limit) = date_of(request, &header::IF_UNMODIFIED_SINCE) else { return true };
+    stored.modified().is_none_or(|modified| modified <= limit)
 }
 
 /// `If-Modified-Since` (RFC 9110 section 13.1.3). Where the response does not say when it was

@@ -67,7 +67,8 @@ fn head(
     total: u64,
 ) -> Bytes {
     let mut head = format!("{before}--{boundary}\r\n").into_bytes();
-    if let Some(content_type) = content_type {
+    // One that could end its own line is left out.
+    if let Some(content_type) = content_type.filter(|it| HeaderValue::from_bytes(it).is_ok()) {
         head.extend_from_slice(b"Content-Type: ");
         head.extend_from_slice(content_type);
         head.extend_from_slice(b"\r\n");
