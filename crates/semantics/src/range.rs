@@ -39,7 +39,7 @@ pub enum Ranged {
 impl ByteRange {
     /// How many bytes it holds.
     pub const fn length(self) -> u64 {
-        (self.last - self.first).saturating_add(1)
+        self.last.saturating_sub(self.first).saturating_add(1)
     }
 
     /// `bytes 0-4/10`, for a part of so many bytes.
