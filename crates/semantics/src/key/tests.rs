@@ -360,8 +360,59 @@ fn key_of(parts: &Parts) -> Vec<u8> {
     out
 }
 
+/// Reads a key of `key_of` back, from its bytes alone: what can be read back is injective.
+fn read_back(mut key: &[u8]) -> Parts {
+    let key = &mut key;
+    let secure = take(key, 1)[0] == Kind::Https as u8;
+    let host = text(piece(key));
+    let port = u16::from_be_bytes(take(key, 2).try_into().unwrap());
+    assert_eq!((take(key, 1)[0], piece(key)), (Kind::Method as u8, &b"GET"[..]));
+    assert_eq!(take(key, 1)[0], Kind::Path as u8);
+    let path = text(piece(key));
+    let has_query = take(key, 1)[0] == Kind::QueryWhole as u8;
+    let query = has_query.then(|| text(piece(key)));
+    assert_eq!(take(key, 1)[0], Kind::QueryParameters as u8);
+    for _ in 0..number(key) {
+        piece(key);
+    }
+    assert_eq!((take(key, 1)[0], piece(key)), (Kind::Field as u8, &b"x-a"[..]));
+    let lines = (0..number(key)).map(|_| piece(key).to_vec()).collect();
+    let has_cookie = take(key, 1)[0] == Kind::Cookie as u8;
+    assert_eq!(piece(key), b"c");
+    let cookie = has_cookie.then(|| piece(key).to_vec());
+    assert!(key.is_empty());
+    (secure, host, port, path, query, lines, cookie)
+}
+
+fn take<'a>(key: &mut &'a [u8], count: usize) -> &'a [u8] {
+    let (taken, rest) = key.split_at(count);
+    *key = rest;
+    taken
+}
+
+fn number(key: &mut &[u8]) -> usize {
+    let byte = take(key, 1)[0];
+    if byte < 0x80 { byte.into() } else { usize::from(byte & 0x7f) | number(key) << 7 }
+}
+
+fn piece<'a>(key: &mut &'a [u8]) -> &'a [u8] {
+    let length = number(key);
+    take(key, length)
+}
+
+fn text(bytes: &[u8]) -> String {
+    str::from_utf8(bytes).unwrap().into()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_key_says_every_part_of_its_request(parts in parts(), long in "[a-z]{0,400}") {
+        let mut parts = parts;
+        parts.3.push_str(&long);
+        prop_assert_eq!(read_back(&key_of(&parts)), parts);
+    }
 
     #[test]
     fn different_parts_never_make_the_same_key(left in parts(), right in parts()) {
