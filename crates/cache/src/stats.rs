@@ -1,0 +1,4 @@
+//! Counts.
+/// All counts at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {}
