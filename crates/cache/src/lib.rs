@@ -22,13 +22,13 @@ pub mod tier;
 
 pub use body::{Body, BodyWriter, End, Limits, Reader, Whole};
 pub use budget::Budget;
-pub use cache::{Cache, Ending, Found, Joined, Refresh};
+pub use cache::{Cache, Found, Joined, Refresh};
 pub use clock::{Clock, Timestamp};
 pub use entry::{Entry, Head, Key};
 pub use error::{Broken, NobodyReads, TierFailure};
-pub use flight::{Flight, Follower};
-pub use memory::{Admitted, Memory};
+pub use flight::{Ending, Flight, Follower};
+pub use memory::Memory;
 pub use options::Options;
 pub use refresh::early_refresh;
-pub use stats::Snapshot;
-pub use tier::Tier;
+pub use stats::{Snapshot, TierSnapshot};
+pub use tier::{Admitted, Answer, Tier};

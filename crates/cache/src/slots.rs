@@ -41,6 +41,10 @@ impl<T> Slots<T> {
         self.places.iter_mut().flatten()
     }
 
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        self.places.into_iter().flatten()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
