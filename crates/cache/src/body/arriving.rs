@@ -95,7 +95,7 @@ impl Arriving {
     /// What a reader may have next; it has had it then.
     pub(super) fn take_slice(&mut self, place: usize, range: &Range<u64>) -> Option<Bytes> {
         let index = self.chunks.partition_point(|chunk| chunk.piece.end() <= range.start);
-        let slice = self.chunks.get(index).filter(|_| range.start < self.len)?.piece.cut(range);
+        let slice = self.chunks.get(index)?.piece.cut(range);
         if let Some(reader) = self.readers.at(place) {
             reader.at = range.start + slice.len() as u64;
         }
