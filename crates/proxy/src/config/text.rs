@@ -1,60 +1,57 @@
 //! Single words of an operator, as flags and configuration file both write them: sizes, time spans,
 //! addresses, members. Each function reads one text and says why it cannot.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+mod amount;
+mod place;
 
-use super::{AccessLog, Admin, HostPattern, Listen, MemberSettings, Network};
+use std::fmt;
+
+pub use amount::{SPAN_MAX, in_bytes, in_time, size, span};
+pub use place::{admin, host, listen, member, network, path_prefix};
+
+use super::AccessLog;
+use super::nearest::nearest;
 
 /// Why a text cannot be read: what is wrong with it, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// What is wrong.
     pub why: String,
-    /// What is allowed.
+    /// What is allowed, and what was probably meant.
     pub allowed: Option<String>,
 }
 
-/// A size in bytes: `64KiB`, `256MiB`, `1GB`.
-pub fn size(text: &str) -> Result<u64, Refusal> {
-    unimplemented!("{text}")
+/// A refusal that says what is allowed.
+pub(super) fn refuse<T>(why: impl Into<String>, allowed: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { why: why.into(), allowed: Some(allowed.into()) })
 }
 
-/// A time span: `250ms`, `10s`, `5m`, `1h30m`, `1d`.
-pub fn span(text: &str) -> Result<Duration, Refusal> {
-    unimplemented!("{text}")
+/// One of these words.
+pub(super) fn word<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, Refusal> {
+    if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+        return Ok(*meaning);
+    }
+    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    refuse("no such word", meant(text, &known, "allowed"))
 }
 
-/// A place to accept clients: `127.0.0.1:8080`, `[::1]:8080`, `unix:/path`.
-pub fn listen(text: &str) -> Result<Listen, Refusal> {
-    unimplemented!("{text}")
+/// What is allowed, after the word that was probably meant.
+pub(super) fn meant(text: &str, known: &[&str], said: &str) -> String {
+    let all: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
+    let all = format!("{said}: {}", all.join(", "));
+    match nearest(text, known.iter().copied()) {
+        Some(word) => format!("did you mean `{word}`? {all}"),
+        None => all,
+    }
 }
 
-/// Where operators are answered: an address, or `off`.
-pub fn admin(text: &str) -> Result<Admin, Refusal> {
-    unimplemented!("{text}")
-}
-
-/// An origin server: `http://host:port`, `https://host`, `h2c://host:port`, `unix:/path` or
-/// `host:port`.
-pub fn member(text: &str) -> Result<MemberSettings, Refusal> {
-    unimplemented!("{text}")
-}
-
-/// A range of addresses: `10.0.0.0/8`, `::1`.
-pub fn network(text: &str) -> Result<Network, Refusal> {
-    unimplemented!("{text}")
-}
-
-/// Which hosts a route is for: `example.com`, `*.example.com`, `*`.
-pub fn host(text: &str) -> Result<HostPattern, Refusal> {
-    unimplemented!("{text}")
-}
+/// The words for the access log.
+pub(super) const ACCESS_LOG: &[(&str, AccessLog)] =
+    &[("off", AccessLog::Off), ("text", AccessLog::Text), ("json", AccessLog::Json)];
 
 /// The form of the access log: `off`, `text`, `json`.
 pub fn access_log(text: &str) -> Result<AccessLog, Refusal> {
-    unimplemented!("{text}")
+    word(text, ACCESS_LOG)
 }
 
 impl fmt::Display for Refusal {
@@ -68,3 +65,6 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests;
