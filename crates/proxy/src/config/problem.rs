@@ -58,7 +58,7 @@ impl Problem {
 impl Problems {
     /// These problems of the file `name` with this text.
     pub(super) fn new(name: &str, text: &str, mut list: Vec<Problem>) -> Self {
-        list.sort_by_key(|problem| problem.place.as_ref().map(|place| place.start));
+        list.sort_by_key(|problem| problem.place.as_ref().map_or(usize::MAX, |place| place.start));
         list.truncate(PROBLEMS_MAX);
         for place in list.iter_mut().filter_map(|problem| problem.place.as_mut()) {
             *place = on_characters(text, place.clone());
