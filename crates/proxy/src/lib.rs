@@ -2,3 +2,5 @@
 
 pub mod answer;
 pub mod config;
+pub mod failure;
+pub mod upstream;
