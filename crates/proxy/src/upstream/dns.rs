@@ -52,7 +52,7 @@ impl std::fmt::Display for NotResolved {
 impl std::error::Error for NotResolved {}
 
 /// The names that were asked for. As many as the configuration has members.
-pub struct Names {
+pub(super) struct Names {
     resolver: Arc<dyn Resolve>,
     interval: Duration,
     known: Mutex<HashMap<String, Known>>,
@@ -69,13 +69,17 @@ struct Known {
 
 impl Names {
     /// Nothing known yet; answers older than `interval` are asked for again.
-    pub fn new(resolver: Arc<dyn Resolve>, interval: Duration) -> Self {
+    pub(super) fn new(resolver: Arc<dyn Resolve>, interval: Duration) -> Self {
         Names { resolver, interval, known: Mutex::default() }
     }
 
     /// The addresses of a host, in turn a different one first. Waits for the resolver only when
     /// nothing is known; dropped then, the next caller asks anew.
-    pub async fn addresses(self: &Arc<Self>, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    pub(super) async fn addresses(
+        self: &Arc<Self>,
+        host: &str,
+        port: u16,
+    ) -> io::Result<Vec<SocketAddr>> {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
@@ -89,7 +93,7 @@ impl Names {
     }
 
     /// Counts the answers in which an address of the one before is gone.
-    pub fn generation(self: &Arc<Self>, host: &str) -> u64 {
+    pub(super) fn generation(self: &Arc<Self>, host: &str) -> u64 {
         if host.parse::<IpAddr>().is_ok() {
             return 0;
         }
