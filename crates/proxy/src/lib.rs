@@ -4,4 +4,6 @@ pub mod answer;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod failure;
 pub mod route;
+pub mod upstream;
