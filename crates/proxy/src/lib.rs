@@ -6,4 +6,5 @@ pub mod commands;
 pub mod config;
 pub mod failure;
 pub mod route;
+pub mod server;
 pub mod upstream;
