@@ -22,7 +22,8 @@ use crate::options::Options;
 use crate::stats::{Snapshot, Stats};
 use crate::tier::Tier;
 use level::Level;
-use removals::{Mark, Removals};
+pub use removals::Mark;
+use removals::Removals;
 
 /// Entries that a sweep looks at before it lets others run.
 const SWEEP_STEP: usize = 256;
@@ -203,7 +204,19 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
 
     /// A body within this cache's limits and budget, and its writer.
     pub fn arriving(&self, expected_len: Option<u64>) -> (BodyWriter, Body) {
-        Body::arriving(self.parts.limits, &self.parts.budget, expected_len)
+        self.arriving_within(u64::MAX, expected_len)
+    }
+
+    /// As [`Cache::arriving`], kept only up to so many bytes if that is less.
+    pub fn arriving_within(
+        &self,
+        kept_bytes_max: u64,
+        expected_len: Option<u64>,
+    ) -> (BodyWriter, Body) {
+        let limits = self.parts.limits;
+        let kept_bytes_max = limits.kept_bytes_max.min(kept_bytes_max);
+        let limits = Limits { kept_bytes_max, ..limits };
+        Body::arriving(limits, &self.parts.budget, expected_len)
     }
 
     /// Ends a flight well, at head time: all who wait, and who come while the body arrives, read
@@ -248,9 +261,39 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
 
     /// Keeps a whole entry without a flight, in memory at once and below behind it.
     pub fn insert(&self, key: &Key, entry: &Arc<Entry<H>>) {
-        let mark = self.parts.removals.mark(key.as_bytes());
+        self.insert_unless_removed(key, entry, key.as_bytes(), self.mark(key.as_bytes()));
+    }
+
+    /// How often the key was removed until now. Taken before a fetch without a flight.
+    pub fn mark(&self, key: &[u8]) -> Mark {
+        self.parts.removals.mark(key)
+    }
+
+    /// As [`Cache::insert`], unless `marked` was removed since `mark` was taken; says whether the
+    /// entry is in memory. A removal while this runs wins.
+    pub fn insert_unless_removed(
+        &self,
+        key: &Key,
+        entry: &Arc<Entry<H>>,
+        marked: &[u8],
+        mark: Mark,
+    ) -> bool {
+        if self.mark(marked) != mark {
+            return false;
+        }
+        let own = self.mark(key.as_bytes());
         self.parts.memory.insert(key, entry);
-        self.put_below(key, entry, self.parts.below.len(), mark);
+        if self.mark(marked) != mark {
+            self.parts.memory.remove_this(key.as_bytes(), entry);
+            return false;
+        }
+        self.put_below(key, entry, self.parts.below.len(), own);
+        true
+    }
+
+    /// Ends a flight well with an entry that is kept already: all who wait get it.
+    pub fn hand_over(&self, flight: Flight<H, F>, entry: &Arc<Entry<H>>) {
+        drop(flight.withdraw(Arc::clone(entry)));
     }
 
     /// Gives an entry a new head over the same body, if it is still the one that memory holds.

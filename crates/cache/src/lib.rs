@@ -22,7 +22,7 @@ pub mod tier;
 
 pub use body::{Body, BodyWriter, End, Limits, Reader, Whole};
 pub use budget::Budget;
-pub use cache::{Cache, Found, Joined, Refresh};
+pub use cache::{Cache, Found, Joined, Mark, Refresh};
 pub use clock::{Clock, Timestamp};
 pub use entry::{Entry, Head, Key};
 pub use error::{Broken, NobodyReads, TierFailure};

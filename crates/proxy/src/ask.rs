@@ -136,9 +136,9 @@ impl Ask {
         let (nothing, ok) = (Validators::default(), StatusCode::OK);
         let max = self.lane.route.ranges_max;
         match range::wanted(&Method::GET, ok, &self.fields, &nothing, u64::MAX, max) {
-            Ranged::Whole | Ranged::Unsatisfiable(_) => false,
-            Ranged::One(wanted, _) => wanted.first > bytes,
-            Ranged::Many(wanted, _) => wanted.iter().any(|range| range.first > bytes),
+            Ranged::Whole | Ranged::Unsatisfiable => false,
+            Ranged::One(wanted) => wanted.first > bytes,
+            Ranged::Many(wanted) => wanted.iter().any(|range| range.first > bytes),
         }
     }
 

@@ -243,7 +243,7 @@ impl Story<'_> {
     }
 
     fn served(&self, seen: &Seen, detail: Option<&'static str>, now: Timestamp) -> Judged {
-        let alone = Judged::Alone((Forward::Request, Some("precondition")));
+        let alone = Judged::Alone((Forward::Request, Some(Detail::Precondition.word())));
         let Some((entry, response)) = seen.stored() else { return alone };
         let said = CacheStatus { detail, ..hit(self.gateway, response.stored.ttl_seconds(now)) };
         Reply::from_entry(self.ask, entry, response, said, now).map_or(alone, Judged::Reply)

@@ -276,7 +276,7 @@ impl Fetch {
             is_shareable(&self.asked(&None), kept, &route.policy, self.gateway.now())
         });
         match is_shareable {
-            true => flight.hand_over(Arc::clone(entry)),
+            true => self.gateway.cache().hand_over(flight, entry),
             false => flight.decline(route.hit_for_miss),
         }
     }
@@ -300,7 +300,7 @@ impl Fetch {
             // Evicted meanwhile, and still good: the body is here.
             let head = Kept::Response(self.freshened(kept, arrived));
             let fresh = Arc::new(Entry::new(head, entry.body().clone(), until));
-            cache.insert_since(&key, &fresh, arrived.mark);
+            cache.insert_unless_removed(&key, &fresh, &self.ask.key, arrived.mark);
             Some(fresh)
         });
         if let Some(index) = self.seen.index() {
@@ -310,10 +310,10 @@ impl Fetch {
     }
 
     fn freshened(&self, kept: &KeptResponse, arrived: &Arrived) -> KeptResponse {
-        let (policy, asked) = (&self.ask.lane.route.policy, self.asked(&None));
+        let policy = &self.ask.lane.route.policy;
         let (fields, at) = (arrived.response.headers(), arrived.received_at);
         KeptResponse {
-            stored: kept.stored.freshen(policy, &asked, fields, arrived.requested_at, at),
+            stored: kept.stored.freshen(policy, fields, arrived.requested_at, at),
             fits: kept.fits.clone(),
             fetch_duration: arrived.received_at.since(arrived.requested_at),
         }
@@ -384,9 +384,9 @@ impl Fetch {
             return;
         }
         let (policy, fields) = (&self.ask.lane.route.policy, arrived.response.headers());
-        let (asked, length) = (self.asked(&None), entry.body().len_known().unwrap_or(0));
+        let length = entry.body().len_known().unwrap_or(0);
         let (from, at) = (arrived.requested_at, arrived.received_at);
-        let effect = kept.stored.freshened_by_head(policy, &asked, fields, length, from, at);
+        let effect = kept.stored.freshened_by_head(policy, fields, length, from, at);
         let stored = match effect {
             HeadEffect::Freshened(stored) | HeadEffect::MadeStale(stored) => stored,
         };

@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::config::{Config, Route};
 use crate::exchange;
 use crate::kept::Cache;
-use crate::route::{Routed, Table};
+use crate::route::Table;
 use crate::server::{Request, ServerStats, Service};
 use crate::telemetry::Telemetry;
 use crate::upstream::{Connect, Upstream, UpstreamError};
@@ -46,8 +46,8 @@ pub struct Lane {
     pub upstream: Arc<Upstream>,
 }
 
-impl Routed for Lane {
-    fn route(&self) -> &Route {
+impl AsRef<Route> for Lane {
+    fn as_ref(&self) -> &Route {
         &self.route
     }
 }
@@ -84,7 +84,7 @@ impl Gateway {
         let name = Box::leak(config.name.clone().into_boxed_str());
         Ok(Gateway(Arc::new(State {
             table,
-            cache: Cache::new(options, clock),
+            cache: Cache::new(&options, clock),
             telemetry,
             stats,
             name,

@@ -53,16 +53,24 @@ pub struct KeptNow {
 pub struct Rest {
     body: OriginBody,
     writer: BodyWriter,
-    insert: Option<(Key, KeptEntry, Mark)>,
+    insert: Option<Insert>,
+}
+
+/// An entry that no flight brings into the cache.
+struct Insert {
+    key: Key,
+    entry: KeptEntry,
+    primary: Vec<u8>,
+    mark: Mark,
 }
 
 impl Rest {
     /// Brings the body in, and the entry into the cache where no flight does so.
     pub async fn run(self, gateway: &Gateway) {
         let end = stream::pump(self.body, self.writer).await;
-        if let (Some((key, entry, mark)), Some(End::Whole)) = (self.insert, end) {
-            gateway.cache().insert_since(&key, &entry, mark);
-        }
+        let (Some(insert), Some(End::Whole)) = (self.insert, end) else { return };
+        let Insert { key, entry, primary, mark } = insert;
+        gateway.cache().insert_unless_removed(&key, &entry, &primary, mark);
     }
 }
 
@@ -92,8 +100,9 @@ impl Keeping<'_> {
             }
             (Some(key), None) => {
                 let entry = Arc::new(Entry::new(kept, body, until));
-                let insert = Some((key, Arc::clone(&entry), self.mark));
-                KeptNow { entry, stored: true, rest: rest(insert) }
+                let (primary, mark) = (self.ask.key.clone(), self.mark);
+                let insert = Insert { key, entry: Arc::clone(&entry), primary, mark };
+                KeptNow { entry, stored: true, rest: rest(Some(insert)) }
             }
             (None, flight) => {
                 if let Some(flight) = flight {
@@ -111,7 +120,7 @@ impl Keeping<'_> {
         let until = kept.keep_until();
         let entry = Arc::new(Entry::new(Kept::Response(kept), body, until));
         if let Some(key) = key {
-            self.gateway.cache().insert_since(&key, &entry, self.mark);
+            self.gateway.cache().insert_unless_removed(&key, &entry, &self.ask.key, self.mark);
         }
         entry
     }
@@ -157,7 +166,8 @@ impl Keeping<'_> {
         let until = longest.map_or(until, |index| until.max(index.keep_until()));
         let head = Kept::Variants(variants);
         let index = Arc::new(Entry::new(head, Body::empty(), until.plus(INDEX_LONGER)));
-        if !cache.insert_since(&Key::from(ask.key.as_slice()), &index, self.mark) {
+        let key = Key::from(ask.key.as_slice());
+        if !cache.insert_unless_removed(&key, &index, &ask.key, self.mark) {
             return None;
         }
         self.forget(taken.dropped);

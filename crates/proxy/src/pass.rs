@@ -10,7 +10,7 @@ use forebay_semantics::invalidation::spoiled;
 use forebay_semantics::request::{Extent, MethodClass};
 use forebay_semantics::status::{CacheStatus, Detail, Forward, Source};
 use forebay_semantics::storing::{Storing, storing_for_get};
-use forebay_semantics::{Asked, Timestamp, range, validation};
+use forebay_semantics::{Timestamp, range, validation};
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -79,7 +79,8 @@ fn get_answered_by(ask: &Ask, response: &Response<OriginBody>) -> Option<Ask> {
         Storing::Decline(_) => return None,
     }
     let key = ask.key_for(&target)?;
-    let asked = Asked { method: MethodClass::Get, extent: Extent::Whole, ..ask.asked };
+    let mut asked = ask.asked;
+    (asked.method, asked.extent) = (MethodClass::Get, Extent::Whole);
     let mut get = Ask { method: Method::GET, asked, key, ..ask.clone() };
     // The client's conditions were the origin's to judge, and it has.
     validation::remove_conditions(&mut get.fields);

@@ -4,8 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use forebay_cache::{Body, Reader};
-use forebay_semantics::range::{self, ByteRange, Ranged};
-use forebay_semantics::range::multipart::Multipart;
+use forebay_semantics::range::{self, ByteRange, Multipart, Ranged};
 use forebay_semantics::status::{CacheStatus, Source};
 use forebay_semantics::validation::{self, Outcome, Validators};
 use forebay_semantics::{Stored, Timestamp};
@@ -46,11 +45,14 @@ pub fn from_entry(ask: &Ask, entry: &KeptEntry, response: &KeptResponse) -> Resp
         Outcome::PreconditionFailed => return Responded::Unwanted,
         Outcome::Proceed => {}
     }
-    match ranged(ask, stored, &validators, entry.body()) {
+    let Some((wanted, total)) = ranged(ask, stored, &validators, entry.body()) else {
+        return whole(ask, stored, entry.body());
+    };
+    match wanted {
         Ranged::Whole => whole(ask, stored, entry.body()),
-        Ranged::Unsatisfiable(total) => Responded::Answer(unsatisfiable(total)),
-        Ranged::One(range, total) => one_range(stored, entry.body(), range, total),
-        Ranged::Many(ranges, total) => many_ranges(ask, stored, entry.body(), &ranges, total),
+        Ranged::Unsatisfiable => Responded::Answer(unsatisfiable(total)),
+        Ranged::One(range) => one_range(stored, entry.body(), range, total),
+        Ranged::Many(ranges) => many_ranges(ask, stored, entry.body(), &ranges, total),
     }
 }
 
@@ -82,14 +84,20 @@ fn outcome(ask: &Ask, stored: &Stored, validators: &Validators<'_>) -> Outcome {
     validation::evaluate(&ask.method, stored.status(), &ask.fields, validators)
 }
 
-fn ranged(ask: &Ask, stored: &Stored, validators: &Validators<'_>, body: &Body) -> Ranged {
+/// Which part is wanted, and the length of the whole. Without a length nothing can be said of a
+/// part; the whole answers as well.
+fn ranged(
+    ask: &Ask,
+    stored: &Stored,
+    validators: &Validators<'_>,
+    body: &Body,
+) -> Option<(Ranged, u64)> {
     if !ask.fields.contains_key(header::RANGE) {
-        return Ranged::Whole;
+        return None;
     }
-    // Without a length nothing can be said of a part; the whole answers as well.
-    let Some(total) = body.len_known() else { return Ranged::Whole };
-    let max = ask.lane.route.ranges_max;
-    range::wanted(&ask.method, stored.status(), &ask.fields, validators, total, max)
+    let (total, max) = (body.len_known()?, ask.lane.route.ranges_max);
+    let status = stored.status();
+    Some((range::wanted(&ask.method, status, &ask.fields, validators, total, max), total))
 }
 
 fn whole(ask: &Ask, stored: &Stored, body: &Body) -> Responded {

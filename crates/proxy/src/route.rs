@@ -17,58 +17,60 @@ use crate::config::{HostPattern, Route};
 /// 2.3.4), so that no client makes the search of wildcards long.
 pub const HOST_BYTES_MAX: usize = 255;
 
-/// A snapshot of all routes.
-#[derive(Debug, Default)]
-pub struct Table {
-    exact: HashMap<String, Paths>,
-    below: HashMap<String, Paths>,
-    any: Paths,
+/// A snapshot of all routes, or of what each was made into.
+#[derive(Debug)]
+pub struct Table<R = Route> {
+    exact: HashMap<String, Paths<R>>,
+    below: HashMap<String, Paths<R>>,
+    any: Paths<R>,
 }
 
 /// The routes of one host pattern, the longest prefix first.
-type Paths = Vec<Arc<Route>>;
+type Paths<R> = Vec<Arc<R>>;
 
-impl Table {
+impl<R: AsRef<Route>> Table<R> {
     /// The table of these routes. Of two for the same host and prefix the first wins.
-    pub fn new(routes: Vec<Arc<Route>>) -> Self {
-        let mut table = Table::default();
+    pub fn new(routes: Vec<Arc<R>>) -> Self {
+        let (exact, below) = (HashMap::new(), HashMap::new());
+        let mut table = Table { exact, below, any: Vec::new() };
         for route in routes {
             table.add(route);
         }
         table
     }
 
-    fn add(&mut self, route: Arc<Route>) {
+    fn add(&mut self, added: Arc<R>) {
+        let route = added.as_ref().as_ref();
         let paths = match &route.host {
             HostPattern::Any => &mut self.any,
             HostPattern::Exact(host) => self.exact.entry(host.clone()).or_default(),
             HostPattern::Below(host) => self.below.entry(host.clone()).or_default(),
         };
         let length = route.path_prefix.len();
-        let place = paths.partition_point(|other| other.path_prefix.len() >= length);
-        paths.insert(place, route);
+        let place = paths.partition_point(|other| prefix(other).len() >= length);
+        paths.insert(place, added);
     }
 
     /// The route for a host (as `normal_host` gives it) and a raw path.
-    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<Route>> {
+    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<R>> {
         self.by_name(host, path).or_else(|| longest(&self.any, path))
     }
 
-    fn by_name(&self, host: &str, path: &str) -> Option<&Arc<Route>> {
+    fn by_name(&self, host: &str, path: &str) -> Option<&Arc<R>> {
         if host.len() > HOST_BYTES_MAX {
             return None;
         }
         self.by_exact(host, path).or_else(|| self.by_wildcard(host, path))
     }
 
-    fn by_exact(&self, host: &str, path: &str) -> Option<&Arc<Route>> {
+    fn by_exact(&self, host: &str, path: &str) -> Option<&Arc<R>> {
         if self.exact.is_empty() {
             return None;
         }
         longest(self.exact.get(host)?, path)
     }
 
-    fn by_wildcard(&self, host: &str, path: &str) -> Option<&Arc<Route>> {
+    fn by_wildcard(&self, host: &str, path: &str) -> Option<&Arc<R>> {
         if self.below.is_empty() {
             return None;
         }
@@ -77,8 +79,18 @@ impl Table {
     }
 }
 
-fn longest<'a>(paths: &'a Paths, path: &str) -> Option<&'a Arc<Route>> {
-    paths.iter().find(|route| path.starts_with(route.path_prefix.as_str()))
+fn longest<'a, R: AsRef<Route>>(paths: &'a Paths<R>, path: &str) -> Option<&'a Arc<R>> {
+    paths.iter().find(|route| path.starts_with(prefix(route)))
+}
+
+fn prefix<R: AsRef<Route>>(route: &Arc<R>) -> &str {
+    &route.as_ref().as_ref().path_prefix
+}
+
+impl AsRef<Route> for Route {
+    fn as_ref(&self) -> &Route {
+        self
+    }
 }
 
 /// A host as the table compares it, from what a client sent: lower case, without port and trailing

@@ -24,7 +24,7 @@ pub fn arriving(reader: Reader, length: Option<u64>) -> AnswerBody {
 /// A whole body that is held in several pieces, or that has trailers.
 pub fn whole(whole: &Whole) -> AnswerBody {
     let trailers = whole.trailer().map(|block| Frame::trailers(fields_of(block)));
-    let data = whole.chunks().to_vec().into_iter().map(Frame::data);
+    let data = whole.slices(0..u64::MAX).collect::<Vec<_>>().into_iter().map(Frame::data);
     let frames = data.chain(trailers).map(Ok::<_, BodyError>);
     let body = StreamBody::new(futures_util::stream::iter(frames));
     AnswerBody::Stream { length: Some(whole.len()), frames: body.boxed_unsync() }
@@ -62,8 +62,7 @@ pub async fn pump(mut body: OriginBody, mut writer: BodyWriter) -> Option<End> {
                 return None;
             }
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) if writer.push(data).is_err() => return None,
-                Ok(_) => {}
+                Ok(data) => writer.push(data).ok()?,
                 Err(frame) => trailer = frame.into_trailers().ok().and_then(|map| block_of(&map)),
             },
         }

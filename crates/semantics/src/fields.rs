@@ -11,6 +11,11 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub struct FieldBlock(Bytes);
 
 impl FieldBlock {
+    /// A block that is in wire form already: whole lines, names in lower case.
+    pub fn from_wire(lines: Bytes) -> Self {
+        FieldBlock(lines)
+    }
+
     /// All of these fields. The order of names is the map's, that of a name's lines is kept.
     pub fn from_map(fields: &HeaderMap) -> Self {
         Self::from_map_where(fields, |_| true)

@@ -155,6 +155,23 @@ impl Variants {
         etags
     }
 
+    /// Appends what a request says in the fields that the newest variant nominates, normalised.
+    /// Requests that write the same want the same variant, as far as can be known before the
+    /// origin has answered.
+    pub fn write_wanted(&self, request: &HeaderMap, out: &mut Vec<u8>) {
+        let Some(newest) = self.list.first() else { return };
+        for nominated in &newest.selecting {
+            let Some(_) = request.get(&nominated.name) else {
+                out.push(0);
+                continue;
+            };
+            let value = normal::of(&nominated.name, request);
+            out.push(1);
+            out.extend_from_slice(&(value.len() as u64).to_be_bytes());
+            out.extend_from_slice(&value);
+        }
+    }
+
     /// The variants, newest first.
     pub fn iter(&self) -> impl Iterator<Item = &Variant> {
         self.list.iter()

@@ -12,9 +12,9 @@ pub(super) struct Removals {
     hasher: RandomState,
 }
 
-/// What the counter said at one moment.
+/// How often a key, or one that shares its counter, had been removed at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark(u64);
+pub struct Mark(u64);
 
 impl Removals {
     pub(super) fn new() -> Self {

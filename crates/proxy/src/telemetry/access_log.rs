@@ -108,7 +108,7 @@ fn json_line(record: &Record) -> Vec<u8> {
         "status": record.status.as_u16(),
         "body_bytes": record.body_bytes,
         "duration_ms": record.duration.as_secs_f64() * 1000.0,
-        "route": record.route,
+        "route": record.route.as_deref(),
         "cache_status": record.cache_status(),
         "result": Outcome::from(&record.cache).word(),
         "detail": record.cache.detail,

@@ -40,7 +40,7 @@ fn a_status_is_written_as_the_rfc_shows() {
         ttl: Some(30),
         stored: true,
         collapsed: true,
-        detail: Some(Detail::Revalidated.word()),
+        detail: Some(Detail::HitForMiss.word()),
         ..forward(Forward::Stale)
     };
     check(
