@@ -2,6 +2,7 @@
 //!
 //! Read [`exchange`] first: it is the story of one request.
 
+pub mod admin;
 pub mod answer;
 pub mod ask;
 pub mod cli;

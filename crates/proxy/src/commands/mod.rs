@@ -2,3 +2,5 @@
 
 pub mod check;
 pub mod completions;
+pub mod demo;
+pub mod run;

@@ -33,7 +33,6 @@ pub struct Metrics {
     origin_requests: AtomicU64,
     origin_failures: Mutex<BTreeMap<&'static str, u64>>,
     refreshes: AtomicU64,
-    panics: AtomicU64,
 }
 
 #[derive(Default)]
@@ -84,11 +83,6 @@ impl Metrics {
         self.refreshes.fetch_add(1, Relaxed);
     }
 
-    /// Counts one exchange that ended in a panic.
-    pub fn panicked(&self) {
-        self.panics.fetch_add(1, Relaxed);
-    }
-
     /// Requests that were answered so far, by outcome.
     pub fn exchanges(&self, outcome: Outcome) -> u64 {
         self.exchanges[outcome.place()].iter().map(|count| count.load(Relaxed)).sum()
@@ -108,7 +102,6 @@ impl Metrics {
             ("forebay_response_body_bytes_total", "Body bytes sent to clients.", &self.body_bytes),
             ("forebay_origin_requests_total", "Requests sent to origins.", &self.origin_requests),
             ("forebay_refreshes_total", "Refreshes begun behind an answer.", &self.refreshes),
-            ("forebay_panics_total", "Exchanges that ended in a panic.", &self.panics),
         ];
         for (name, help, value) in counters {
             write_single(&mut text, name, help, "counter", value.load(Relaxed));

@@ -1,0 +1,159 @@
+//! `forebay run`: a gateway in the foreground, until it is told to end.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{IsTerminal, Write, stderr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use forebay_cache::Clock;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::admin::{Admin, Phase};
+use crate::cli::RunArgs;
+use crate::commands::check;
+use crate::config::{self, Colours, Config, Limits, Listen};
+use crate::gateway::Gateway;
+use crate::server::{Drained, Server};
+use crate::telemetry::{AccessLog, Telemetry};
+use crate::upstream::{Connect, Network, SystemResolver};
+
+/// Connections to the admin listener at once.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// Runs a gateway; 0 when it was told to end, 1 when it could not begin.
+pub fn run(args: &RunArgs) -> ExitCode {
+    trace_to_stderr();
+    let config = match config::from_run(args) {
+        Ok(config) => config,
+        Err(problems) => {
+            let is_plain = !stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some();
+            say(&problems.human(if is_plain { Colours::Off } else { Colours::On }));
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime(config.workers)
+        .map_err(|cause| cannot("start the runtime", cause))
+        .and_then(|runtime| runtime.block_on(serve(config, told_to_end(), || {})));
+    match done {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(message) => {
+            say(&format!("forebay: {message}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The runtime on which a gateway runs.
+pub fn runtime(workers: Option<usize>) -> std::io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = workers {
+        builder.worker_threads(workers);
+    }
+    builder.enable_all().build()
+}
+
+/// Serves until `end` is ready, then drains. `ready` is called when clients are accepted.
+pub async fn serve(
+    config: Config,
+    end: impl Future<Output = ()>,
+    ready: impl FnOnce(),
+) -> Result<Drained, String> {
+    let clients = Server::bind(&config.listen, &config.limits).map_err(|cause| cause.to_string())?;
+    let operators = bind_admin(&config)?;
+    let telemetry =
+        Telemetry { metrics: Arc::default(), access_log: AccessLog::on_stdout(config.access_log) };
+    let connect: Arc<dyn Connect> = Arc::new(Network::new(Arc::new(SystemResolver)));
+    let clock = Clock::system();
+    let stats = clients.stats();
+    let gateway = Gateway::new(config, clock, &connect, telemetry, stats)
+        .map_err(|cause| cause.to_string())?;
+    say(&banner(&gateway, clients.listening(), operators.as_ref()));
+    let (phase, watched) = watch::channel(Phase::Serving);
+    let sweeper = gateway.clone();
+    tokio::spawn(async move { sweeper.sweep().await });
+    if let Some(operators) = operators {
+        let admin = Admin::new(gateway.clone(), watched);
+        tokio::spawn(async move { operators.serve(admin, std::future::pending()).await });
+    }
+    ready();
+    let draining = async {
+        end.await;
+        // Who watches the other end may be gone already.
+        let _ = phase.send(Phase::Draining);
+        say("forebay: draining; a second signal ends it at once\n");
+    };
+    tokio::select! {
+        drained = clients.serve(gateway, draining) => Ok(drained),
+        () = told_twice() => Err("ended at once, with exchanges under way".to_owned()),
+    }
+}
+
+fn bind_admin(config: &Config) -> Result<Option<Server>, String> {
+    let Some(address) = config.admin else { return Ok(None) };
+    let limits = Limits { connections_max: ADMIN_CONNECTIONS_MAX, ..config.limits.clone() };
+    Server::bind(&[Listen::Tcp(address)], &limits).map(Some).map_err(|cause| cause.to_string())
+}
+
+/// Where it listens, what it keeps and where, and how to see why something was a miss.
+fn banner(gateway: &Gateway, clients: &[Listen], operators: Option<&Server>) -> String {
+    let mut shown = gateway.config().clone();
+    shown.listen = clients.to_vec();
+    let mut text = format!("forebay {}\n{}", env!("CARGO_PKG_VERSION"), check::summary(&shown));
+    if let Some(Listen::Tcp(address)) = operators.and_then(|server| server.listening().first()) {
+        text += &format!("metrics     http://{address}/metrics\n");
+    }
+    if let Some(Listen::Tcp(address)) = clients.first() {
+        text += &format!(
+            "why a miss  curl -sI http://{address}/ | grep -i cache-status   (or --log text)\n"
+        );
+    }
+    text
+}
+
+/// SIGTERM or SIGINT.
+pub async fn told_to_end() {
+    let (Ok(mut term), Ok(mut int)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+async fn told_twice() {
+    let (Ok(mut term), Ok(mut int)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    for _ in 0..2 {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    }
+}
+
+/// Everything that is not the access log goes to standard error; `RUST_LOG` says how much.
+fn trace_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // Whoever has set another subscriber wants that one.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).try_init();
+}
+
+fn cannot(tried: &str, cause: impl fmt::Display) -> String {
+    format!("cannot {tried}: {cause}")
+}
+
+/// Writes to standard error; who has closed the other end does not want to read it.
+fn say(text: &str) {
+    let mut to = stderr();
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}
