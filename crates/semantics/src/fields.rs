@@ -169,4 +169,4 @@ impl Quotes {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
