@@ -17,6 +17,8 @@ pub mod reuse;
 pub mod status;
 pub mod stored;
 pub mod storing;
+#[cfg(test)]
+mod suite;
 pub mod variants;
 
 pub use date::Timestamp;

@@ -8,7 +8,7 @@ fn heard(text: &str) -> CacheControl {
     CacheControl::of_response(&fields(text), &[HeaderName::from_static("cdn-cache-control")])
 }
 
-fn named(names: &[&'static str]) -> Vec<HeaderName> {
+fn named(names: &[&'static str]) -> NameSet {
     names.iter().map(|name| HeaderName::from_static(name)).collect()
 }
 
@@ -125,7 +125,7 @@ fn a_targeted_field_may_name_fields_and_deny() {
 
 #[test]
 fn the_first_targeted_field_that_parses_wins() {
-    let list = named(&["forebay-cache-control", "cdn-cache-control"]);
+    let list = ["forebay-cache-control", "cdn-cache-control"].map(HeaderName::from_static);
     let head = fields(
         "forebay-cache-control: broken= | cdn-cache-control: max-age=5 | cache-control: no-store",
     );
@@ -186,7 +186,7 @@ proptest! {
             head.insert("pragma", value);
         }
         CacheControl::of_response(&head, &[]);
-        CacheControl::of_response(&head, &named(&["cdn-cache-control"]));
+        CacheControl::of_response(&head, &[HeaderName::from_static("cdn-cache-control")]);
         RequestDirectives::of(&head);
     }
 

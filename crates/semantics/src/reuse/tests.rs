@@ -26,7 +26,12 @@ fn fresh_is_served_and_stale_is_validated() {
             ("cache-control: max-age=10", "HEAD", 9, Reuse::Serve),
             ("cache-control: max-age=10", "GET", 10, STALE),
             ("cache-control: max-age=10", "GET authorization: x", 9, Reuse::Serve),
-            ("cache-control: max-age=10, no-cache", "GET", 0, Reuse::Revalidate(RevalidateReason::NoCache)),
+            (
+                "cache-control: max-age=10, no-cache",
+                "GET",
+                0,
+                Reuse::Revalidate(RevalidateReason::NoCache),
+            ),
             ("cache-control: max-age=10, no-cache=\"a\"", "GET", 0, Reuse::Serve),
         ],
     );
@@ -34,8 +39,7 @@ fn fresh_is_served_and_stale_is_validated() {
 
 #[test]
 fn a_window_is_the_responses_own_else_the_operators() {
-    let policy =
-        Policy { stale_while_revalidate: Duration::from_secs(5), ..Policy::default() };
+    let policy = Policy { stale_while_revalidate: Duration::from_secs(5), ..Policy::default() };
     check(
         &policy,
         &[
@@ -51,8 +55,7 @@ fn a_window_is_the_responses_own_else_the_operators() {
 
 #[test]
 fn what_demands_validation_closes_the_stale_window() {
-    let policy =
-        Policy { stale_while_revalidate: Duration::from_secs(5), ..obeying() };
+    let policy = Policy { stale_while_revalidate: Duration::from_secs(5), ..obeying() };
     for directive in ["must-revalidate", "proxy-revalidate", "s-maxage=10"] {
         let response = format!("cache-control: max-age=10, stale-while-revalidate=60, {directive}");
         let all = "GET cache-control: max-stale";
@@ -75,12 +78,22 @@ fn an_obeyed_client_chooses_how_old_is_too_old() {
             (ten, "GET cache-control: max-age=5", 5, Reuse::Serve),
             (ten, "GET cache-control: max-age=5", 6, too_old),
             (ten, "GET cache-control: min-fresh=5", 5, Reuse::Serve),
-            (ten, "GET cache-control: min-fresh=5", 6, Reuse::Revalidate(RevalidateReason::RequestMinFresh)),
+            (
+                ten,
+                "GET cache-control: min-fresh=5",
+                6,
+                Reuse::Revalidate(RevalidateReason::RequestMinFresh),
+            ),
             (ten, "GET cache-control: max-stale=5", 15, Reuse::Serve),
             (ten, "GET cache-control: max-stale=5", 16, STALE),
             (ten, "GET cache-control: max-stale", 999_999, Reuse::Serve),
             (ten, "GET cache-control: max-stale=x", 11, STALE),
-            ("cache-control: max-age=10, immutable", "GET cache-control: max-age=0", 5, Reuse::Serve),
+            (
+                "cache-control: max-age=10, immutable",
+                "GET cache-control: max-age=0",
+                5,
+                Reuse::Serve,
+            ),
             ("cache-control: max-age=10, immutable", "GET cache-control: max-age=0", 11, too_old),
             ("cache-control: max-age=10, immutable", no_cache, 5, wanted),
             (
@@ -130,8 +143,7 @@ fn stale_answers_in_place_of_a_failure_unless_it_is_forbidden() {
         ..Policy::default()
     };
     let status = |code| Failing::Status(StatusCode::from_u16(code).unwrap());
-    let (ten, own) =
-        ("cache-control: max-age=10", "cache-control: max-age=10, stale-if-error=50");
+    let (ten, own) = ("cache-control: max-age=10", "cache-control: max-age=10, stale-if-error=50");
     for (response, failing, seconds, expected) in [
         (ten, status(503), 5, true),
         (ten, status(500), 29, true),

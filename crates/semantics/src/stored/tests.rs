@@ -32,7 +32,10 @@ fn only_what_may_be_stored_is_stored() {
             "connection: a, close | a: 1 | keep-alive: x | via: 1.1 up | cache-status: up; hit",
             "via: 1.1 up | cache-status: up; hit",
         ),
-        ("age: 5 | content-length: 5 | trailer: x | content-type: text/plain", "content-type: text/plain"),
+        (
+            "age: 5 | content-length: 5 | trailer: x | content-type: text/plain",
+            "content-type: text/plain",
+        ),
         ("cache-control: private=\"a\" | a: 1 | b: 2", "cache-control: private=\"a\" | b: 2"),
         ("cache-control: no-cache=\"a,b\" | a: 1 | b: 2", "cache-control: no-cache=\"a,b\""),
         ("set-cookie: a=b | set-cookie2: c | x: y", "x: y"),
@@ -120,7 +123,8 @@ fn keep_is_lifetime_and_longest_window_and_time_to_validate() {
 #[test]
 fn a_304_updates_what_is_not_bound_to_the_bytes() {
     let policy = Policy::default();
-    let old = "cache-control: max-age=2 | etag: \"a\" | x: 1 | x: 2 | y: 1 | content-encoding: gzip";
+    let old =
+        "cache-control: max-age=2 | etag: \"a\" | x: 1 | x: 2 | y: 1 | content-encoding: gzip";
     for (newer, expected) in [
         ("", old.to_owned()),
         ("x: 3", old.replace("x: 1 | x: 2", "x: 3")),
@@ -132,7 +136,10 @@ fn a_304_updates_what_is_not_bound_to_the_bytes() {
         ("content-type: text/html", format!("{old} | content-type: text/html")),
         ("set-cookie: a=b", old.to_owned()),
         ("cache-control: max-age=9", old.replace("=2", "=9")),
-        ("cache-control: max-age=9, no-cache=\"y\"", old.replace("=2", "=9, no-cache=\"y\"").replace(" | y: 1", "")),
+        (
+            "cache-control: max-age=9, no-cache=\"y\"",
+            old.replace("=2", "=9, no-cache=\"y\"").replace(" | y: 1", ""),
+        ),
     ] {
         let fresh = stored(old, &policy).freshen(&policy, &fields(newer), after(5000), after(5000));
         let sorted = |block: &FieldBlock| {

@@ -40,7 +40,12 @@ fn each_condition_has_its_own_reason() {
         ("GET authorization: x", 200, fresh, no(DeclineReason::Authorization)),
         ("GET authorization: x", 200, "cache-control: s-maxage=60", KEEP),
         ("GET authorization: x", 200, "cache-control: public | etag: \"a\"", KEEP),
-        ("GET authorization: x", 200, "cache-control: proxy-revalidate, max-age=5", no(DeclineReason::Authorization)),
+        (
+            "GET authorization: x",
+            200,
+            "cache-control: proxy-revalidate, max-age=5",
+            no(DeclineReason::Authorization),
+        ),
         ("GET", 200, "cache-control: max-age=60 | set-cookie: a=b", no(DeclineReason::SetCookie)),
         ("GET", 200, "cache-control: max-age=60 | set-cookie2: a=b", no(DeclineReason::SetCookie)),
         ("GET", 200, "cache-control: max-age=60, public | set-cookie: a=b", KEEP),

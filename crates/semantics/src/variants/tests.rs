@@ -177,7 +177,7 @@ fn etags_are_listed_once_newest_first() {
 proptest! {
     #[test]
     fn a_request_fits_what_it_was_answered_with(head in crate::fields::tests::any_head()) {
-        let names: Vec<_> = head.keys().cloned().collect();
+        let names: NameSet = head.keys().cloned().collect();
         let vary = if names.is_empty() { Vary::Nothing } else { Vary::Fields(names) };
         let mut variants = Variants::new(1);
         if let Some(taken) = variants.take_in(&vary, &head, None, NOW, 1) {
