@@ -56,6 +56,16 @@ fn each_condition_has_its_own_reason() {
 }
 
 #[test]
+fn a_status_about_one_request_is_never_kept() {
+    let policy = &Policy::default();
+    for status in [408, 412, 416, 417, 425, 428, 429, 431, 511] {
+        let fresh = "cache-control: public, max-age=60 | etag: \"a\"";
+        check("GET", status, fresh, policy, no(DeclineReason::OnlyThisRequest));
+    }
+    assert!(!DeclineReason::OnlyThisRequest.is_worth_remembering());
+}
+
+#[test]
 fn what_gives_no_lifetime_is_kept_to_be_validated_where_its_status_allows_it() {
     let policy = &Policy::default();
     for (status, response, expected) in [

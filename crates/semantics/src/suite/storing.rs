@@ -1,0 +1,411 @@
+//! `cc-response`, `cdn-cache-control`, `surrogate-control`, `heuristic`, `status`, `auth`, `cc-request`,
+//! `pragma`, `vary` and `vary-parse`.
+
+use http::HeaderName;
+
+use super::Next::{Cached, Origin};
+use super::{AT_ONCE, Exchange, PAUSE, check_after, check_all};
+use crate::policy::{ClientDirectives, Policy, SetCookie};
+
+#[test]
+fn response_directives() {
+    check_after(
+        AT_ONCE,
+        &[
+            ("cc-resp-private-shared", "cache-control: private, max-age=3600", Origin),
+            ("cc-resp-no-store", "cache-control: no-store", Origin),
+            ("cc-resp-no-store-case-insensitive", "cache-control: No-StOrE", Origin),
+            (
+                "cc-resp-no-store-fresh",
+                "cache-control: max-age=10000, no-store | expires: @10000 | date: @0",
+                Origin,
+            ),
+            (
+                "cc-resp-no-cache",
+                "cache-control: max-age=10000, no-cache | expires: @10000 | date: @0",
+                Origin,
+            ),
+            (
+                "cc-resp-no-cache-case-insensitive",
+                "cache-control: max-age=10000, No-CaChE | expires: @10000 | date: @0",
+                Origin,
+            ),
+            ("cc-resp-no-cache-revalidate", r#"cache-control: no-cache | etag: "abcd""#, Origin),
+            (
+                "headers-omit-headers-listed-in-Cache-Control-no-cache-single",
+                r#"cache-control: no-cache="a" | a: 1 | cache-control: max-age=3600"#,
+                Cached,
+            ),
+            (
+                "cc-resp-must-revalidate-fresh",
+                r#"cache-control: max-age=10000, must-revalidate | etag: "abcd""#,
+                Cached,
+            ),
+            (
+                "other-heuristic-content-disposition-attachment",
+                "last-modified: @-100000 | date: @0 | content-disposition: attachment",
+                Cached,
+            ),
+            ("pragma-response-no-cache", "cache-control: max-age=3600 | pragma: no-cache", Cached),
+            (
+                "pragma-response-no-cache-heuristic",
+                "last-modified: @-10000 | pragma: no-cache",
+                Cached,
+            ),
+        ],
+    );
+    check_after(
+        PAUSE,
+        &[(
+            "cc-resp-must-revalidate-stale",
+            r#"cache-control: max-age=2, must-revalidate | etag: "abcd""#,
+            Origin,
+        )],
+    );
+}
+
+#[test]
+fn targeted_fields() {
+    check_after(
+        PAUSE,
+        &[
+            ("cdn-max-age", "cdn-cache-control: max-age=3600", Cached),
+            ("cdn-max-age-max", "cdn-cache-control: max-age=2147483648", Cached),
+            ("cdn-max-age-max-plus", "cdn-cache-control: max-age=99999999999", Cached),
+            ("cdn-max-age-age", "date: @0 | cdn-cache-control: max-age=3600 | age: 7200", Origin),
+            (
+                "cdn-max-age-space-before-equals",
+                "cache-control: max-age=1 | cdn-cache-control: max-age =100",
+                Origin,
+            ),
+            (
+                "cdn-max-age-space-after-equals",
+                "cache-control: max-age=1 | cdn-cache-control: max-age= 100",
+                Origin,
+            ),
+            ("cdn-max-age-0", "cdn-cache-control: max-age=0", Origin),
+            ("cdn-max-age-extension", "cdn-cache-control: foobar, max-age=3600", Cached),
+            ("cdn-max-age-case-insensitive (choice)", "cdn-cache-control: MaX-aGe=3600", Origin),
+            (
+                "cdn-max-age-expires",
+                "cdn-cache-control: max-age=3600 | expires: @-10000 | date: @0",
+                Cached,
+            ),
+            (
+                "cdn-max-age-cc-max-age-invalid-expires",
+                "cdn-cache-control: max-age=3600 | expires: 0 | date: @0",
+                Cached,
+            ),
+            (
+                "cdn-max-age-0-expires",
+                "cdn-cache-control: max-age=0 | expires: @10000 | date: @0",
+                Origin,
+            ),
+            (
+                "cdn-max-age-short-cc-max-age",
+                "cache-control: max-age=1 | cdn-cache-control: max-age=3600",
+                Cached,
+            ),
+            (
+                "cdn-max-age-long-cc-max-age",
+                "cache-control: max-age=3600 | cdn-cache-control: max-age=1",
+                Origin,
+            ),
+            (
+                "cdn-private",
+                "cdn-cache-control: private | cache-control: max-age=10000 | expires: @10000",
+                Origin,
+            ),
+            (
+                "cdn-no-cache",
+                "cdn-cache-control: no-cache | cache-control: max-age=10000 | expires: @10000",
+                Origin,
+            ),
+            (
+                "cdn-no-store-cc-fresh",
+                "cache-control: max-age=10000 | cdn-cache-control: no-store | expires: @10000",
+                Origin,
+            ),
+            (
+                "cdn-fresh-cc-nostore",
+                "cache-control: no-store | cdn-cache-control: max-age=10000",
+                Cached,
+            ),
+            (
+                "cdn-cc-invalid-sh-type-unknown",
+                "cdn-cache-control: max-age=10000, &&&&& | cache-control: no-store",
+                Origin,
+            ),
+            (
+                "cdn-cc-invalid-sh-type-wrong",
+                r#"cdn-cache-control: max-age="10000" | cache-control: no-store"#,
+                Origin,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn surrogate_control_as_a_targeted_field() {
+    let surrogate = HeaderName::from_static("surrogate-control");
+    let policy = &Policy { targeted_fields: vec![surrogate], ..Policy::default() };
+    let cases = [
+        ("surrogate-max-age", "surrogate-control: max-age=3600", Cached),
+        ("surrogate-max-age-me-target", "surrogate-control: max-age=3600;gw", Cached),
+        ("surrogate-max-age-0", "surrogate-control: max-age=0", Origin),
+        (
+            "surrogate-max-age-long-cc-max-age",
+            "cache-control: max-age=3600 | surrogate-control: max-age=1",
+            Origin,
+        ),
+        (
+            "surrogate-max-age-short-cc-max-age",
+            "cache-control: max-age=1 | surrogate-control: max-age=3600",
+            Cached,
+        ),
+        (
+            "surrogate-no-store-cc-fresh",
+            "cache-control: max-age=10000 | surrogate-control: no-store | expires: @10000",
+            Origin,
+        ),
+        (
+            "surrogate-fresh-cc-nostore",
+            "cache-control: no-store | surrogate-control: max-age=10000;gw",
+            Cached,
+        ),
+    ];
+    check_all(&cases, |response| {
+        let pause_millis = PAUSE;
+        Exchange { policy, first: "", status: 200, response, pause_millis, second: "" }.next()
+    });
+}
+
+#[test]
+fn heuristic_freshness_by_status() {
+    let policy = &Policy::default();
+    let cached = [200, 203, 204, 404, 405, 410, 414, 501];
+    let origin = [201, 202, 403, 502, 503, 504, 599];
+    let next = |status, response| {
+        let pause_millis = AT_ONCE;
+        Exchange { policy, first: "", status, response, pause_millis, second: "" }.next()
+    };
+    let response = "last-modified: @-86400 | date: @0";
+    for status in cached {
+        assert_eq!(next(status, response), Cached, "heuristic-{status}-cached");
+    }
+    for status in origin {
+        assert_eq!(next(status, response), Origin, "heuristic-{status}-not_cached");
+    }
+    let public = "last-modified: @-86400 | date: @0 | cache-control: public";
+    assert_eq!(next(599, public), Cached, "heuristic-599-cached");
+}
+
+#[test]
+fn heuristic_freshness_is_a_tenth() {
+    for (delta, expected) in [(5, Origin), (30, Origin), (60, Cached), (86_400, Cached)] {
+        let response = format!("last-modified: @-{delta} | date: @0");
+        check_after(PAUSE, &[("heuristic-delta", &response, expected)]);
+    }
+}
+
+#[test]
+fn status_codes_with_explicit_freshness() {
+    let policy = &Policy::default();
+    let statuses =
+        [200, 203, 204, 299, 301, 302, 303, 307, 308, 400, 404, 410, 499, 500, 502, 503, 504, 599];
+    let next = |status, response| {
+        let pause_millis = AT_ONCE;
+        Exchange { policy, first: "", status, response, pause_millis, second: "" }.next()
+    };
+    for status in statuses {
+        let fresh = "expires: @100000 | last-modified: @0 | date: @0";
+        assert_eq!(next(status, fresh), Cached, "status-{status}-fresh");
+        let stale = "expires: @-5000 | last-modified: @-100000 | date: @0";
+        assert_eq!(next(status, stale), Origin, "status-{status}-stale");
+    }
+    let demanding = "cache-control: max-age=3600, must-understand";
+    assert_eq!(next(599, demanding), Origin, "status-599-must-understand");
+    let addressed = "cache-control: max-age=3600, must-understand, no-store";
+    assert_eq!(next(200, addressed), Cached, "a status that is understood");
+}
+
+#[test]
+fn authorized_requests() {
+    let policy = &Policy::default();
+    let cases = [
+        ("other-authorization", "expires: @2592000 | date: @0", Origin),
+        ("other-authorization-public", "cache-control: max-age=3600, public", Cached),
+        (
+            "other-authorization-must-revalidate",
+            "cache-control: max-age=3600, must-revalidate",
+            Cached,
+        ),
+        ("other-authorization-smaxage", "cache-control: s-maxage=3600", Cached),
+    ];
+    check_all(&cases, |response| {
+        let first = "authorization: FOO";
+        let pause_millis = PAUSE;
+        Exchange { policy, first, status: 200, response, pause_millis, second: "" }.next()
+    });
+}
+
+#[test]
+fn cookies() {
+    let response = "cache-control: max-age=3600 | set-cookie: a=b";
+    check_after(AT_ONCE, &[("other-set-cookie, the safer default", response, Origin)]);
+    let policy = &Policy { set_cookie: SetCookie::Allow, ..Policy::default() };
+    check_all(&[("other-set-cookie", response, Cached)], |response| {
+        let pause_millis = AT_ONCE;
+        Exchange { policy, first: "", status: 200, response, pause_millis, second: "" }.next()
+    });
+    let policy = &Policy::default();
+    check_all(&[("other-cookie", "cache-control: max-age=3600", Cached)], |response| {
+        let second = "cookie: a=b";
+        Exchange { policy, first: "", status: 200, response, pause_millis: AT_ONCE, second }.next()
+    });
+}
+
+#[test]
+fn request_directives_where_clients_are_obeyed() {
+    let policy = &Policy { client_directives: ClientDirectives::Obey, ..Policy::default() };
+    let fresh = "expires: @100000 | last-modified: @0 | date: @0";
+    let cases = [
+        ("ccreq-ma0", fresh, PAUSE, "cache-control: max-age=0", Origin),
+        ("ccreq-ma1", fresh, PAUSE, "cache-control: max-age=1", Origin),
+        (
+            "ccreq-magreaterage",
+            "cache-control: max-age=3600 | age: 1800",
+            AT_ONCE,
+            "cache-control: max-age=600",
+            Origin,
+        ),
+        (
+            "ccreq-max-stale",
+            "cache-control: max-age=1",
+            PAUSE,
+            "cache-control: max-stale=1000",
+            Cached,
+        ),
+        (
+            "ccreq-max-stale-age",
+            "cache-control: max-age=1500 | age: 2000",
+            AT_ONCE,
+            "cache-control: max-stale=1000",
+            Cached,
+        ),
+        (
+            "ccreq-min-fresh",
+            "cache-control: max-age=1500",
+            AT_ONCE,
+            "cache-control: min-fresh=2000",
+            Origin,
+        ),
+        (
+            "ccreq-min-fresh-age",
+            "cache-control: max-age=1500 | age: 1000",
+            AT_ONCE,
+            "cache-control: min-fresh=1000",
+            Origin,
+        ),
+        (
+            "ccreq-no-cache",
+            "cache-control: max-age=3600",
+            AT_ONCE,
+            "cache-control: no-cache",
+            Origin,
+        ),
+        (
+            "ccreq-no-store (choice)",
+            "cache-control: max-age=3600",
+            AT_ONCE,
+            "cache-control: no-store",
+            Cached,
+        ),
+        ("pragma-request-no-cache", fresh, AT_ONCE, "pragma: no-cache", Origin),
+        ("pragma-request-extension", fresh, AT_ONCE, "pragma: unrecognised-extension", Cached),
+    ];
+    for (id, response, pause_millis, second, expected) in cases {
+        let exchange = Exchange { policy, first: "", status: 200, response, pause_millis, second };
+        assert_eq!(exchange.next(), expected, "{id}");
+    }
+}
+
+#[test]
+fn vary() {
+    let policy = &Policy::default();
+    let cases = [
+        ("vary-match", "foo: 1", "Foo", "foo: 1", Cached),
+        ("vary-no-match", "foo: 1", "Foo", "foo: 2", Origin),
+        ("vary-omit-stored", "", "Foo", "foo: 1", Origin),
+        ("vary-omit", "foo: 1", "Foo", "", Origin),
+        ("vary-cache-key", "foo: 1 | other: 2", "Foo", "foo: 1 | other: 3", Cached),
+        ("vary-2-match", "foo: 1 | bar: abc", "Foo, Bar", "foo: 1 | bar: abc", Cached),
+        ("vary-2-no-match", "foo: 1 | bar: abc", "Foo, Bar", "foo: 2 | bar: abc", Origin),
+        ("vary-2-match-omit", "foo: 1", "Foo, Bar", "", Origin),
+        (
+            "vary-3-match",
+            "foo: 1 | bar: abc | baz: 789",
+            "Foo, Bar, Baz",
+            "foo: 1 | bar: abc | baz: 789",
+            Cached,
+        ),
+        (
+            "vary-3-no-match",
+            "foo: 1 | bar: abc | baz: 789",
+            "Foo, Bar, Baz",
+            "foo: 2 | bar: abc | baz: 789",
+            Origin,
+        ),
+        (
+            "vary-3-order",
+            "foo: 1 | bar: abc4 | baz: 789",
+            "Foo, Bar, Baz",
+            "foo: 1 | bar: abc | baz: 789",
+            Origin,
+        ),
+        ("vary-3-omit", "foo: 1 | baz: 789", "Foo, Bar, Baz", "foo: 1 | baz: 789", Cached),
+        ("vary-star", "foo: 1 | baz: 789", "*", "foo: 1 | baz: 789", Origin),
+        ("vary-syntax-star-star", "foo: 1", "*, *", "foo: 1", Origin),
+        ("vary-syntax-star-star-lines", "foo: 1", "* | vary: *", "foo: 1", Origin),
+        ("vary-syntax-empty-star", "foo: 1", ", *", "foo: 1", Origin),
+        ("vary-syntax-empty-star-lines", "foo: 1", " | vary: *", "foo: 1", Origin),
+        ("vary-syntax-star-foo", "foo: 1", "*, Foo", "foo: 1", Origin),
+        ("vary-syntax-foo-star", "foo: 1", "Foo, *", "foo: 1", Origin),
+        ("vary-normalise-combine", "foo: 1, 2", "Foo", "foo: 1 | foo: 2", Cached),
+        (
+            "vary-normalise-lang-order",
+            "accept-language: en, de",
+            "Accept-Language",
+            "accept-language: de, en",
+            Cached,
+        ),
+        (
+            "vary-normalise-lang-case",
+            "accept-language: en, de",
+            "Accept-Language",
+            "accept-language: eN, De",
+            Cached,
+        ),
+        (
+            "vary-normalise-lang-space",
+            "accept-language: en, de",
+            "Accept-Language",
+            "accept-language: en ,   de",
+            Cached,
+        ),
+        (
+            "vary-normalise-lang-select: not the same request (RFC 9111 section 4.1)",
+            "accept-language: en, de",
+            "Accept-Language",
+            "accept-language: fr;q=0.5, de;q=1.0",
+            Origin,
+        ),
+        ("vary-normalise-space", "foo: 1,2", "Foo", "foo: 1, 2 ", Cached),
+    ];
+    for (id, first, vary, second, expected) in cases {
+        let response = &format!("expires: @5000 | last-modified: @-3000 | date: @0 | vary: {vary}");
+        let exchange =
+            Exchange { policy, first, status: 200, response, pause_millis: AT_ONCE, second };
+        assert_eq!(exchange.next(), expected, "{id}");
+    }
+}
