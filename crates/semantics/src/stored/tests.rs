@@ -194,6 +194,15 @@ fn a_tag_is_added_where_there_was_none() {
 }
 
 #[test]
+fn a_304_may_nominate_other_fields() {
+    let policy = Policy::default();
+    let old = stored("cache-control: max-age=60 | vary: a", &policy);
+    let fresh = old.freshen(&policy, &fields("vary: a, b"), NOW, NOW);
+    assert_eq!(old.vary(), Vary::of(&fields("vary: a")));
+    assert_eq!(fresh.vary(), Vary::of(&fields("vary: b, a")));
+}
+
+#[test]
 fn a_head_response_freshens_the_same_and_spoils_another() {
     let policy = Policy::default();
     let old = stored("cache-control: max-age=60 | etag: \"a\" | last-modified: @-5", &policy);
