@@ -8,7 +8,7 @@
 use http::HeaderName;
 use http::header::{self, HeaderMap};
 
-use crate::fields::{Quotes, members};
+use crate::fields::{NameSet, Quotes, members};
 
 mod targeted;
 
@@ -82,7 +82,7 @@ pub struct CacheControl {
     ///
     /// A shared cache must not store the former and must not reuse the latter without validation
     /// (RFC 9111 sections 5.2.2.4 and 5.2.2.7); neither is stored, which keeps both.
-    pub withheld: Vec<HeaderName>,
+    pub withheld: NameSet,
     /// Where the directives were found.
     pub source: DirectiveSource,
 }
@@ -120,8 +120,7 @@ impl CacheControl {
         self.no_cache || self.must_revalidate || self.proxy_revalidate || self.s_maxage.is_some()
     }
 
-    fn hear(&mut self, directive: Directive) {
-        let Directive { name, argument } = directive;
+    fn hear(&mut self, Directive { name, argument }: Directive) {
         let span = || argument.seconds().unwrap_or(Seconds::ZERO);
         if let Some(window) = self.span_named(name) {
             *window = Some(window.map_or(span(), |earlier| earlier.min(span())));
@@ -289,9 +288,9 @@ impl Argument<'_> {
 
     /// The field names that it lists; nothing when it lists none or anything else beside them, so
     /// that the directive counts for the whole response.
-    fn names(self) -> Option<Vec<HeaderName>> {
+    fn names(self) -> Option<NameSet> {
         let Argument::Text(text) = self else { return None };
-        let names: Result<Vec<_>, _> = members(text).map(HeaderName::from_bytes).collect();
+        let names: Result<NameSet, _> = members(text).map(HeaderName::from_bytes).collect();
         names.ok().filter(|names| !names.is_empty())
     }
 }

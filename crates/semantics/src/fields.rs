@@ -123,10 +123,63 @@ pub fn sets_cookies(name: &HeaderName) -> bool {
     *name == header::SET_COOKIE || name.as_str() == "set-cookie2"
 }
 
-/// Whether `Connection` names this field (RFC 9110 section 7.6.1).
-pub fn is_named_by_connection(fields: &HeaderMap, name: &HeaderName) -> bool {
-    members_of(fields, &header::CONNECTION)
-        .any(|member| member.eq_ignore_ascii_case(name.as_str().as_bytes()))
+/// The fields that `Connection` names: they are about one connection too (RFC 9110 section 7.6.1).
+pub fn named_by_connection(fields: &HeaderMap) -> NameSet {
+    let names = members_of(fields, &header::CONNECTION);
+    names.filter_map(|name| HeaderName::from_bytes(name).ok()).collect()
+}
+
+/// Field names, each once, found in logarithmic time however many somebody lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameSet(Vec<HeaderName>);
+
+impl NameSet {
+    /// Whether this name is among them.
+    pub fn contains(&self, name: &HeaderName) -> bool {
+        self.place_of(name).is_ok()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// In alphabetical order.
+    pub fn as_slice(&self) -> &[HeaderName] {
+        &self.0
+    }
+
+    fn place_of(&self, name: &HeaderName) -> Result<usize, usize> {
+        self.0.binary_search_by(|known| known.as_str().cmp(name.as_str()))
+    }
+}
+
+impl FromIterator<HeaderName> for NameSet {
+    fn from_iter<T: IntoIterator<Item = HeaderName>>(names: T) -> Self {
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        names.dedup();
+        NameSet(names)
+    }
+}
+
+impl IntoIterator for NameSet {
+    type Item = HeaderName;
+    type IntoIter = std::vec::IntoIter<HeaderName>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl Extend<HeaderName> for NameSet {
+    fn extend<T: IntoIterator<Item = HeaderName>>(&mut self, names: T) {
+        for name in names {
+            if let Err(place) = self.place_of(&name) {
+                self.0.insert(place, name);
+            }
+        }
+    }
 }
 
 /// The members of a list field over all its lines, without the empty ones (RFC 9110 section
@@ -174,4 +227,4 @@ impl Quotes {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,6 +2,12 @@
 //!
 //! Told the time, asking no clock, doing no I/O, holding no lock, unable to fail or panic on any
 //! input.
+//!
+//! A cache asks five questions, each a module. 1, [`request`]: may this request look in the cache?
+//! 2, [`reuse`]: may this stored response answer it, now? 3, [`storing`]: may this response be
+//! kept? 4: how is a stored response validated, and what does a 304 change? 5, [`invalidation`]:
+//! what does an unsafe request spoil? They are asked with [`Asked`], a request read once, and
+//! [`Stored`], a kept head; [`variants`] finds the one that fits.
 
 pub mod cache_control;
 #[cfg(test)]
@@ -20,6 +26,8 @@ pub mod reuse;
 pub mod status;
 pub mod stored;
 pub mod storing;
+#[cfg(test)]
+mod suite;
 pub mod validation;
 pub mod variants;
 

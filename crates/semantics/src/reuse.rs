@@ -155,8 +155,7 @@ fn is_too_old(stored: &Stored, max_age: Seconds, now: Timestamp) -> bool {
     if is_reload && stored.change() == Change::Excluded && stored.is_fresh(now) {
         return false;
     }
-    // A response that came within this very millisecond has an age of zero and is taken, but by
-    // a reload, which asks for a newer one.
+    // Even a response that came within this very millisecond is older than a reload asks for.
     is_reload || stored.age(now) > span(max_age)
 }
 

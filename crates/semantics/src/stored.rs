@@ -14,6 +14,7 @@ use crate::fields::FieldBlock;
 use crate::freshness::LifetimeSource;
 use crate::policy::Policy;
 use crate::request::{Asked, Credentials};
+use crate::variants::Vary;
 
 mod arrival;
 
@@ -143,6 +144,11 @@ impl Stored {
     /// Its modification date, as written.
     pub fn last_modified(&self) -> Option<&[u8]> {
         self.fields.first("last-modified")
+    }
+
+    /// The request fields that it nominates. A 304 may change them; then it is another variant.
+    pub fn vary(&self) -> Vary {
+        Vary::of(&self.fields.to_map())
     }
 
     /// This head, updated by a 304 that was chosen for it (RFC 9111 sections 3.2 and 4.3.4).

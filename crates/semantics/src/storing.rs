@@ -36,6 +36,8 @@ pub enum DeclineReason {
     Partial,
     /// It is a 304, which only freshens what is stored.
     NotModified,
+    /// Its status answers this one request, not the next.
+    OnlyThisRequest,
     /// It forbids it: `no-store`.
     NoStore,
     /// It is meant for one user: `private`.
@@ -69,6 +71,7 @@ impl DeclineReason {
             DeclineReason::Interim => "interim",
             DeclineReason::Partial => "partial",
             DeclineReason::NotModified => "not-modified",
+            DeclineReason::OnlyThisRequest => "only-this-request",
             DeclineReason::NoStore => "no-store",
             DeclineReason::Private => "private",
             DeclineReason::NotUnderstood => "must-understand",
@@ -102,6 +105,7 @@ impl DeclineReason {
             | DeclineReason::Interim
             | DeclineReason::Partial
             | DeclineReason::NotModified
+            | DeclineReason::OnlyThisRequest
             | DeclineReason::Authorization
             | DeclineReason::ServerError => false,
         }
@@ -171,11 +175,8 @@ fn objection(
     if asked.forbids_storing() {
         return Some(DeclineReason::RequestNoStore);
     }
-    if status.is_informational() {
-        return Some(DeclineReason::Interim);
-    }
-    if status == StatusCode::NOT_MODIFIED {
-        return Some(DeclineReason::NotModified);
+    if let Some(reason) = unfit_status(status) {
+        return Some(reason);
     }
     let directives = &CacheControl::of_response(fields, &policy.targeted_fields);
     if let Some(reason) = prohibition(directives, status) {
@@ -192,6 +193,17 @@ fn objection(
         return Some(DeclineReason::SetCookie);
     }
     uselessness(&evidence(asked, status, fields, directives), policy)
+}
+
+/// Statuses that are never kept. RFC 6585 says so of 428, 429, 431 and 511; the others are about
+/// one request's timing, expectation, condition or range, and its key does not hold these.
+fn unfit_status(status: StatusCode) -> Option<DeclineReason> {
+    match status.as_u16() {
+        100..=199 => Some(DeclineReason::Interim),
+        304 => Some(DeclineReason::NotModified),
+        408 | 412 | 416 | 417 | 425 | 428 | 429 | 431 | 511 => Some(DeclineReason::OnlyThisRequest),
+        _ => None,
+    }
 }
 
 /// What the response itself forbids (RFC 9111 sections 5.2.2.3, 5.2.2.5 and 5.2.2.7).
@@ -280,7 +292,8 @@ fn evidence<'a>(
 fn is_understood(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
-        200..=206 | 300..=303 | 307 | 308 | 400..=411 | 413..=417 | 421 | 422 | 426 | 500..=505
+        200..=206 | 300..=303 | 307 | 308 | 400..=407 | 409..=411 | 413..=415 | 421 | 422 | 426
+            | 500..=505
     )
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName};
 
 use crate::date::Timestamp;
-use crate::fields::members_of;
+use crate::fields::{NameSet, members_of};
 
 mod normal;
 
@@ -24,23 +24,21 @@ pub enum Vary {
     Nothing,
     /// More than the request's fields: no request ever fits.
     Any,
-    /// These request fields, sorted, each once.
-    Fields(Vec<HeaderName>),
+    /// These request fields.
+    Fields(NameSet),
 }
 
 impl Vary {
     /// Reads a response's `Vary`. A member that is no field name fits nothing, like `*`.
     pub fn of(fields: &HeaderMap) -> Self {
-        let read: Result<Vec<_>, _> =
+        let read: Result<NameSet, _> =
             members_of(fields, &header::VARY).map(HeaderName::from_bytes).collect();
+        let Ok(names) = read else { return Vary::Any };
         // `*` is a legal field name as far as letters go, so it has to be looked for.
-        let Ok(mut names) = read else { return Vary::Any };
-        names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
-        names.dedup();
-        match names.len() {
+        let is_any = names.as_slice().iter().any(|name| name.as_str() == "*");
+        match names.as_slice().len() {
             0 => Vary::Nothing,
-            _ if names.iter().any(|name| name.as_str() == "*") => Vary::Any,
-            1..=NOMINATED_MAX => Vary::Fields(names),
+            1..=NOMINATED_MAX if !is_any => Vary::Fields(names),
             _ => Vary::Any,
         }
     }
@@ -49,7 +47,7 @@ impl Vary {
         match self {
             Vary::Nothing => Some(&[]),
             Vary::Any => None,
-            Vary::Fields(names) => Some(names),
+            Vary::Fields(names) => Some(names.as_slice()),
         }
     }
 }

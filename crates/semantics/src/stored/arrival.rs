@@ -58,10 +58,11 @@ impl Arrival<'_> {
 
     /// RFC 9111 section 3.1, and what the response's directives and the policy withhold.
     fn stored_fields(&self, fields: &HeaderMap, directives: &CacheControl) -> FieldBlock {
+        let of_connection = fields::named_by_connection(fields);
         let takes_cookies = storing::takes_cookies(self.policy, directives);
         let passes = |name: &HeaderName| {
             !fields::is_never_stored(name)
-                && !fields::is_named_by_connection(fields, name)
+                && !of_connection.contains(name)
                 && !directives.withheld.contains(name)
                 && (takes_cookies || !fields::sets_cookies(name))
         };
@@ -97,25 +98,24 @@ fn dated(mut fields: HeaderMap, received_at: Timestamp) -> HeaderMap {
 /// Stored fields with those of a 304 in their place (RFC 9111 section 3.2). Its `Age` is among
 /// them, for the new age.
 pub(super) fn updated(stored: &FieldBlock, newer: &HeaderMap, received_at: Timestamp) -> HeaderMap {
-    let mut fields = dated(stored.to_map(), received_at);
-    for name in newer.keys().filter(|name| may_update(newer, name, stored)) {
-        fields.remove(name);
+    let mut updated = dated(stored.to_map(), received_at);
+    let of_connection = fields::named_by_connection(newer);
+    let updates = |name: &&HeaderName| !of_connection.contains(name) && may_update(name, stored);
+    for name in newer.keys().filter(updates) {
+        updated.remove(name);
         for value in newer.get_all(name) {
-            fields.append(name, value.clone());
+            updated.append(name, value.clone());
         }
     }
-    fields
+    updated
 }
 
-fn may_update(newer: &HeaderMap, name: &HeaderName, stored: &FieldBlock) -> bool {
+fn may_update(name: &HeaderName, stored: &FieldBlock) -> bool {
     if *name == header::AGE {
         return true;
     }
     let is_known_tag = *name == header::ETAG && stored.first("etag").is_some();
-    !fields::is_never_stored(name)
-        && !fields::is_named_by_connection(newer, name)
-        && !describes_stored_bytes(name)
-        && !is_known_tag
+    !fields::is_never_stored(name) && !describes_stored_bytes(name) && !is_known_tag
 }
 
 /// Fields that say how the stored bytes are to be read: another value would be wrong for them.
