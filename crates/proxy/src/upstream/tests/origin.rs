@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -133,11 +134,18 @@ pub(super) struct Pipes {
     seen: Arc<Mutex<Vec<String>>>,
     /// Bytes that a pipe holds.
     room: usize,
+    /// See [`Connect::generation`].
+    pub(super) generation: AtomicU64,
 }
 
 impl Pipes {
     pub(super) fn new(room: usize, scripts: Vec<Vec<Act>>) -> Arc<Pipes> {
-        Arc::new(Pipes { scripts: Mutex::new(scripts.into_iter()), seen: Arc::default(), room })
+        Arc::new(Pipes {
+            scripts: Mutex::new(scripts.into_iter()),
+            seen: Arc::default(),
+            room,
+            generation: AtomicU64::new(0),
+        })
     }
 
     pub(super) fn seen(&self) -> Vec<String> {
@@ -154,5 +162,9 @@ impl Connect for Pipes {
         let seen = self.seen.clone();
         tokio::spawn(async move { play(&mut theirs, &script, &seen).await });
         Box::pin(async move { Ok(Box::new(ours) as Box<dyn Duplex>) })
+    }
+
+    fn generation(&self, _member: &MemberAddress) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 }

@@ -128,3 +128,39 @@ async fn a_full_pool_refuses_when_nothing_comes_free() {
     assert_eq!(heard.0.unwrap_err().kind, FailureKind::HeadTimeout);
     assert_eq!(begun.elapsed().as_secs(), 30);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_to_an_address_that_the_name_left_is_not_used_again() {
+    let script = || vec![Read, Write("HTTP/1.1 204 No Content\r\n\r\n"), Read];
+    let pipes = Pipes::new(1024, vec![script(), script()]);
+    let upstream = over(pipes.clone(), &settings());
+    ask(&upstream, get()).await.unwrap();
+    pipes.generation.store(1, Ordering::Relaxed);
+    ask(&upstream, get()).await.unwrap();
+    assert_eq!(pipes.seen()[1], origin::CLOSED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_could_not_be_reached_rests_while_another_answers() {
+    struct FirstIsDead(Arc<Pipes>);
+    impl Connect for FirstIsDead {
+        fn connect(&self, member: &MemberAddress) -> Connecting {
+            match member {
+                MemberAddress::Tcp { port: 1, .. } => Box::pin(std::future::pending()),
+                MemberAddress::Tcp { .. } | MemberAddress::Unix(_) => self.0.connect(member),
+            }
+        }
+    }
+    let reply = Write("HTTP/1.1 204 No Content\r\n\r\n");
+    let pipes = Pipes::new(1024, vec![[Read, reply].repeat(4)]);
+    let mut settings = settings();
+    settings.members.push(member(MemberScheme::Http, "127.0.0.1:2".parse().unwrap()));
+    let upstream = Upstream::new(&settings, Arc::new(FirstIsDead(pipes))).unwrap();
+    let mut waited = Vec::new();
+    for _ in 0..4 {
+        let begun = Instant::now();
+        ask(&upstream, get()).await.unwrap();
+        waited.push(begun.elapsed().as_secs());
+    }
+    assert_eq!(waited, [10, 0, 0, 0]);
+}
