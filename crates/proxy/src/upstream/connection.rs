@@ -26,6 +26,9 @@ pub(super) const FIELDS_MAX: usize = 256;
 const BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// Streams at once on one HTTP/2 connection, whatever more the origin allows.
 const STREAMS_MAX: usize = 256;
+/// Streams before the origin said how many it allows; the others wait for that within h2, since
+/// an origin may refuse what is too many.
+const STREAMS_BEFORE_SETTINGS: usize = 1;
 /// Bytes that an origin may send on one stream before somebody reads them.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// The same for all streams of a connection.
@@ -117,7 +120,10 @@ impl Http2 {
     /// Begins a stream if there is room; says whether the connection was used before.
     pub(super) fn begin(&self) -> Option<Reused> {
         let mut load = self.load.lock();
-        let room = self.streams_max.load(Ordering::Relaxed).min(STREAMS_MAX);
+        let room = match self.streams_max.load(Ordering::Relaxed) {
+            STREAMS_BEFORE_SETTINGS => STREAMS_MAX,
+            allowed => allowed.min(STREAMS_MAX),
+        };
         if load.retired || load.streams >= room {
             return None;
         }
@@ -188,6 +194,7 @@ pub(super) async fn open_http2(
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
+        .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(u32::try_from(head_bytes_max).unwrap_or(u32::MAX))

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use http::HeaderValue;
+use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
@@ -20,6 +21,9 @@ use super::tls::{Spoken, Tls, explain};
 use super::{UpstreamError, cause};
 use crate::config::{MemberScheme, MemberSettings, UpstreamSettings};
 use crate::failure::{FailureKind, FetchFailure};
+
+/// How long a member that could not be reached is asked only when all others rest too.
+const REST: Duration = Duration::from_secs(5);
 
 /// One origin server and the connections to it.
 pub(super) struct Member {
@@ -34,6 +38,8 @@ pub(super) struct Member {
     /// What the last connection spoke; see [`Member::dials_alone`].
     spoken: AtomicU8,
     dialling: tokio::sync::Mutex<()>,
+    /// Until when others are asked first, because it could not be reached.
+    rests_until: Mutex<Option<Instant>>,
     pub(super) times: Times,
     head_bytes_max: usize,
 }
@@ -87,6 +93,7 @@ impl Member {
             }),
             spoken: AtomicU8::new(spoken),
             dialling: tokio::sync::Mutex::default(),
+            rests_until: Mutex::new(None),
             times: Times {
                 connect: upstream.connect_timeout,
                 send: upstream.send_timeout,
@@ -114,14 +121,22 @@ impl Member {
         let deadline = Instant::now() + self.times.connect;
         let full = || self.failure(FailureKind::PoolFull);
         let _turn = self.pool.queue().ok_or_else(full)?;
-        let _alone = match self.dials_alone(wanted) {
+        let mut alone = match self.dials_alone(wanted) {
             Alone::No => None,
             Alone::Yes => Some(self.within(deadline, self.dialling.lock()).await?),
         };
+        if self.dials_alone(wanted) == Alone::No {
+            // The one before us found that there is nothing to share.
+            alone = None;
+        }
         let room = timeout_at(deadline, self.pool.room(wanted, generation)).await;
         match room.map_err(|_| full())? {
             Room::Taken(held) => Ok(held),
-            Room::Place(place) => self.within(deadline, self.dial(place, wanted)).await?,
+            Room::Place(place) => {
+                let held = self.dial_until(deadline, place, wanted).await;
+                drop(alone);
+                held
+            }
         }
     }
 
@@ -136,7 +151,24 @@ impl Member {
         let full = || self.failure(FailureKind::PoolFull);
         let _turn = self.pool.queue().ok_or_else(full)?;
         let place = timeout_at(deadline, self.pool.place()).await.map_err(|_| full())?;
-        self.within(deadline, self.dial(place, wanted)).await?
+        self.dial_until(deadline, place, wanted).await
+    }
+
+    /// Connects, and notes whether the member could be reached.
+    async fn dial_until(
+        &self,
+        deadline: Instant,
+        place: OwnedSemaphorePermit,
+        wanted: Wanted,
+    ) -> Result<Held, FetchFailure> {
+        let dialled = self.within(deadline, self.dial(place, wanted)).await.flatten();
+        *self.rests_until.lock() = dialled.as_ref().err().map(|_| Instant::now() + REST);
+        dialled
+    }
+
+    /// Whether others should be asked first.
+    pub(super) fn rests(&self) -> bool {
+        self.rests_until.lock().is_some_and(|until| Instant::now() < until)
     }
 
     /// With prior knowledge of HTTP/2 there is no HTTP/1.1; the origin then ignores the wish for

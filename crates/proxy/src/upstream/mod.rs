@@ -113,21 +113,32 @@ impl Upstream {
         member.exchange(held, request, wanted).await
     }
 
-    /// A connection to the member whose turn it is, or to one after it that can be reached.
+    /// A connection to the member whose turn it is, or to another that can be reached.
     async fn reach(&self, wanted: Wanted) -> Result<(&Member, Held), FetchFailure> {
-        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.members.len();
-        let mut tried = 1;
+        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut tried = Vec::new();
         loop {
-            let member = &self.members[(first + tried - 1) % self.members.len()];
-            match member.connection(wanted).await {
+            let index = self.next(first, &tried);
+            let member = &self.members[index];
+            let failure = match member.connection(wanted).await {
                 Ok(held) => return Ok((member, held)),
-                Err(failure) if tried >= self.members.len().min(MEMBERS_TRIED_MAX) => {
-                    return Err(failure);
-                }
-                Err(failure) => tracing::warn!("{failure}; trying the next member"),
+                Err(failure) => failure,
+            };
+            tried.push(index);
+            if tried.len() >= self.members.len().min(MEMBERS_TRIED_MAX) {
+                return Err(failure);
             }
-            tried += 1;
+            tracing::debug!("{failure}; trying the next member");
         }
+    }
+
+    /// The first member from `first` on that was not tried; one that rests only when all do.
+    fn next(&self, first: usize, tried: &[usize]) -> usize {
+        let count = self.members.len();
+        let turns = (0..count).map(|step| first.wrapping_add(step) % count);
+        let mut untried = turns.filter(|index| !tried.contains(index));
+        let awake = untried.clone().find(|index| !self.members[*index].rests());
+        awake.or_else(|| untried.next()).unwrap_or(first % count)
     }
 }
 

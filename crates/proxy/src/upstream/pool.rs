@@ -9,9 +9,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::connection::{Http1, Http2, Reused};
+
+/// How long a connection may take to become ready after an exchange over it ended. It takes longer
+/// only where the origin answered and left a part of the request unread.
+const READY_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The bounds of a pool.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +114,10 @@ impl Pool {
                 }
                 shelf.idle.pop_back()?.0
             };
-            if is_usable(&http1, generation) && http1.sender.ready().await.is_ok() {
+            if !is_usable(&http1, generation) {
+                continue;
+            }
+            if let Ok(Ok(())) = timeout(READY_TIMEOUT, http1.sender.ready()).await {
                 return Some(self.hold(http1));
             }
         }

@@ -87,6 +87,17 @@ async fn a_request_goes_out_as_given_and_the_response_comes_back() {
     assert_eq!(origin.seen(), ["GET /path?query HTTP/1.1\r\nHost: www.example.com\r\n\r\n"]);
 }
 
+#[test]
+fn an_exchange_may_move_between_threads() {
+    fn check(_: impl Send) {}
+    let upstream = over_network(&http("127.0.0.1:1".parse().unwrap()));
+    check(upstream.send(get(), None));
+    check(async move {
+        let mut response = upstream.send(get(), None).await?;
+        tunnel(&mut response).await
+    });
+}
+
 #[tokio::test]
 async fn trailers_are_the_last_frame() {
     let reply = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: digest\r\n\r\n\

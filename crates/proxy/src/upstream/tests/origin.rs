@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -21,6 +22,8 @@ pub(super) enum Act {
     ReadUntil(&'static str),
     /// Writes.
     Write(&'static str),
+    /// Writes what is no text.
+    Bytes(&'static [u8]),
     /// Does nothing any more.
     Stall,
     /// Waits.
@@ -28,6 +31,9 @@ pub(super) enum Act {
     /// Closes with a reset.
     Reset,
 }
+
+/// What stands for the client's end of a connection in what was seen.
+pub(super) const CLOSED: &str = "<closed>";
 
 /// The origin; it ends with the value.
 pub(super) struct Origin {
@@ -63,6 +69,11 @@ impl Origin {
     pub(super) fn seen(&self) -> Vec<String> {
         self.seen.lock().clone()
     }
+
+    /// How often a connection was closed where a request might have come.
+    pub(super) fn closed(&self) -> usize {
+        self.seen.lock().iter().filter(|text| *text == CLOSED).count()
+    }
 }
 
 async fn play_tcp(mut stream: TcpStream, script: Vec<Act>, seen: Arc<Mutex<Vec<String>>>) {
@@ -83,14 +94,10 @@ where
 {
     for act in script {
         match act {
-            Act::Read => seen.lock().push(String::new()),
-            Act::ReadUntil(_) => seen.lock().push(String::new()),
-            Act::Write(_) | Act::Stall | Act::Pause(_) | Act::Reset => {}
-        }
-        match act {
             Act::Read => read_until(stream, "\r\n\r\n", seen).await,
             Act::ReadUntil(end) => read_until(stream, end, seen).await,
             Act::Write(text) => stream.write_all(text.as_bytes()).await.unwrap_or_default(),
+            Act::Bytes(bytes) => stream.write_all(bytes).await.unwrap_or_default(),
             Act::Stall => std::future::pending().await,
             Act::Pause(time) => tokio::time::sleep(*time).await,
             Act::Reset => return Ending::Reset,
@@ -105,12 +112,20 @@ async fn read_until<S>(stream: &mut S, end: &str, seen: &Mutex<Vec<String>>)
 where
     S: AsyncRead + Unpin,
 {
+    let place = {
+        let mut seen = seen.lock();
+        seen.push(String::new());
+        seen.len() - 1
+    };
     let mut text = Vec::new();
     while !text.ends_with(end.as_bytes()) {
-        let Ok(byte) = stream.read_u8().await else { break };
+        let Ok(byte) = stream.read_u8().await else {
+            text.extend_from_slice(CLOSED.as_bytes());
+            break;
+        };
         text.push(byte);
     }
-    *seen.lock().last_mut().unwrap() = String::from_utf8(text).unwrap();
+    seen.lock()[place] = String::from_utf8(text).unwrap();
 }
 
 /// Members in memory, for tests in which time is not real: one script a connection.
@@ -119,11 +134,18 @@ pub(super) struct Pipes {
     seen: Arc<Mutex<Vec<String>>>,
     /// Bytes that a pipe holds.
     room: usize,
+    /// See [`Connect::generation`].
+    pub(super) generation: AtomicU64,
 }
 
 impl Pipes {
     pub(super) fn new(room: usize, scripts: Vec<Vec<Act>>) -> Arc<Pipes> {
-        Arc::new(Pipes { scripts: Mutex::new(scripts.into_iter()), seen: Arc::default(), room })
+        Arc::new(Pipes {
+            scripts: Mutex::new(scripts.into_iter()),
+            seen: Arc::default(),
+            room,
+            generation: AtomicU64::new(0),
+        })
     }
 
     pub(super) fn seen(&self) -> Vec<String> {
@@ -140,5 +162,9 @@ impl Connect for Pipes {
         let seen = self.seen.clone();
         tokio::spawn(async move { play(&mut theirs, &script, &seen).await });
         Box::pin(async move { Ok(Box::new(ours) as Box<dyn Duplex>) })
+    }
+
+    fn generation(&self, _member: &MemberAddress) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 }

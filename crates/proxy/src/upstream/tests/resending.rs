@@ -49,7 +49,7 @@ async fn bytes_that_nobody_asked_for_are_never_a_response() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_bytes_are_never_a_response_even_without_a_pause() {
     let split = Write(
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
