@@ -36,7 +36,10 @@ impl Admin {
 
     fn route(&self, request: &Request) -> Answer {
         if request.method != Method::GET && request.method != Method::HEAD {
-            return respond::own(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are known here");
+            return respond::own(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET and HEAD are known here",
+            );
         }
         match request.target.path() {
             "/health" => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
@@ -59,9 +62,7 @@ impl Admin {
         let kind = "text/plain; charset=utf-8";
         match *self.phase.borrow() {
             Phase::Serving => text(StatusCode::OK, kind, "ready\n".to_owned()),
-            Phase::Draining => {
-                text(StatusCode::SERVICE_UNAVAILABLE, kind, "draining\n".to_owned())
-            }
+            Phase::Draining => text(StatusCode::SERVICE_UNAVAILABLE, kind, "draining\n".to_owned()),
         }
     }
 
@@ -86,23 +87,88 @@ impl Admin {
         let now = cache.snapshot();
         let bound = self.gateway.config().memory_bytes;
         others.extend([
-            ("forebay_memory_bytes", "Bytes that memory holds, overhead counted.", "gauge", now.memory_bytes),
+            (
+                "forebay_memory_bytes",
+                "Bytes that memory holds, overhead counted.",
+                "gauge",
+                now.memory_bytes,
+            ),
             ("forebay_memory_bytes_max", "The bound of the memory tier.", "gauge", bound),
             ("forebay_memory_entries", "Entries that memory holds.", "gauge", now.entries),
-            ("forebay_body_bytes", "Body bytes alive: kept, arriving or still read.", "gauge", now.body_bytes),
-            ("forebay_memory_hits_total", "Look-ups that memory answered.", "counter", now.memory_hits),
+            (
+                "forebay_body_bytes",
+                "Body bytes alive: kept, arriving or still read.",
+                "gauge",
+                now.body_bytes,
+            ),
+            (
+                "forebay_memory_hits_total",
+                "Look-ups that memory answered.",
+                "counter",
+                now.memory_hits,
+            ),
             ("forebay_memory_inserts_total", "Entries taken into memory.", "counter", now.inserts),
-            ("forebay_memory_refused_total", "Entries too large for memory.", "counter", now.refused),
-            ("forebay_memory_evicted_total", "Entries evicted for want of room.", "counter", now.evicted),
-            ("forebay_memory_expired_total", "Entries reclaimed after their time.", "counter", now.expired),
-            ("forebay_flights", "Fetches that several requests may share, now.", "gauge", now.flights),
+            (
+                "forebay_memory_refused_total",
+                "Entries too large for memory.",
+                "counter",
+                now.refused,
+            ),
+            (
+                "forebay_memory_evicted_total",
+                "Entries evicted for want of room.",
+                "counter",
+                now.evicted,
+            ),
+            (
+                "forebay_memory_expired_total",
+                "Entries reclaimed after their time.",
+                "counter",
+                now.expired,
+            ),
+            (
+                "forebay_flights",
+                "Fetches that several requests may share, now.",
+                "gauge",
+                now.flights,
+            ),
             ("forebay_flights_led_total", "Fetches led.", "counter", now.led),
-            ("forebay_flights_followed_total", "Requests that shared another's fetch.", "counter", now.followed),
-            ("forebay_flights_declined_total", "Fetches that were not shareable.", "counter", now.declined),
-            ("forebay_flights_abandoned_total", "Fetches that failed for all who waited.", "counter", now.abandoned),
-            ("forebay_flights_timed_out_total", "Requests that waited too long for another's fetch.", "counter", now.timed_out),
-            ("forebay_flights_unshared_total", "Requests for keys known as not shareable.", "counter", now.unshared),
-            ("forebay_bodies_windowed_total", "Bodies that outgrew their bound and passed through.", "counter", now.windowed),
+            (
+                "forebay_flights_followed_total",
+                "Requests that shared another's fetch.",
+                "counter",
+                now.followed,
+            ),
+            (
+                "forebay_flights_declined_total",
+                "Fetches that were not shareable.",
+                "counter",
+                now.declined,
+            ),
+            (
+                "forebay_flights_abandoned_total",
+                "Fetches that failed for all who waited.",
+                "counter",
+                now.abandoned,
+            ),
+            (
+                "forebay_flights_timed_out_total",
+                "Requests that waited too long for another's fetch.",
+                "counter",
+                now.timed_out,
+            ),
+            (
+                "forebay_flights_unshared_total",
+                "Requests for keys known as not shareable.",
+                "counter",
+                now.unshared,
+            ),
+            (
+                "forebay_bodies_windowed_total",
+                "Bodies that outgrew their bound and passed through.",
+                "counter",
+                now.windowed,
+            ),
         ]);
         let dropped = self.gateway.telemetry().access_log.dropped();
         let help = "Access log lines dropped because the reader was behind.";
@@ -113,16 +179,61 @@ impl Admin {
         let stats = self.gateway.stats();
         let now = |value: &AtomicU64| value.load(Ordering::Relaxed);
         others.extend([
-            ("forebay_connections", "Client connections, now.", "gauge", now(&stats.connections_open)),
-            ("forebay_connections_total", "Client connections accepted.", "counter", now(&stats.connections_accepted)),
-            ("forebay_connections_h2_total", "Client connections that spoke HTTP/2.", "counter", now(&stats.connections_h2)),
-            ("forebay_accepts_failed_total", "Accepts that failed.", "counter", now(&stats.accepts_failed)),
+            (
+                "forebay_connections",
+                "Client connections, now.",
+                "gauge",
+                now(&stats.connections_open),
+            ),
+            (
+                "forebay_connections_total",
+                "Client connections accepted.",
+                "counter",
+                now(&stats.connections_accepted),
+            ),
+            (
+                "forebay_connections_h2_total",
+                "Client connections that spoke HTTP/2.",
+                "counter",
+                now(&stats.connections_h2),
+            ),
+            (
+                "forebay_accepts_failed_total",
+                "Accepts that failed.",
+                "counter",
+                now(&stats.accepts_failed),
+            ),
             ("forebay_requests", "Exchanges under way, now.", "gauge", now(&stats.exchanges_open)),
-            ("forebay_requests_total", "Requests whose head was accepted.", "counter", now(&stats.requests)),
-            ("forebay_panics_total", "Exchanges that ended in a panic.", "counter", now(&stats.panics)),
-            ("forebay_answers_cut_total", "Answers whose client went or stalled.", "counter", now(&stats.answers_cut)),
-            ("forebay_answers_broken_total", "Answers whose body broke on its way.", "counter", now(&stats.answers_broken)),
-            ("forebay_clients_gone_total", "Clients that left before their answer.", "counter", now(&stats.clients_gone)),
+            (
+                "forebay_requests_total",
+                "Requests whose head was accepted.",
+                "counter",
+                now(&stats.requests),
+            ),
+            (
+                "forebay_panics_total",
+                "Exchanges that ended in a panic.",
+                "counter",
+                now(&stats.panics),
+            ),
+            (
+                "forebay_answers_cut_total",
+                "Answers whose client went or stalled.",
+                "counter",
+                now(&stats.answers_cut),
+            ),
+            (
+                "forebay_answers_broken_total",
+                "Answers whose body broke on its way.",
+                "counter",
+                now(&stats.answers_broken),
+            ),
+            (
+                "forebay_clients_gone_total",
+                "Clients that left before their answer.",
+                "counter",
+                now(&stats.clients_gone),
+            ),
         ]);
         let refused = RefusalReason::ALL.iter().map(|reason| stats.refused(*reason)).sum();
         let help = "Requests that broke the rules of HTTP or a bound.";

@@ -67,9 +67,10 @@ impl Ask {
         }
         let asked = Asked::of(&request.method, &request.fields, &lane.route.policy);
         let mut key = Vec::with_capacity(128);
-        lane.route.key.key(&parts, &request.method, &request.fields, None, &mut key);
+        lane.write_key(&parts, &request.method, &request.fields, None, &mut key);
         let Request { method, target, version, fields, peer, body, informational } = request;
-        let ask = Ask { method, target, version, fields, peer, trust, scheme, lane, asked, key, began };
+        let ask =
+            Ask { method, target, version, fields, peer, trust, scheme, lane, asked, key, began };
         Ok(AskedFor { ask, body, informational })
     }
 
@@ -99,7 +100,7 @@ impl Ask {
     pub fn key_for(&self, uri: &Uri) -> Option<Vec<u8>> {
         let parts = TargetParts::of(self.scheme, uri, &self.fields).ok()?;
         let mut key = Vec::with_capacity(128);
-        self.lane.route.key.key(&parts, &Method::GET, &self.fields, None, &mut key);
+        self.lane.write_key(&parts, &Method::GET, &self.fields, None, &mut key);
         Some(key)
     }
 
@@ -107,7 +108,8 @@ impl Ask {
     pub fn key_with_body(&mut self, digest: &[u8; 32]) {
         let Ok(parts) = TargetParts::of(self.scheme, &self.target, &self.fields) else { return };
         self.key.clear();
-        self.lane.route.key.key(&parts, &self.method, &self.fields, Some(digest), &mut self.key);
+        let (method, fields) = (&self.method, &self.fields);
+        self.lane.write_key(&parts, method, fields, Some(digest), &mut self.key);
     }
 
     /// Who asked and who passes it on.
@@ -127,7 +129,8 @@ impl Ask {
     pub fn skips(&self) -> bool {
         let Some(skip) = &self.lane.route.skip else { return false };
         let Some(said) = self.fields.get(&skip.field) else { return false };
-        let peer_may = skip.peers.is_empty() || Trust::of(self.peer.address, &skip.peers) == Trust::Listed;
+        let peer_may =
+            skip.peers.is_empty() || Trust::of(self.peer.address, &skip.peers) == Trust::Listed;
         peer_may && says_secret(skip, said.as_bytes())
     }
 

@@ -21,8 +21,8 @@ use crate::failure::FetchFailure;
 use crate::fetch::{Errand, Fetch, Fetched};
 use crate::forward::upgrade_wish;
 use crate::gateway::Gateway;
-use crate::keyed_body::{self, Keyed};
 use crate::kept::{self, Found, Kept, KeptEntry, KeptResponse, Unfilled};
+use crate::keyed_body::{self, Keyed};
 use crate::pass;
 use crate::reply::Reply;
 use crate::respond;
@@ -297,12 +297,8 @@ impl Story<'_> {
             Ending::Filled(entry) => self.shared(&entry, why),
             Ending::Lead(flight) => self.lead_unless_late(seen, flight),
             Ending::Abandoned(unfilled) => Turn::Reply(self.unfilled(seen, why, &unfilled)),
-            Ending::Declined => {
-                Turn::Alone(Errand::AsAsked, Some(Detail::CollapseDeclined.word()))
-            }
-            Ending::TimedOut => {
-                Turn::Alone(Errand::ForCache, Some(Detail::CollapseTimeout.word()))
-            }
+            Ending::Declined => Turn::Alone(Errand::AsAsked, Some(Detail::CollapseDeclined.word())),
+            Ending::TimedOut => Turn::Alone(Errand::ForCache, Some(Detail::CollapseTimeout.word())),
         }
     }
 

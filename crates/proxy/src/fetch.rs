@@ -12,10 +12,9 @@ use forebay_semantics::date::http_date;
 use forebay_semantics::request::{Extent, MethodClass};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
 use forebay_semantics::status::Detail;
-use forebay_semantics::storing::{DeclineReason, Storing, storing};
 use forebay_semantics::stored::HeadEffect;
+use forebay_semantics::storing::{DeclineReason, Storing, storing};
 use forebay_semantics::validation::{self, Condition, Validators, Verdict};
-use forebay_semantics::variants::Vary;
 use forebay_semantics::{Asked, Policy, Timestamp, partial, range};
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body as _;
@@ -194,7 +193,11 @@ impl Fetch {
     }
 
     fn request_body(&self) -> RequestBody {
-        if self.body.is_empty() { RequestBody::Empty } else { RequestBody::Whole(self.body.clone()) }
+        if self.body.is_empty() {
+            RequestBody::Empty
+        } else {
+            RequestBody::Whole(self.body.clone())
+        }
     }
 
     /// What the rules know of the request; a fetch for a flight is a GET for the whole.
@@ -293,6 +296,12 @@ impl Fetch {
             Verdict::Replace | Verdict::Failed | Verdict::PassOn304 => return None,
         }
         let head = self.freshened(kept, arrived);
+        let vary = head.stored.vary();
+        if vary != kept.stored.vary() {
+            // The 304 has made another variant of it.
+            let keeping = self.keeping(self.asked(&None), arrived);
+            return Some(keeping.keep_beside(&vary, head, entry.body().clone()));
+        }
         let until = head.keep_until();
         let key = self.seen.own_key(&self.ask);
         let cache = self.gateway.cache();
@@ -326,7 +335,7 @@ impl Fetch {
         let other = self.gateway.cache().look_up_memory(key.as_bytes())?;
         let head = self.freshened(other.head().response()?, arrived);
         let keeping = self.keeping(self.asked(&None), arrived);
-        let vary = Vary::of(&head.stored.fields().to_map());
+        let vary = head.stored.vary();
         Some(keeping.keep_beside(&vary, head, other.body().clone()))
     }
 

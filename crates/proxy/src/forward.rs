@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use forebay_semantics::fields::{NameSet, members_of, named_by_connection};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
 
@@ -102,8 +103,9 @@ impl Network {
 /// The fields for the origin, but for `Host` and conditions, which the caller sets.
 pub fn request_fields(client: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(client.len() + 8);
+    let named = named_by_connection(client);
     for (name, value) in client {
-        if passes(name, client) {
+        if passes(name, &named) {
             fields.append(name.clone(), value.clone());
         }
     }
@@ -145,8 +147,9 @@ fn via_members(client: &HeaderMap) -> usize {
     client.get_all(header::VIA).iter().map(|line| 1 + commas(line)).sum()
 }
 
-/// Whether a client's field goes to the origin at all.
-fn passes(name: &HeaderName, client: &HeaderMap) -> bool {
+/// Whether a client's field goes to the origin at all. Our own fields are set after this, so that
+/// naming them in `Connection` removes nothing that we say (CVE-2026-26365).
+fn passes(name: &HeaderName, named_by_connection: &NameSet) -> bool {
     let word = name.as_str();
     if word.contains('_') {
         // `X_Forwarded_For` is `X-Forwarded-For` to a CGI origin (GHSA-f59h-q822-g45g).
@@ -154,21 +157,11 @@ fn passes(name: &HeaderName, client: &HeaderMap) -> bool {
     }
     let replaced = ["host", "content-length", "forwarded", "x-forwarded-for", "via", "cdn-loop"];
     let dropped = HOP_BY_HOP.contains(&word) || RENAMING.contains(&word);
-    !dropped && !replaced.contains(&word) && !is_named_by_connection(word, client)
-}
-
-/// Whether `Connection` names this field. What every request needs cannot be named away
-/// (CVE-2026-26365: hop-by-hop naming).
-fn is_named_by_connection(word: &str, client: &HeaderMap) -> bool {
-    let lines = client.get_all(header::CONNECTION);
-    let mut names = lines.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    names.any(|name| name.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    !dropped && !replaced.contains(&word) && !named_by_connection.contains(name)
 }
 
 fn says_trailers(client: &HeaderMap) -> bool {
-    let lines = client.get_all(header::TE);
-    let mut members = lines.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    members.any(|member| member.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    members_of(client, &header::TE).any(|member| member.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239).
@@ -233,7 +226,7 @@ pub fn version_word(version: Version) -> &'static str {
 /// Whether the client asks to leave HTTP behind on this connection, and in which words.
 pub fn upgrade_wish(method: &Method, version: Version, client: &HeaderMap) -> Option<HeaderValue> {
     let wished = version == Version::HTTP_11 && method != Method::CONNECT;
-    if !wished || !is_named_by_connection("upgrade", client) {
+    if !wished || !named_by_connection(client).contains(&header::UPGRADE) {
         return None;
     }
     client.get(header::UPGRADE).cloned()

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use forebay_cache::{Clock, Options};
+use forebay_semantics::key::{Part, TargetParts};
+use http::{HeaderMap, Method};
 
 use crate::answer::Answer;
-use crate::config::{Config, Route};
+use crate::config::{Config, Route, UpstreamSettings};
 use crate::exchange;
 use crate::kept::Cache;
 use crate::route::Table;
@@ -20,6 +22,9 @@ use crate::upstream::{Connect, Upstream, UpstreamError};
 
 /// How often expired entries are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_millis(250);
+
+/// How the origins of an upstream are reached.
+pub type Connects = dyn Fn(&UpstreamSettings) -> Arc<dyn Connect>;
 
 /// Everything that the exchanges of one process share. Cloning it shares it.
 #[derive(Clone)]
@@ -52,6 +57,24 @@ impl AsRef<Route> for Lane {
     }
 }
 
+impl Lane {
+    /// Appends the primary key of a request. Where the template leaves the path out, the route's
+    /// prefix stands in, so that two routes of one host never share a key.
+    pub fn write_key(
+        &self,
+        target: &TargetParts<'_>,
+        method: &Method,
+        fields: &HeaderMap,
+        body_digest: Option<&[u8; 32]>,
+        out: &mut Vec<u8>,
+    ) {
+        self.route.key.key(target, method, fields, body_digest, out);
+        if !self.route.key.parts.contains(&Part::Path) {
+            out.extend_from_slice(self.route.path_prefix.as_bytes());
+        }
+    }
+}
+
 /// Why a gateway cannot be made of a configuration.
 #[derive(Debug)]
 pub struct GatewayError {
@@ -73,7 +96,7 @@ impl Gateway {
     pub fn new(
         config: Config,
         clock: Clock,
-        connect: &Arc<dyn Connect>,
+        connect: &Connects,
         telemetry: Telemetry,
         stats: Arc<ServerStats>,
     ) -> Result<Self, GatewayError> {
@@ -162,8 +185,8 @@ impl Service for Gateway {
     }
 }
 
-fn lane(route: &Route, connect: &Arc<dyn Connect>) -> Result<Arc<Lane>, GatewayError> {
-    let upstream = Upstream::new(&route.upstream, Arc::clone(connect))
+fn lane(route: &Route, connect: &Connects) -> Result<Arc<Lane>, GatewayError> {
+    let upstream = Upstream::new(&route.upstream, connect(&route.upstream))
         .map_err(|cause| GatewayError { route: route.name.clone(), cause })?;
     Ok(Arc::new(Lane { route: route.clone(), name: Arc::from(route.name.as_str()), upstream }))
 }

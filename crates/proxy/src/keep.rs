@@ -76,11 +76,7 @@ impl Rest {
 
 impl Keeping<'_> {
     /// Keeps a response, whose body may still be arriving, and ends the flight that fetched it.
-    pub fn keep(
-        &self,
-        flight: Option<OwnFlight>,
-        response: Response<OriginBody>,
-    ) -> KeptNow {
+    pub fn keep(&self, flight: Option<OwnFlight>, response: Response<OriginBody>) -> KeptNow {
         let (head, from_origin) = response.into_parts();
         let (policy, from, at) = (&self.ask.lane.route.policy, self.requested_at, self.received_at);
         let stored = Stored::new(policy, &self.asked, head.status, &head.headers, from, at);
@@ -141,7 +137,10 @@ impl Keeping<'_> {
     /// never be found again.
     fn place(&self, vary: &Vary, mut kept: KeptResponse) -> (Option<Key>, KeptResponse) {
         match vary {
-            Vary::Nothing => (Some(Key::from(self.ask.key.as_slice())), kept),
+            Vary::Nothing => {
+                kept.fits = None;
+                (Some(Key::from(self.ask.key.as_slice())), kept)
+            }
             Vary::Any => (None, kept),
             Vary::Fields(_) => {
                 let until = kept.keep_until();

@@ -90,12 +90,20 @@ impl KeptResponse {
     pub fn is_refreshed_early(&self, route: &Route, now: Timestamp) -> bool {
         let left = Duration::from_secs(self.stored.ttl_seconds(now).max(0).unsigned_abs());
         // No draw reaches further than this; most requests need none.
-        if route.early_refresh <= 0.0 || left > self.fetch_duration.mul_f64(20.0 * route.early_refresh) {
+        if route.early_refresh <= 0.0
+            || left > self.fetch_duration.mul_f64(20.0 * route.early_refresh)
+        {
             return false;
         }
         let random = 1.0 - rand::random::<f64>();
         let at = forebay_cache::Timestamp::from_millis(now.unix_millis());
-        forebay_cache::early_refresh(at, at.plus(left), self.fetch_duration, route.early_refresh, random)
+        forebay_cache::early_refresh(
+            at,
+            at.plus(left),
+            self.fetch_duration,
+            route.early_refresh,
+            random,
+        )
     }
 
     /// Until when tiers keep it, in the cache's time.
@@ -150,4 +158,3 @@ pub fn find(cache: &Cache, primary: &[u8], request: &http::HeaderMap) -> Found {
         None => Found::NoVariant(entry),
     }
 }
-

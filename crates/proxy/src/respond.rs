@@ -4,6 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use forebay_cache::{Body, Reader};
+use forebay_semantics::fields::{is_never_stored, named_by_connection};
 use forebay_semantics::range::{self, ByteRange, Multipart, Ranged};
 use forebay_semantics::status::{CacheStatus, Source};
 use forebay_semantics::validation::{self, Outcome, Validators};
@@ -219,12 +220,12 @@ fn content_length(fields: &HeaderMap) -> Option<u64> {
 
 /// Takes away what belongs to the connection to the origin (RFC 9110 section 7.6.1).
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
-    use forebay_semantics::fields::{is_named_by_connection, is_never_stored};
-    let gone = |name: &header::HeaderName, fields: &HeaderMap| {
-        let ours = name == header::AGE || name == header::TRAILER;
-        (is_never_stored(name) && !ours) || is_named_by_connection(fields, name)
+    let named = named_by_connection(fields);
+    let gone = |name: &&header::HeaderName| {
+        let passes = **name == header::AGE || **name == header::TRAILER;
+        (is_never_stored(name) && !passes) || named.contains(name)
     };
-    let names: Vec<_> = fields.keys().filter(|name| gone(name, fields)).cloned().collect();
+    let names: Vec<_> = fields.keys().filter(gone).cloned().collect();
     for name in names {
         fields.remove(name);
     }

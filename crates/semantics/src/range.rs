@@ -9,8 +9,9 @@ mod tests;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use crate::date::parse_http_date as parse_date;
 use crate::etag::{Comparison, EntityTag};
-use crate::validation::{Validators, parse_date};
+use crate::validation::Validators;
 
 pub use multipart::{Multipart, PartFrame};
 

@@ -9,6 +9,7 @@ mod tests;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::Timestamp;
+use crate::date::parse_http_date as parse_date;
 use crate::etag::{self, Comparison, EntityTag, Strength};
 
 /// Entity tags in one `If-None-Match` of ours; the chosen variant's first, the rest left out.
@@ -291,12 +292,4 @@ fn only_line<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderV
 
 fn date_of(fields: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
     only_line(fields, name).and_then(|line| parse_date(line.as_bytes()))
-}
-
-/// Reads a date in any of HTTP's three forms (RFC 9110 section 5.6.7).
-pub(crate) fn parse_date(value: &[u8]) -> Option<Timestamp> {
-    let text = str::from_utf8(value).ok()?;
-    let date = httpdate::parse_http_date(text.trim()).ok()?;
-    let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(Timestamp::EPOCH.saturating_add(since_epoch))
 }

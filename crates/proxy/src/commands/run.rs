@@ -14,11 +14,11 @@ use tokio::sync::watch;
 use crate::admin::{Admin, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
-use crate::config::{self, Colours, Config, Limits, Listen};
+use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings};
 use crate::gateway::Gateway;
 use crate::server::{Drained, Server};
 use crate::telemetry::{AccessLog, Telemetry};
-use crate::upstream::{Connect, Network, SystemResolver};
+use crate::upstream::{Connect, Network};
 
 /// Connections to the admin listener at once.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -61,14 +61,15 @@ pub async fn serve(
     end: impl Future<Output = ()>,
     ready: impl FnOnce(),
 ) -> Result<Drained, String> {
-    let clients = Server::bind(&config.listen, &config.limits).map_err(|cause| cause.to_string())?;
+    let clients =
+        Server::bind(&config.listen, &config.limits).map_err(|cause| cause.to_string())?;
     let operators = bind_admin(&config)?;
     let telemetry =
         Telemetry { metrics: Arc::default(), access_log: AccessLog::on_stdout(config.access_log) };
-    let connect: Arc<dyn Connect> = Arc::new(Network::new(Arc::new(SystemResolver)));
-    let clock = Clock::system();
-    let stats = clients.stats();
-    let gateway = Gateway::new(config, clock, &connect, telemetry, stats)
+    let connect = |settings: &UpstreamSettings| -> Arc<dyn Connect> {
+        Arc::new(Network::new(settings.resolve_interval))
+    };
+    let gateway = Gateway::new(config, Clock::system(), &connect, telemetry, clients.stats())
         .map_err(|cause| cause.to_string())?;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);

@@ -118,10 +118,7 @@ impl Metrics {
         for outcome in Outcome::ALL {
             for (class, count) in self.exchanges[outcome.place()].iter().enumerate().skip(1) {
                 let (word, count) = (outcome.word(), count.load(Relaxed));
-                let _ = writeln!(
-                    text,
-                    "{name}{{result=\"{word}\",status=\"{class}xx\"}} {count}"
-                );
+                let _ = writeln!(text, "{name}{{result=\"{word}\",status=\"{class}xx\"}} {count}");
             }
         }
         let name = "forebay_reasons_total";
@@ -151,10 +148,9 @@ impl Histogram {
         let mut total = 0;
         for (place, count) in self.buckets.iter().enumerate() {
             total += count.load(Relaxed);
-            let end = BUCKETS_MICROS.get(place).map_or_else(
-                || "+Inf".to_owned(),
-                |micros| (*micros as f64 / 1e6).to_string(),
-            );
+            let end = BUCKETS_MICROS
+                .get(place)
+                .map_or_else(|| "+Inf".to_owned(), |micros| (*micros as f64 / 1e6).to_string());
             let _ = writeln!(text, "{name}_bucket{{le=\"{end}\"}} {total}");
         }
         let sum = self.sum_micros.load(Relaxed) as f64 / 1e6;
