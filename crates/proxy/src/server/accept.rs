@@ -1,17 +1,29 @@
 //! Listeners, the accept loop, and the drain that ends it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use super::listen::BindError;
-use super::request::Service;
-use super::stats::ServerStats;
+use tokio::task::JoinSet;
+
+use super::connection;
+use super::listen::{Accepted, BindError, Listener};
+use super::request::{Peer, Service};
+use super::stats::{ServerStats, count};
+use super::terms::Terms;
 use crate::config::{Limits, Listen};
 
-/// Listeners that are bound and not yet served.
+/// How long accepting pauses when the system has no descriptor left or fails otherwise.
+const FAILURE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Listeners that are bound and not yet served. Dropping it unbinds them.
 pub struct Server {
-    listeners: Vec<Listen>,
-    stats: Arc<ServerStats>,
+    listeners: Vec<Listener>,
+    listening: Vec<Listen>,
+    terms: Arc<Terms>,
 }
 
 /// How a drain went.
@@ -25,27 +37,109 @@ pub struct Drained {
 
 impl Server {
     /// Binds every listener, or says which cannot be bound and why. Must be called on a runtime.
-    pub fn bind(_listen: &[Listen], _limits: &Limits) -> Result<Server, BindError> {
-        unimplemented!()
+    pub fn bind(listen: &[Listen], limits: &Limits) -> Result<Server, BindError> {
+        let listeners = listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        let listening = listeners
+            .iter()
+            .zip(listen)
+            .map(|(listener, asked)| listener.place().unwrap_or_else(|_| asked.clone()))
+            .collect();
+        let terms = Terms::new(limits.clone(), Arc::default());
+        Ok(Server { listeners, listening, terms })
     }
 
     /// Where it listens, with the ports that the system chose for port 0.
     pub fn listening(&self) -> &[Listen] {
-        &self.listeners
+        &self.listening
     }
 
     /// Its counters, which live on after it.
     pub fn stats(&self) -> Arc<ServerStats> {
-        self.stats.clone()
+        self.terms.stats.clone()
     }
 
     /// Serves until `shutdown` is ready, then drains: nothing new is accepted, idle connections are
     /// closed, exchanges under way have `drain_timeout` to finish, the rest is cut.
     pub async fn serve<S: Service>(
         self,
-        _service: S,
-        _shutdown: impl Future<Output = ()>,
+        service: S,
+        shutdown: impl Future<Output = ()>,
     ) -> Drained {
-        unimplemented!()
+        let Server { listeners, terms, .. } = self;
+        let mut connections = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        let mut first = 0;
+        loop {
+            let full = connections.len() >= terms.limits.connections_max;
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(_) = connections.join_next() => {}
+                accepted = poll_fn(|cx| poll_any(&listeners, &mut first, cx)), if !full => {
+                    match accepted {
+                        Ok(accepted) => spawn(&mut connections, accepted, &terms, &service),
+                        Err(error) => pause(&terms, &error).await,
+                    }
+                }
+            }
+        }
+        drop(listeners);
+        drain(connections, &terms).await
     }
+}
+
+/// Accepts on whichever listener has a client, beginning behind the one that had the last.
+fn poll_any(
+    listeners: &[Listener],
+    first: &mut usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<(Accepted, Peer)>> {
+    for offset in 0..listeners.len() {
+        let place = (*first + offset) % listeners.len();
+        if let Poll::Ready(accepted) = listeners[place].poll_accept(cx) {
+            *first = place + 1;
+            return Poll::Ready(accepted);
+        }
+    }
+    Poll::Pending
+}
+
+/// Accepting failed. A client that went away before it was accepted is no reason to wait.
+async fn pause(terms: &Terms, error: &io::Error) {
+    count(&terms.stats.accepts_failed);
+    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        return;
+    }
+    tracing::warn!(%error, "cannot accept connections for a moment");
+    tokio::time::sleep(FAILURE_PAUSE).await;
+}
+
+fn spawn<S: Service>(
+    connections: &mut JoinSet<()>,
+    (accepted, peer): (Accepted, Peer),
+    terms: &Arc<Terms>,
+    service: &S,
+) {
+    count(&terms.stats.connections_accepted);
+    let (terms, service) = (terms.clone(), service.clone());
+    match accepted {
+        Accepted::Tcp(stream) => {
+            connections.spawn(connection::serve(stream, peer, terms, service));
+        }
+        Accepted::Unix(stream) => {
+            connections.spawn(connection::serve(stream, peer, terms, service));
+        }
+    }
+}
+
+async fn drain(mut connections: JoinSet<()>, terms: &Terms) -> Drained {
+    let open = connections.len();
+    terms.drain.begin();
+    let all = async { while connections.join_next().await.is_some() {} };
+    // Whether it came to its end in time is seen by what is left.
+    let _ = tokio::time::timeout(terms.limits.drain_timeout, all).await;
+    let cut = connections.len();
+    terms.stats.drain_cut.fetch_add(cut as u64, std::sync::atomic::Ordering::Relaxed);
+    connections.shutdown().await;
+    Drained { finished: open - cut, cut }
 }

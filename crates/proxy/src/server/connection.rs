@@ -1,15 +1,44 @@
-//! One connection: which version it speaks, and the loop that serves it.
+//! One connection: which version it speaks, and on what terms it is served.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use super::h1::{self, Socket, Spoken};
+use super::h2;
+use super::link::Link;
 use super::request::{Peer, Service};
+use super::stats::{Held, ServerStats};
+use super::terms::Terms;
+use super::wire::{Plain, Wire};
 use crate::answer::Duplex;
 use crate::config::Limits;
 
-/// Serves one connection until it ends, over whatever carries its bytes.
+/// Serves one connection until it ends, over whatever carries its bytes. No drain reaches it; its
+/// counters are its own.
 pub async fn serve_connection<S: Service>(
-    _io: impl Duplex + 'static,
-    _peer: Peer,
-    _limits: Limits,
-    _service: S,
+    io: impl Duplex + 'static,
+    peer: Peer,
+    limits: Limits,
+    service: S,
 ) {
-    unimplemented!()
+    let terms = Terms::new(limits, Arc::new(ServerStats::default()));
+    serve(Plain(io), peer, terms, service).await;
+}
+
+/// Serves one connection of a server.
+pub(super) async fn serve<IO: Wire + 'static, S: Service>(
+    io: IO,
+    peer: Peer,
+    terms: Arc<Terms>,
+    service: S,
+) {
+    let link = Arc::new(Link::default());
+    let _open = Held::new(&terms.stats.connections_open);
+    let _listed = terms.drain.list(&link);
+    let mut socket = Socket::new(io, peer, link, terms.clone());
+    match poll_fn(|cx| socket.poll_version(cx)).await {
+        Spoken::Http1 => h1::serve(socket, service).await,
+        Spoken::Http2 => Box::pin(h2::serve(socket, service)).await,
+        Spoken::Nothing => {}
+    }
 }

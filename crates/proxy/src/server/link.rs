@@ -56,7 +56,9 @@ impl Link {
         let mut state = self.state.lock();
         state.exchange += 1;
         state.interim = Vec::new();
-        state.body = BodySlot::Unread;
+        if let BodySlot::Wanted(reader) = std::mem::take(&mut state.body) {
+            reader.wake();
+        }
         state.exchange
     }
 

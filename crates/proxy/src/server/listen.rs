@@ -1,18 +1,143 @@
-//! Sockets to accept on.
+//! Sockets to accept on: made, replaced where a dead one is in the way, removed at the end.
 
 use std::fmt;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream as BlockingUnixStream;
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll, ready};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use super::request::Peer;
+use crate::config::Listen;
+
+/// Connections that the system holds while we do not accept.
+const BACKLOG: i32 = 1024;
 
 /// A listener that could not be bound.
 #[derive(Debug)]
 pub struct BindError {
     address: String,
-    cause: std::io::Error,
+    cause: io::Error,
 }
 
 impl fmt::Display for BindError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "cannot listen on {}: {}", self.address, self.cause)
+        write!(formatter, "cannot listen on {}: ", self.address)?;
+        match self.cause.kind() {
+            io::ErrorKind::AddrInUse => formatter.write_str("the address is in use"),
+            io::ErrorKind::PermissionDenied => formatter.write_str("permission denied"),
+            io::ErrorKind::AddrNotAvailable => {
+                formatter.write_str("no interface of this machine has that address")
+            }
+            _ => write!(formatter, "{}", self.cause),
+        }
     }
 }
 
-impl std::error::Error for BindError {}
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// One bound listener. Dropping a Unix one removes its path.
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketPath),
+}
+
+/// A connection just accepted.
+pub(super) enum Accepted {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    pub(super) fn bind(listen: &Listen) -> Result<Listener, BindError> {
+        let bound = match listen {
+            Listen::Tcp(address) => bind_tcp(*address).map(Listener::Tcp),
+            Listen::Unix(path) => bind_unix(path),
+        };
+        bound.map_err(|cause| BindError { address: name(listen), cause })
+    }
+
+    /// Where it listens, with the port that the system chose for port 0.
+    pub(super) fn place(&self) -> io::Result<Listen> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
+            Listener::Unix(_, path) => Ok(Listen::Unix(path.0.clone())),
+        }
+    }
+
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Accepted, Peer)>> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, address) = ready!(listener.poll_accept(cx))?;
+                // Without it answers would wait for the client's acknowledgements; should it fail,
+                // the connection is dead anyway.
+                let _ = stream.set_nodelay(true);
+                let local = stream.local_addr().ok();
+                Poll::Ready(Ok((Accepted::Tcp(stream), Peer { address: Some(address), local })))
+            }
+            Listener::Unix(listener, _) => {
+                let (stream, _) = ready!(listener.poll_accept(cx))?;
+                Poll::Ready(Ok((Accepted::Unix(stream), Peer { address: None, local: None })))
+            }
+        }
+    }
+}
+
+fn name(listen: &Listen) -> String {
+    match listen {
+        Listen::Tcp(address) => address.to_string(),
+        Listen::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `[::]` and `0.0.0.0` are two listeners, on every system.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn bind_unix(path: &Path) -> io::Result<Listener> {
+    remove_dead_socket(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    let path = SocketPath(path.to_owned());
+    socket.listen(BACKLOG)?;
+    Ok(Listener::Unix(UnixListener::from_std(socket.into())?, path))
+}
+
+/// Removes a socket that nobody accepts on any more; anything else in the way stays there.
+fn remove_dead_socket(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let is_dead = || {
+        BlockingUnixStream::connect(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    if is_socket && is_dead() { fs::remove_file(path) } else { Ok(()) }
+}
+
+/// A Unix socket's path, removed when this is dropped.
+pub(super) struct SocketPath(PathBuf);
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        // A path that is already gone is what was wanted.
+        let _ = fs::remove_file(&self.0);
+    }
+}

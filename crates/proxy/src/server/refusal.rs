@@ -31,11 +31,13 @@ pub enum RefusalReason {
     BodyTimeout,
     /// Too many exchanges at once.
     Overload,
+    /// The exchange panicked, or its answer was none that can be sent.
+    Failure,
 }
 
 impl RefusalReason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [RefusalReason; 13] = [
+    pub const ALL: [RefusalReason; 14] = [
         RefusalReason::Syntax,
         RefusalReason::Target,
         RefusalReason::Host,
@@ -49,6 +51,7 @@ impl RefusalReason {
         RefusalReason::HeadTimeout,
         RefusalReason::BodyTimeout,
         RefusalReason::Overload,
+        RefusalReason::Failure,
     ];
 
     /// Its name as a metric's label.
@@ -67,6 +70,7 @@ impl RefusalReason {
             RefusalReason::HeadTimeout => "head_timeout",
             RefusalReason::BodyTimeout => "body_timeout",
             RefusalReason::Overload => "overload",
+            RefusalReason::Failure => "failure",
         }
     }
 
@@ -80,10 +84,11 @@ impl RefusalReason {
             RefusalReason::TargetTooLong => StatusCode::URI_TOO_LONG,
             RefusalReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             RefusalReason::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            RefusalReason::Method => StatusCode::METHOD_NOT_ALLOWED,
+            RefusalReason::Method => StatusCode::NOT_IMPLEMENTED,
             RefusalReason::Expectation => StatusCode::EXPECTATION_FAILED,
             RefusalReason::HeadTimeout | RefusalReason::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             RefusalReason::Overload => StatusCode::SERVICE_UNAVAILABLE,
+            RefusalReason::Failure => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

@@ -1,1 +1,81 @@
-//! To come.
+//! The terms on which every connection of a server is served: bounds, counters, the drain.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::link::Link;
+use super::stats::ServerStats;
+use crate::config::Limits;
+
+/// Shared by all connections of one server.
+pub(super) struct Terms {
+    pub(super) limits: Limits,
+    pub(super) stats: Arc<ServerStats>,
+    pub(super) drain: Drain,
+}
+
+impl Terms {
+    pub(super) fn new(limits: Limits, stats: Arc<ServerStats>) -> Arc<Self> {
+        Arc::new(Terms { limits, stats, drain: Drain::default() })
+    }
+
+    /// A place among the exchanges under way, or none when all are taken.
+    pub(super) fn enter_exchange(self: &Arc<Self>) -> Option<ExchangePlace> {
+        let before = self.stats.exchanges_open.fetch_add(1, Ordering::Relaxed);
+        let place = ExchangePlace(self.clone());
+        (before < self.limits.requests_max as u64).then_some(place)
+    }
+}
+
+/// One of `requests_max` places; dropping it gives it back.
+pub(super) struct ExchangePlace(Arc<Terms>);
+
+impl Drop for ExchangePlace {
+    fn drop(&mut self) {
+        self.0.stats.exchanges_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells all connections that the server stops. Bound by `connections_max`.
+#[derive(Default)]
+pub(super) struct Drain {
+    begun: AtomicBool,
+    next: AtomicU64,
+    connections: Mutex<HashMap<u64, Weak<Link>>>,
+}
+
+impl Drain {
+    pub(super) fn begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+
+    /// Begins the drain and wakes every connection, so that the idle ones end.
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::Release);
+        for link in self.connections.lock().values().filter_map(Weak::upgrade) {
+            link.connection.wake();
+        }
+    }
+
+    /// Lists a connection until the returned place is dropped.
+    pub(super) fn list(&self, link: &Arc<Link>) -> ListedConnection<'_> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.connections.lock().insert(id, Arc::downgrade(link));
+        ListedConnection { drain: self, id }
+    }
+}
+
+/// A connection that hears of the drain; dropping it takes it from the list.
+pub(super) struct ListedConnection<'a> {
+    drain: &'a Drain,
+    id: u64,
+}
+
+impl Drop for ListedConnection<'_> {
+    fn drop(&mut self) {
+        self.drain.connections.lock().remove(&self.id);
+    }
+}

@@ -1,2 +1,241 @@
-//! HTTP/1.
-pub(super) fn append_interim_head(_: &mut Vec<u8>, _: http::StatusCode, _: &http::HeaderMap) {}
+//! HTTP/1.0 and 1.1 from clients: one strict reading of each message, one write an answer.
+//!
+//! `scan` and `head` read heads, `decode` bodies; `encode` and `output` write; `receive`, `ask` and
+//! `reply` are the three steps of an exchange over a `socket`; this file is the loop of them.
+
+mod ask;
+mod close;
+mod decode;
+mod encode;
+mod fields;
+mod head;
+mod output;
+mod receive;
+mod reply;
+mod scan;
+mod socket;
+mod tunnel;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use http::{StatusCode, Version};
+
+use self::ask::{Incoming, Outcome, Slot};
+use self::decode::Decoder;
+use self::encode::{Ending, Outgoing, Persistence, append_head, outgoing};
+use self::head::{Asked, Framing, Head};
+use self::receive::{Received, Waiting};
+use self::reply::{Sending, Unfinished};
+use super::link::InformationalSender;
+use super::refusal::{Refusal, RefusalReason};
+use super::request::{Request, RequestBody, Service};
+use super::stats::count;
+use super::wire::Wire;
+use crate::answer::{Answer, AnswerBody};
+
+pub(super) use self::decode::without_forbidden;
+pub(super) use self::encode::{append_interim_head, is_servers_own};
+pub(super) use self::receive::Spoken;
+pub(super) use self::socket::Socket;
+
+/// Bytes of an unread request body that are taken off so that the connection can go on.
+const REST_BYTES_MAX: usize = 64 * 1024;
+
+/// What follows an answer on its connection.
+enum Next {
+    /// The next request.
+    Request,
+    /// A close that lets the client read all that was sent.
+    Close,
+    /// No word more: the client is gone, or sees by the framing that something is missing.
+    Cut,
+    /// A reset, because a plain close would look like the end of the body.
+    Abort,
+    /// A tunnel to the origin.
+    Tunnel(Box<Answer>),
+    /// A refusal, then a close.
+    Refuse(Refusal),
+}
+
+/// Serves HTTP/1 on a socket until it ends.
+pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service: S) {
+    let mut slot = Slot::new();
+    let mut waiting = Waiting::new();
+    loop {
+        let head = match poll_fn(|cx| socket.poll_head(cx, &mut waiting)).await {
+            Received::Request(head) => head,
+            Received::Refused(refusal) => return Box::pin(socket.refuse(refusal)).await,
+            Received::Idle => {
+                slot.release();
+                socket.release();
+                continue;
+            }
+            Received::Over => return,
+        };
+        let Some(_place) = socket.terms.enter_exchange() else {
+            let refusal = Refusal::new(RefusalReason::Overload, "too many requests at once");
+            return Box::pin(socket.refuse(refusal)).await;
+        };
+        let asked = head.asked;
+        let mut incoming =
+            Incoming { decoder: Decoder::new(head.framing), unasked: head.expects_continue };
+        let request = request(&socket, head);
+        let begun = catch_unwind(AssertUnwindSafe(|| slot.put(service.answer(request))));
+        let outcome = match begun {
+            Ok(()) => poll_fn(|cx| socket.poll_exchange(cx, &mut slot, &mut incoming)).await,
+            Err(_) => Outcome::Panicked,
+        };
+        slot.clear();
+        match conclude(&mut socket, outcome, asked, &mut incoming).await {
+            Next::Request => waiting = Waiting::new(),
+            Next::Close => return Box::pin(socket.close()).await,
+            Next::Cut => return,
+            Next::Abort => return socket.io.break_off(),
+            Next::Tunnel(answer) => return Box::pin(socket.tunnel(*answer)).await,
+            Next::Refuse(refusal) => return Box::pin(socket.refuse(refusal)).await,
+        }
+    }
+}
+
+async fn conclude<IO: Wire>(
+    socket: &mut Socket<IO>,
+    outcome: Outcome,
+    asked: Asked,
+    incoming: &mut Incoming,
+) -> Next {
+    match outcome {
+        Outcome::Answer(answer) => send(socket, answer, asked, incoming).await,
+        Outcome::Refused(refusal) => Next::Refuse(refusal),
+        Outcome::Panicked => {
+            count(&socket.terms.stats.panics);
+            tracing::error!(peer = ?socket.peer.address, "an exchange panicked");
+            Next::Refuse(failure())
+        }
+        Outcome::Gone => {
+            count(&socket.terms.stats.clients_gone);
+            Next::Cut
+        }
+    }
+}
+
+fn request<IO: Wire>(socket: &Socket<IO>, head: Head) -> Request {
+    count(&socket.terms.stats.requests);
+    let exchange = socket.link.begin();
+    let body = match head.framing {
+        Framing::Length(0) => RequestBody::empty(),
+        Framing::Length(length) => {
+            RequestBody::from_link(socket.link.clone(), exchange, Some(length))
+        }
+        Framing::Chunked => RequestBody::from_link(socket.link.clone(), exchange, None),
+    };
+    let informational = (head.version == Version::HTTP_11)
+        .then(|| InformationalSender::new(socket.link.clone(), exchange));
+    Request {
+        method: head.method,
+        target: head.target,
+        version: head.version,
+        fields: head.fields,
+        body,
+        peer: socket.peer,
+        informational,
+    }
+}
+
+async fn send<IO: Wire>(
+    socket: &mut Socket<IO>,
+    mut answer: Answer,
+    asked: Asked,
+    incoming: &mut Incoming,
+) -> Next {
+    if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+        let ready = asked.upgrade && answer.tunnel.is_some() && incoming.decoder.is_done();
+        return if ready { Next::Tunnel(Box::new(answer)) } else { Next::Refuse(failure()) };
+    }
+    let body = std::mem::replace(&mut answer.body, AnswerBody::None);
+    let Some(outgoing) = outgoing(answer.status, body, asked) else {
+        return Next::Refuse(failure());
+    };
+    let persistence = persistence(socket, &outgoing, asked, incoming);
+    append_head(&mut socket.output.bytes, &answer, &outgoing, asked, persistence);
+    match outgoing {
+        Outgoing::Nothing(_) => {}
+        Outgoing::Whole(bytes) => socket.output.append_piece(bytes, b""),
+        Outgoing::Stream { frames, ending } => {
+            let mut sending = Sending::new(frames, ending, asked.trailers);
+            let sent = poll_fn(|cx| socket.poll_send(cx, &mut sending, incoming)).await;
+            if let Err(unfinished) = sent {
+                return abort(socket, unfinished, ending).await;
+            }
+        }
+    }
+    finish(socket, incoming, persistence).await
+}
+
+/// Whether the connection can go on behind this answer. A client that still waits for
+/// `100 Continue` may send its body or not: nobody could tell it from a request (9110 10.1.1).
+fn persistence<IO: Wire>(
+    socket: &Socket<IO>,
+    outgoing: &Outgoing,
+    asked: Asked,
+    incoming: &mut Incoming,
+) -> Persistence {
+    let unasked = std::mem::take(&mut incoming.unasked) && !incoming.decoder.is_done();
+    let close_delimited = matches!(outgoing, Outgoing::Stream { ending: Ending::Close, .. });
+    let goes_on = asked.keep_alive
+        && !unasked
+        && !close_delimited
+        && !socket.input_ended
+        && incoming.decoder.left() <= REST_BYTES_MAX as u64
+        && !socket.terms.drain.begun();
+    if goes_on { Persistence::Keep } else { Persistence::Close }
+}
+
+/// The answer is in the output; the rest of the request is taken off, or the connection closed.
+async fn finish<IO: Wire>(
+    socket: &mut Socket<IO>,
+    incoming: &mut Incoming,
+    persistence: Persistence,
+) -> Next {
+    if !socket.output.has_room() && poll_fn(|cx| socket.poll_output(cx)).await.is_err() {
+        count(&socket.terms.stats.answers_cut);
+        return Next::Cut;
+    }
+    if persistence == Persistence::Close {
+        return Next::Close;
+    }
+    if incoming.decoder.is_done() {
+        return Next::Request;
+    }
+    socket.link.begin();
+    if poll_fn(|cx| socket.poll_output(cx)).await.is_err() {
+        return Next::Cut;
+    }
+    let mut bytes_left = REST_BYTES_MAX;
+    let whole = poll_fn(|cx| socket.poll_rest(cx, incoming, &mut bytes_left)).await;
+    socket.read_deadline = None;
+    if whole { Next::Request } else { Next::Close }
+}
+
+/// An answer that stays unfinished: what there is of it is written, and then no more.
+async fn abort<IO: Wire>(socket: &mut Socket<IO>, unfinished: Unfinished, ending: Ending) -> Next {
+    match unfinished {
+        Unfinished::Client(_) => {
+            count(&socket.terms.stats.answers_cut);
+            Next::Cut
+        }
+        Unfinished::Body => {
+            count(&socket.terms.stats.answers_broken);
+            // Should this fail too, the connection is cut all the same.
+            let _ = poll_fn(|cx| socket.poll_output(cx)).await;
+            if ending == Ending::Close { Next::Abort } else { Next::Cut }
+        }
+    }
+}
+
+fn failure() -> Refusal {
+    Refusal::new(RefusalReason::Failure, "the gateway failed to answer")
+}

@@ -1,0 +1,78 @@
+//! Field lines: `name: value CRLF`, nothing else (9112 5).
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::super::refusal::{Refusal, RefusalReason};
+
+/// Reads field lines up to the empty one. The block was scanned: every line ends with CRLF.
+pub(super) fn parse(block: &Bytes, lines: usize) -> Result<HeaderMap, Refusal> {
+    let mut fields = HeaderMap::try_with_capacity(lines).map_err(|_| too_many())?;
+    let mut start = 0;
+    while let Some(offset) = memchr::memchr(b'\n', &block[start..]) {
+        let end = start + offset;
+        let line = start..end.saturating_sub(1);
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = parse_line(block, line)?;
+        fields.try_append(name, value).map_err(|_| too_many())?;
+        start = end + 1;
+    }
+    Ok(fields)
+}
+
+fn parse_line(
+    block: &Bytes,
+    line: std::ops::Range<usize>,
+) -> Result<(HeaderName, HeaderValue), Refusal> {
+    let text = &block[line.clone()];
+    if matches!(text.first(), Some(b' ' | b'\t')) {
+        return Err(syntax("a field line is folded"));
+    }
+    let Some(colon) = memchr::memchr(b':', text) else {
+        return Err(syntax("a field line has no colon"));
+    };
+    let name = HeaderName::from_bytes(&text[..colon])
+        .map_err(|_| syntax("a field name is not a token followed by a colon"))?;
+    let value = &text[colon + 1..];
+    let leading = value.len() - trim_start(value).len();
+    let trimmed = trim_end(trim_start(value)).len();
+    let begin = line.start + colon + 1 + leading;
+    let value = HeaderValue::from_maybe_shared(block.slice(begin..begin + trimmed))
+        .map_err(|_| syntax("a field value contains a control byte"))?;
+    Ok((name, value))
+}
+
+fn is_whitespace(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+fn trim_start(text: &[u8]) -> &[u8] {
+    &text[text.iter().take_while(|byte| is_whitespace(byte)).count()..]
+}
+
+fn trim_end(text: &[u8]) -> &[u8] {
+    &text[..text.len() - text.iter().rev().take_while(|byte| is_whitespace(byte)).count()]
+}
+
+/// The members of a comma-separated field, all of its lines together (9110 5.6.1).
+pub(super) fn members<'a>(
+    fields: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a [u8]> {
+    fields
+        .get_all(name)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|member| trim_end(trim_start(member)))
+        .filter(|member| !member.is_empty())
+}
+
+fn syntax(text: &'static str) -> Refusal {
+    Refusal::new(RefusalReason::Syntax, text)
+}
+
+fn too_many() -> Refusal {
+    Refusal::new(RefusalReason::HeadTooLarge, "too many fields")
+}
