@@ -61,7 +61,9 @@ fn listeners(root: &mut Section<'_>, args: &RunArgs) -> Vec<Placed<Listen>> {
     let in_file = root.list("listen", said(text::listen));
     refuse_none(root, "listen");
     let listen = if args.listen.is_empty() {
-        in_file.unwrap_or_else(|| vec![Placed::nowhere(text::listen(LISTEN).expect("a constant"))])
+        in_file.unwrap_or_else(|| {
+            vec![Placed::nowhere(text::listen(LISTEN).expect("a constant address"))]
+        })
     } else {
         args.listen.iter().cloned().map(Placed::nowhere).collect()
     };
@@ -84,7 +86,7 @@ pub(super) fn refuse_none<'a>(table: &mut Section<'a>, key: &'a str) {
 fn admin(root: &mut Section<'_>, args: &RunArgs) -> Placed<Option<SocketAddr>> {
     let in_file = root.read("admin", said(text::admin));
     let said = args.admin.map(Placed::nowhere).or(in_file);
-    let default = || Placed::nowhere(text::admin(ADMIN).expect("a constant"));
+    let default = || Placed::nowhere(text::admin(ADMIN).expect("a constant address"));
     let Placed { value, place } = said.unwrap_or_else(default);
     match value {
         Admin::Off => Placed { value: None, place },
