@@ -424,6 +424,10 @@ fn another_word_of_a_route_that_cannot_be_is_refused() {
             r#"3:14: `set_cookie` cannot be `"keep_out"`: no such word; did you mean `keep-out`? allowed: `keep-out`, `allow`"#,
         ],
     );
+}
+
+#[test]
+fn a_bound_of_a_route_that_cannot_be_is_refused() {
     in_route(
         r#"stored_body_bytes_max = "512MiB""#,
         &[
@@ -533,6 +537,10 @@ fn problems_of_a_whole_file_are_all_said() {
             r#"2:25: `stored_body_bytes_max` cannot be `"1GiB"`: it is too large; allowed: 1B to 256MiB"#,
         ],
     );
+}
+
+#[test]
+fn what_is_not_toml_is_said_beside_what_is_wrong_on_other_lines() {
     whole(
         "listen = [\nworkers = 0\n[limits]\nfields_max = 0\n",
         &[
