@@ -10,10 +10,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::config::defaults::LISTEN;
 use crate::config::{AccessLog, Admin, Listen, MemberSettings, text};
-
-/// Where clients are accepted when nothing else is said.
-const DEMO_LISTEN: &str = "127.0.0.1:8080";
 
 /// An HTTP caching gateway: collapses, answers stale rather than late, says why.
 #[derive(Debug, Parser)]
@@ -114,7 +112,7 @@ pub enum CheckFormat {
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
     /// Where the demo page is served
-    #[arg(long, value_name = "ADDRESS", default_value = DEMO_LISTEN)]
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
     pub listen: SocketAddr,
 }
 
@@ -123,4 +121,58 @@ pub struct DemoArgs {
 pub struct CompletionsArgs {
     /// The shell
     pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_flag_is_refused_in_the_words_of_the_file() {
+        let check = |flags: &[&str], said: &str| {
+            let words = ["forebay", "run"].iter().chain(flags);
+            let message = Cli::try_parse_from(words).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("error: {said}\n")), "{message}");
+        };
+        check(
+            &["--memory", "256"],
+            "invalid value '256' for '--memory <SIZE>': the unit is missing; a size is a whole \
+             number with a unit, such as 64KiB, 256MiB or 1GB",
+        );
+        check(
+            &["--log", "jsn"],
+            "invalid value 'jsn' for '--log <off|text|json>': no such word; did you mean `json`? \
+             allowed: `off`, `text`, `json`",
+        );
+        check(&["--lisen", "a"], "unexpected argument '--lisen' found");
+    }
+
+    #[test]
+    fn the_help_says_the_true_defaults() {
+        use crate::config::defaults::{ADMIN, MEMORY_BYTES};
+        let mut cli = Cli::command();
+        let help = cli.find_subcommand_mut("run").unwrap().render_long_help().to_string();
+        for default in [LISTEN, ADMIN, &text::in_bytes(MEMORY_BYTES)] {
+            assert!(help.contains(&format!("[default: {default}]")), "{default}\n{help}");
+        }
+    }
+
+    #[test]
+    fn completions_name_the_subcommands() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell, Shell::Elvish] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "forebay", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            for word in ["run", "check", "demo", "completions"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+        }
+    }
 }

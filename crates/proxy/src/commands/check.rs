@@ -123,7 +123,9 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let check = |name: &str, text: Option<&[u8]>, status: u8| {
             let path = folder.join(name);
-            text.map(|text| std::fs::write(&path, text).unwrap());
+            if let Some(text) = text {
+                std::fs::write(&path, text).unwrap();
+            }
             let args = CheckArgs { config: path, format: Some(CheckFormat::Plain) };
             assert_eq!(run(&args), ExitCode::from(status), "{name}");
         };

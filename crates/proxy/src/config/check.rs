@@ -59,8 +59,11 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
 
 fn listeners(root: &mut Section<'_>, args: &RunArgs) -> Vec<Placed<Listen>> {
     let in_file = root.list("listen", said(text::listen));
+    refuse_none(root, "listen");
     let listen = if args.listen.is_empty() {
-        in_file.unwrap_or_else(|| vec![Placed::nowhere(text::listen(LISTEN).expect("a constant"))])
+        in_file.unwrap_or_else(|| {
+            vec![Placed::nowhere(text::listen(LISTEN).expect("a constant address"))]
+        })
     } else {
         args.listen.iter().cloned().map(Placed::nowhere).collect()
     };
@@ -73,10 +76,17 @@ fn listeners(root: &mut Section<'_>, args: &RunArgs) -> Vec<Placed<Listen>> {
     listen
 }
 
+/// A list that needs an entry and has none.
+pub(super) fn refuse_none<'a>(table: &mut Section<'a>, key: &'a str) {
+    if let Some(value) = table.value(key).filter(|value| value.list().is_empty()) {
+        table.findings().add(Problem::at(value.place(), format!("`{key}` is empty")));
+    }
+}
+
 fn admin(root: &mut Section<'_>, args: &RunArgs) -> Placed<Option<SocketAddr>> {
     let in_file = root.read("admin", said(text::admin));
     let said = args.admin.map(Placed::nowhere).or(in_file);
-    let default = || Placed::nowhere(text::admin(ADMIN).expect("a constant"));
+    let default = || Placed::nowhere(text::admin(ADMIN).expect("a constant address"));
     let Placed { value, place } = said.unwrap_or_else(default);
     match value {
         Admin::Off => Placed { value: None, place },
@@ -156,7 +166,7 @@ fn memory(root: &mut Section<'_>, args: &RunArgs) -> u64 {
         let help = format!("allowed: {} to {}", in_bytes(*bounds.start()), in_bytes(*bounds.end()));
         root.findings().add(Problem::nowhere(message).with_help(help));
     }
-    bytes
+    bytes.max(MEMORY_BYTES_MIN)
 }
 
 fn workers(root: &mut Section<'_>, args: &RunArgs) -> Option<usize> {

@@ -104,10 +104,10 @@ fn field_name(text: &str) -> Result<HeaderName, Refusal> {
 
 fn field_value(value: Value<'_>) -> Result<HeaderValue, Refusal> {
     let text = value.text()?;
-    let is_ends_trimmed = text.trim_matches([' ', '\t']) == text;
+    let is_trimmed = text.trim_matches([' ', '\t']) == text;
     let is_visible = text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
     match HeaderValue::from_str(text) {
-        Ok(value) if is_ends_trimmed && is_visible => Ok(value),
+        Ok(value) if is_trimmed && is_visible => Ok(value),
         Ok(_) | Err(_) => refuse(
             "no field has such a value",
             "visible ASCII with blanks between (RFC 9110 section 5.5)",

@@ -100,7 +100,7 @@ fn checked(name: &str, text: &str, args: &RunArgs) -> Result<Checked, Problems> 
 
 fn unparsed(error: &toml::de::Error) -> Problem {
     let message = error.message().replace('\n', "; ");
-    Problem { message: format!("no TOML: {message}"), help: None, place: error.span() }
+    Problem { message: format!("not TOML: {message}"), help: None, place: error.span() }
 }
 
 /// Whether a problem cannot come from a place that is no TOML: it is on other lines.

@@ -9,9 +9,10 @@ use forebay_semantics::key::Part;
 use forebay_semantics::policy::{ClientDirectives, Heuristic, SetCookie};
 use http::Method;
 
+use super::check::refuse_none;
 use super::problem::Problem;
 use super::raw::{Section, Value, count, factor, length, said, size, span, word};
-use super::text::{self, Refusal, SPAN_MAX, in_bytes, meant, refuse};
+use super::text::{self, Refusal, SPAN_MAX, meant, refuse};
 use super::{
     HostField, MemberScheme, MemberSettings, Route, Switch, UpstreamSettings, fields, lifetimes,
     template,
@@ -85,8 +86,7 @@ fn no_route() -> Problem {
 fn defaults(root: &mut Section<'_>, args: &RunArgs, memory_bytes: u64) -> Route {
     let mut route = Route::everything_to(Vec::new(), memory_bytes);
     if let Some(mut table) = root.section("defaults") {
-        wishes(&mut table, &mut route);
-        refuse_too_large(&route, memory_bytes, &table);
+        wishes(&mut table, &mut route, memory_bytes);
         table.finish();
     }
     if let Some(stale) = args.stale {
@@ -105,10 +105,7 @@ fn route(mut table: Section<'_>, defaults: &Route, memory_bytes: u64, seen: &mut
         None => written(&route),
     };
     route.upstream.members = members(&mut table);
-    wishes(&mut table, &mut route);
-    if route.stored_body_bytes_max != defaults.stored_body_bytes_max {
-        refuse_too_large(&route, memory_bytes, &table);
-    }
+    wishes(&mut table, &mut route, memory_bytes);
     refuse_unkeyed(&route, &table);
     refuse_nameless(&route, Some(table.place()), &table);
     seen.refuse_same(&route, Some(table.place()), &table);
@@ -117,24 +114,21 @@ fn route(mut table: Section<'_>, defaults: &Route, memory_bytes: u64, seen: &mut
 }
 
 fn members(table: &mut Section<'_>) -> Vec<MemberSettings> {
-    let Some(members) = table.value("to") else {
+    if table.value("to").is_none() {
         let problem =
             Problem::at(table.place(), "`route` has no `to`: nothing says where it leads");
         table.findings().add(problem.with_help("write `to = \"http://localhost:3000\"`"));
-        return Vec::new();
-    };
-    if members.list().is_empty() {
-        table.findings().add(Problem::at(members.place(), "`to` is empty: a route has a member"));
     }
+    refuse_none(table, "to");
     let members = table.list("to", said(text::member)).unwrap_or_default();
     members.into_iter().map(|member| member.value).collect()
 }
 
-/// What a route and the defaults can both say.
-fn wishes(table: &mut Section<'_>, route: &mut Route) {
-    table.set("key", template::read, &mut route.key);
+/// What a route and the defaults can both say. A body that is larger than the memory is never kept.
+fn wishes(table: &mut Section<'_>, route: &mut Route, memory_bytes: u64) {
+    template::read(table, &mut route.key);
     policy(table, route);
-    table.set("stored_body_bytes_max", size(1..=1 << 46), &mut route.stored_body_bytes_max);
+    table.set("stored_body_bytes_max", size(1..=memory_bytes), &mut route.stored_body_bytes_max);
     table.set("keyed_body_bytes_max", size(0..=64 << 20), &mut route.keyed_body_bytes_max);
     table.set("collapse", word(SWITCH), &mut route.collapse);
     table.set("collapse_wait", span(WAIT), &mut route.collapse_wait);
@@ -230,16 +224,6 @@ fn route_name(text: &str) -> Result<String, Refusal> {
 /// A route's host and path, as its name.
 fn written(route: &Route) -> String {
     format!("{}{}", route.host, route.path_prefix)
-}
-
-/// A response that fits into no memory would never be kept.
-fn refuse_too_large(route: &Route, memory_bytes: u64, table: &Section<'_>) {
-    if route.stored_body_bytes_max > memory_bytes {
-        let largest = in_bytes(route.stored_body_bytes_max);
-        let message = format!("`stored_body_bytes_max` cannot be `{largest}`: memory is smaller");
-        let help = format!("at most {}", in_bytes(memory_bytes));
-        table.findings().add(Problem::at(table.place(), message).with_help(help));
-    }
 }
 
 /// A method with a body is told apart by method and body, or one user's answer is another's.

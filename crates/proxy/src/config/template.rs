@@ -3,7 +3,7 @@
 use forebay_semantics::key::{Part, Query, Template};
 use http::HeaderName;
 
-use super::raw::Value;
+use super::raw::{Section, Value, refused};
 use super::text::{Refusal, meant, refuse};
 
 /// Parts of one key, and parameters of one part.
@@ -13,28 +13,39 @@ const FORM: &str = "allowed: method, scheme, host, path, query, query:sorted, qu
                     query:without(a,b), field:name, cookie:name";
 const WORDS: &[&str] = &["method", "scheme", "host", "path", "query", "query:sorted"];
 
-/// The template that a list of parts means.
-pub(super) fn read(value: Value<'_>) -> Result<Template, Refusal> {
+/// Reads the parts of a key, each on its own.
+pub(super) fn read(table: &mut Section<'_>, template: &mut Template) {
+    let Some(value) = table.value("key") else { return };
     let list = value.list();
-    if list.is_empty() || list.len() > PARTS_MAX {
-        return refuse("it has no part, or too many", format!("1 to {PARTS_MAX} parts; {FORM}"));
-    }
     let mut parts = Vec::new();
-    for value in list {
-        let Some(text) = value.as_text() else {
-            return Err(value.is_not("a list of texts such as [\"method\", \"path\", \"query\"]"));
-        };
-        // Scheme, host and port are in every key; who writes them says nothing wrong.
-        let Some(part) = part(text)? else { continue };
-        if parts.iter().any(|other| is_same(other, &part)) {
-            return refuse(format!("`{text}` is in it twice"), FORM);
+    let mut accepted = 0;
+    for value in list.iter().take(PARTS_MAX) {
+        if let Some(part) = table.accept("key", *value, |value| other_part(value, &parts)) {
+            accepted += 1;
+            parts.extend(part.value);
         }
-        parts.push(part);
     }
-    Ok(Template { parts })
+    let says_nothing = parts.is_empty() && accepted == list.len();
+    if says_nothing || list.len() > PARTS_MAX {
+        let refusal = Refusal {
+            why: "it tells nothing apart, or has too many parts".to_owned(),
+            allowed: Some(format!("1 to {PARTS_MAX} parts; {FORM}")),
+        };
+        table.findings().add(refused("key", value, refusal));
+    }
+    *template = Template { parts };
 }
 
-/// One part; `None` for what is in every key.
+fn other_part(value: Value<'_>, parts: &[Part]) -> Result<Option<Part>, Refusal> {
+    let text = value.text()?;
+    let part = part(text)?;
+    if part.as_ref().is_some_and(|part| parts.iter().any(|other| is_same(other, part))) {
+        return refuse("the same part stands before it", FORM);
+    }
+    Ok(part)
+}
+
+/// One part; `None` for scheme and host, which are in every key: who writes them is not wrong.
 fn part(text: &str) -> Result<Option<Part>, Refusal> {
     if let Some(list) = between(text, "query:only(") {
         return Ok(Some(Part::Query(Query::Only(parameters(list)?))));
@@ -57,7 +68,7 @@ fn part(text: &str) -> Result<Option<Part>, Refusal> {
         "query" => Ok(Some(Part::Query(Query::Whole))),
         "query:sorted" => Ok(Some(Part::Query(Query::Sorted))),
         "scheme" | "host" => Ok(None),
-        _ => refuse(format!("no part `{}`", text.escape_debug()), advice(text)),
+        _ => refuse("no such part", advice(text)),
     }
 }
 

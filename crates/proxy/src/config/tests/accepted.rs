@@ -115,7 +115,7 @@ fn run(flags: &[&str]) -> Result<Config, Problems> {
     from_run(&args)
 }
 
-/// A file that is deleted with its folder at the end of the test.
+/// A file for one test, which removes it.
 fn file(name: &str, text: &str) -> std::path::PathBuf {
     let path = std::env::temp_dir().join(format!("forebay-{}-{name}", std::process::id()));
     std::fs::write(&path, text).unwrap();
