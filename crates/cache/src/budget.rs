@@ -44,15 +44,13 @@ impl Budget {
         self.tally.windowed.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn note_windowed(&self) {
-        self.tally.windowed.fetch_add(1, Ordering::Relaxed);
+    /// Whether more is alive than the bound allows.
+    pub(crate) fn is_short(&self) -> bool {
+        self.bytes() > self.tally.bytes_max
     }
 
-    /// Takes the bytes if they fit.
-    pub(crate) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
-        let fits = |now: usize| now.checked_add(bytes).filter(|sum| *sum <= self.tally.bytes_max);
-        self.tally.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        Some(Reservation { tally: Arc::clone(&self.tally), bytes })
+    pub(crate) fn note_windowed(&self) {
+        self.tally.windowed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts bytes that are alive whether they fit or not; their number has a bound elsewhere.
@@ -61,23 +59,27 @@ impl Budget {
         Reservation { tally: Arc::clone(&self.tally), bytes }
     }
 
-    /// Copies the parts into one right-sized page, counted for as long as any slice of it lives.
+    /// Copies the parts into one right-sized page, counted for as long as any slice of it lives;
+    /// `None` if it does not fit.
     pub(crate) fn try_page(&self, parts: &[Bytes]) -> Option<Bytes> {
         let len = parts.iter().map(Bytes::len).sum::<usize>();
-        let reservation = self.try_reserve(len + CHUNK_OVERHEAD)?;
-        Some(page(parts, len, reservation))
+        let more = len + CHUNK_OVERHEAD;
+        let fits = |now: usize| now.checked_add(more).filter(|sum| *sum <= self.tally.bytes_max);
+        self.tally.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        Some(self.counted_page(parts, len))
     }
 
     /// As [`Budget::try_page`], for one part that must be kept whatever the bound says.
     pub(crate) fn page(&self, part: &Bytes) -> Bytes {
-        page(std::slice::from_ref(part), part.len(), self.count(part.len() + CHUNK_OVERHEAD))
+        self.tally.bytes.fetch_add(part.len() + CHUNK_OVERHEAD, Ordering::Relaxed);
+        self.counted_page(std::slice::from_ref(part), part.len())
     }
-}
 
-fn page(parts: &[Bytes], len: usize, reservation: Reservation) -> Bytes {
-    let mut bytes = Vec::with_capacity(len);
-    parts.iter().for_each(|part| bytes.extend_from_slice(part));
-    Bytes::from_owner(Page { bytes: bytes.into_boxed_slice(), _reservation: reservation })
+    fn counted_page(&self, parts: &[Bytes], len: usize) -> Bytes {
+        let mut bytes = Vec::with_capacity(len);
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        Bytes::from_owner(Page { bytes: bytes.into_boxed_slice(), tally: Arc::clone(&self.tally) })
+    }
 }
 
 /// Counted bytes: dropping it gives them back.
@@ -93,10 +95,16 @@ impl Drop for Reservation {
     }
 }
 
-/// Bytes that give their reservation back when the last slice of them goes.
+/// Bytes that were counted, and are given back when the last slice of them goes.
 struct Page {
     bytes: Box<[u8]>,
-    _reservation: Reservation,
+    tally: Arc<Tally>,
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.tally.bytes.fetch_sub(self.bytes.len() + CHUNK_OVERHEAD, Ordering::Relaxed);
+    }
 }
 
 impl AsRef<[u8]> for Page {
@@ -123,11 +131,12 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_and_leaves_no_trace() {
-        let budget = Budget::new(100);
-        let _first = budget.try_reserve(60).unwrap();
-        assert!(budget.try_reserve(41).is_none());
-        assert!(budget.try_reserve(usize::MAX).is_none());
+        let budget = Budget::new(100 + CHUNK_OVERHEAD);
+        let first = budget.count(60);
+        assert!(budget.try_page(&[Bytes::from(vec![1; 41])]).is_none());
         assert_eq!(budget.bytes(), 60);
-        assert!(budget.try_reserve(40).is_some());
+        assert!(budget.try_page(&[Bytes::from(vec![1; 40])]).is_some());
+        drop(first);
+        assert_eq!(budget.bytes(), 0);
     }
 }

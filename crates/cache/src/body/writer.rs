@@ -15,6 +15,9 @@ use crate::error::{Broken, NobodyReads};
 /// Bodies up to this size become one exact slice when they are whole.
 const ONE_SLICE_BYTES_MAX: u64 = 1 << 20;
 
+/// The window while the budget has no room: enough to keep a connection busy.
+const SHORT_WINDOW_BYTES: usize = 16 << 10;
+
 /// Sends a body. Dropping it before [`BodyWriter::finish`] breaks the body.
 #[derive(Debug)]
 pub struct BodyWriter {
@@ -52,7 +55,7 @@ impl BodyWriter {
         if self.keeping == Keeping::All {
             return Poll::Ready(Ok(()));
         }
-        let window_bytes_max = self.limits.window_bytes_max;
+        let window_bytes_max = self.window_bytes_max();
         self.with(|arriving| {
             if arriving.is_unread() {
                 return Poll::Ready(Err(NobodyReads));
@@ -145,6 +148,12 @@ impl BodyWriter {
         })?;
         wakers.into_iter().for_each(Waker::wake);
         Ok(())
+    }
+
+    // When memory is short, what passes through is what is given up first.
+    fn window_bytes_max(&self) -> usize {
+        let window = self.limits.window_bytes_max;
+        if self.budget.is_short() { window.min(SHORT_WINDOW_BYTES) } else { window }
     }
 
     fn stop_keeping(&mut self) {

@@ -1,1 +1,177 @@
+//! What every tier must keep to, as tests: each tier calls [`keeps_to_it`] with itself.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::*;
+use crate::body::{Body, Limits};
+use crate::budget::Budget;
+use crate::clock::{Clock, Timestamp};
+use crate::entry::Head;
+
+/// A head that is a number.
+impl Head for u32 {
+    fn weight_bytes(&self) -> usize {
+        0
+    }
+}
+
+const ROOMY: Limits = Limits { kept_bytes_max: 1 << 20, window_bytes_max: 1 << 10 };
+
+fn key(name: &str) -> Key {
+    Key::from(name.as_bytes())
+}
+
+fn entry(head: u32, text: &'static str, keep_until: Timestamp) -> Arc<Entry<u32>> {
+    let body = Body::whole(&Bytes::from(text), None, &Budget::new(0));
+    Arc::new(Entry::new(head, body, keep_until))
+}
+
+async fn found(tier: &dyn Tier<u32>, name: &str) -> Option<(u32, Bytes)> {
+    let entry = tier.look_up(&key(name)).await.unwrap()?;
+    let (mut reader, mut all) = (entry.body().reader().unwrap(), Vec::new());
+    while let Some(slice) = reader.next().await {
+        all.extend_from_slice(&slice.unwrap());
+    }
+    Some((*entry.head(), all.into()))
+}
+
+/// Runs the contract against an empty tier that follows this clock, in a paused runtime.
+pub(crate) async fn keeps_to_it(tier: &dyn Tier<u32>, clock: &Clock) {
+    holds_what_was_put_and_only_that(tier).await;
+    holds_nothing_longer_than_it_may(tier, clock).await;
+    takes_an_arriving_body_when_it_is_whole(tier).await;
+    holds_nothing_of_a_body_that_broke(tier).await;
+    holds_all_or_nothing_of_a_put_that_was_dropped(tier).await;
+}
+
+async fn holds_what_was_put_and_only_that(tier: &dyn Tier<u32>) {
+    assert_eq!(found(tier, "a").await, None);
+    assert_eq!(tier.put(&key("a"), entry(1, "one", Timestamp::FAR)).await, Ok(Admitted::Kept));
+    assert_eq!(found(tier, "a").await, Some((1, "one".into())));
+    assert_eq!(found(tier, "A").await, None);
+    assert_eq!(tier.put(&key("a"), entry(2, "", Timestamp::FAR)).await, Ok(Admitted::Kept));
+    assert_eq!(found(tier, "a").await, Some((2, "".into())));
+    tier.remove(&key("a")).await.unwrap();
+    tier.remove(&key("a")).await.unwrap();
+    assert_eq!(found(tier, "a").await, None);
+}
+
+async fn holds_nothing_longer_than_it_may(tier: &dyn Tier<u32>, clock: &Clock) {
+    let soon = clock.now().plus(Duration::from_secs(1));
+    assert_eq!(tier.put(&key("b"), entry(1, "one", soon)).await, Ok(Admitted::Kept));
+    assert_eq!(found(tier, "b").await, Some((1, "one".into())));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(found(tier, "b").await, None);
+    assert_eq!(tier.put(&key("b"), entry(2, "two", soon)).await, Ok(Admitted::Expired));
+    assert_eq!(found(tier, "b").await, None);
+}
+
+async fn takes_an_arriving_body_when_it_is_whole(tier: &dyn Tier<u32>) {
+    let (mut writer, body) = Body::arriving(ROOMY, &Budget::new(9_999), None);
+    let arriving = Arc::new(Entry::new(3, body, Timestamp::FAR));
+    let name = key("c");
+    let write = async {
+        writer.push(Bytes::from_static(b"thr")).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        writer.push(Bytes::from_static(b"ee")).unwrap();
+        writer.finish(None);
+    };
+    let (admitted, ()) = tokio::join!(tier.put(&name, arriving), write);
+    assert_eq!(admitted, Ok(Admitted::Kept));
+    assert_eq!(found(tier, "c").await, Some((3, "three".into())));
+}
+
+async fn holds_nothing_of_a_body_that_broke(tier: &dyn Tier<u32>) {
+    let (mut writer, body) = Body::arriving(ROOMY, &Budget::new(9_999), None);
+    writer.push(Bytes::from_static(b"half")).unwrap();
+    drop(writer);
+    let broken = Arc::new(Entry::new(4, body, Timestamp::FAR));
+    assert_eq!(tier.put(&key("d"), broken).await, Ok(Admitted::NotWhole));
+    assert_eq!(found(tier, "d").await, None);
+}
+
+async fn holds_all_or_nothing_of_a_put_that_was_dropped(tier: &dyn Tier<u32>) {
+    let (mut writer, body) = Body::arriving(ROOMY, &Budget::new(9_999), None);
+    let arriving = Arc::new(Entry::new(5, body, Timestamp::FAR));
+    let name = key("e");
+    let gave_up = tokio::time::timeout(Duration::from_secs(1), tier.put(&name, arriving));
+    writer.push(Bytes::from_static(b"five")).unwrap();
+    gave_up.await.unwrap_err();
+    writer.finish(None);
+    assert!(matches!(found(tier, "e").await.as_ref(), None | Some((5, _))));
+}
+
+/// How a [`MapTier`] answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Well,
+    Fails,
+    Late,
+}
+
+/// The simplest tier below memory: a map, which can be told to fail or to be late.
+pub(crate) struct MapTier {
+    pub(crate) entries: Mutex<HashMap<Key, Arc<Entry<u32>>>>,
+    pub(crate) mood: Mutex<Mood>,
+    clock: Clock,
+}
+
+impl MapTier {
+    pub(crate) fn new(clock: Clock) -> Arc<Self> {
+        let (entries, mood) = (Mutex::new(HashMap::new()), Mutex::new(Mood::Well));
+        Arc::new(Self { entries, mood, clock })
+    }
+
+    async fn as_told<T>(&self, act: impl Future<Output = T>) -> Result<T, TierFailure> {
+        let mood = *self.mood.lock();
+        match mood {
+            Mood::Well => {}
+            Mood::Fails => return Err(TierFailure::new("cannot ask the map: it was told to fail")),
+            Mood::Late => tokio::time::sleep(Duration::from_secs(60)).await,
+        }
+        Ok(act.await)
+    }
+}
+
+impl Tier<u32> for MapTier {
+    fn name(&self) -> &'static str {
+        "map"
+    }
+
+    fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<u32>>>> {
+        Box::pin(self.as_told(async move {
+            let now = self.clock.now();
+            self.entries.lock().get(key).filter(|entry| !entry.is_expired(now)).cloned()
+        }))
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, entry: Arc<Entry<u32>>) -> Answer<'a, Admitted> {
+        Box::pin(self.as_told(async move {
+            entry.body().ended().await;
+            if entry.body().as_whole().is_none() {
+                return Admitted::NotWhole;
+            }
+            if entry.is_expired(self.clock.now()) {
+                return Admitted::Expired;
+            }
+            self.entries.lock().insert(key.clone(), entry);
+            Admitted::Kept
+        }))
+    }
+
+    fn remove<'a>(&'a self, key: &'a Key) -> Answer<'a, ()> {
+        Box::pin(self.as_told(async move {
+            self.entries.lock().remove(key);
+        }))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_map_tier_keeps_to_the_contract() {
+    let clock = Clock::virtual_from(Timestamp::from_millis(1));
+    keeps_to_it(&*MapTier::new(clock.clone()), &clock).await;
+}
