@@ -1,0 +1,273 @@
+//! An origin that speaks bytes: hears requests, keeps them in order, answers as it is told.
+//!
+//! It is told by a script, or answers each request by itself. It runs over whatever connection it
+//! is handed: a socket, or a pipe inside the simulator.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::Failure;
+use crate::wire::{BodyReader, Message, MessageReader, Wire};
+
+/// Bytes that wait in one direction of a pipe inside the simulator.
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// How long a write to the gateway may take.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An origin; clones are the same one.
+#[derive(Clone, Default)]
+pub struct Origin {
+    state: Arc<Mutex<State>>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    door: Door,
+    heard: VecDeque<Heard>,
+    total: usize,
+    faults: Vec<Failure>,
+    by_itself: Option<ByItself>,
+    connections: Vec<Connection>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Door {
+    #[default]
+    Open,
+    Shut,
+}
+
+/// Makes the answer to a request, when nobody tells the origin what to say.
+pub type ByItself = Arc<dyn Fn(&Message) -> Reply + Send + Sync>;
+
+/// Bytes of an answer, and what becomes of the connection.
+pub struct Reply {
+    /// Everything, head first.
+    pub bytes: Vec<u8>,
+    /// What follows.
+    pub then: Then,
+}
+
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is kept.
+    Keep,
+    /// It is closed.
+    Close,
+}
+
+/// A request that the origin has heard.
+#[derive(Clone)]
+pub struct Heard {
+    /// What was said.
+    pub message: Message,
+    /// Where the answer goes.
+    pub connection: Connection,
+}
+
+/// A connection from the gateway; clones are the same one.
+#[derive(Clone)]
+pub struct Connection {
+    writer: Arc<tokio::sync::Mutex<Option<WriteHalf<Wire>>>>,
+    reading: Arc<Mutex<Option<AbortHandle>>>,
+}
+
+impl Origin {
+    /// An origin that takes connections.
+    pub fn new() -> Self {
+        Origin::default()
+    }
+
+    /// Opens a connection to it inside this process: what the simulator's gateway does.
+    pub fn dial(&self) -> io::Result<Wire> {
+        if self.state().door == Door::Shut {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        self.serve(Box::new(ours));
+        Ok(Box::new(theirs))
+    }
+
+    /// Serves a connection, in a task of its own, until it ends.
+    pub fn serve(&self, wire: Wire) {
+        let (reader, writer) = tokio::io::split(wire);
+        let connection = Connection {
+            writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
+            reading: Arc::default(),
+        };
+        let task = tokio::spawn(self.clone().listen(reader, connection.clone()));
+        *unpoisoned(&connection.reading) = Some(task.abort_handle());
+        self.state().connections.push(connection);
+    }
+
+    /// Refuses connections made by [`Origin::dial`] and ends all that there are.
+    pub async fn shut(&self) {
+        let connections = {
+            let mut state = self.state();
+            state.door = Door::Shut;
+            std::mem::take(&mut state.connections)
+        };
+        for connection in connections {
+            connection.close().await;
+        }
+    }
+
+    /// Takes connections again.
+    pub fn open(&self) {
+        self.state().door = Door::Open;
+    }
+
+    /// From here on each request is answered at once, and only counted.
+    pub fn answer_by_itself(&self, reply: ByItself) {
+        let mut state = self.state();
+        state.by_itself = Some(reply);
+        state.total = 0;
+    }
+
+    /// The first request that fits and that nobody has taken, waiting for it so long.
+    pub async fn hear(
+        &self,
+        patience: Duration,
+        fits: impl Fn(&Message) -> bool,
+    ) -> Result<Heard, Failure> {
+        let found = tokio::time::timeout(patience, async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if let Some(found) = self.take(&fits)? {
+                    return Ok(found);
+                }
+                changed.await;
+            }
+        });
+        match found.await {
+            Ok(found) => found,
+            Err(_) => Err(Failure::new(format!("the origin has not heard it{}", self.left()))),
+        }
+    }
+
+    /// Whether any request is left that nobody has taken; the error shows them.
+    pub fn nothing_left(&self) -> Result<(), Failure> {
+        if let Some(fault) = self.state().faults.pop() {
+            return Err(fault.during("the gateway said something wrong to the origin"));
+        }
+        match self.left() {
+            left if left.is_empty() => Ok(()),
+            left => Err(Failure::new(format!("the origin was asked more than was told{left}"))),
+        }
+    }
+
+    /// How many requests it has heard, or has heard since it answers by itself.
+    pub fn heard_count(&self) -> usize {
+        self.state().total
+    }
+
+    fn take(&self, fits: &impl Fn(&Message) -> bool) -> Result<Option<Heard>, Failure> {
+        let mut state = self.state();
+        if let Some(fault) = state.faults.pop() {
+            return Err(fault.during("the gateway said something wrong to the origin"));
+        }
+        let at = state.heard.iter().position(|heard| fits(&heard.message));
+        Ok(at.and_then(|at| state.heard.remove(at)))
+    }
+
+    fn left(&self) -> String {
+        let state = self.state();
+        let shown = state.heard.iter().map(|heard| format!("; heard:{}", heard.message.shown()));
+        shown.collect()
+    }
+
+    async fn listen(self, reader: ReadHalf<Wire>, connection: Connection) {
+        let mut reader = MessageReader::new(reader);
+        loop {
+            let message = match read_request(&mut reader, &connection).await {
+                Ok(Some(message)) => message,
+                Ok(None) => return,
+                Err(fault) => {
+                    self.state().faults.push(fault);
+                    return self.changed.notify_waiters();
+                }
+            };
+            if let Some(reply) = self.note(message, &connection) {
+                let _ = connection.write(&reply.bytes).await;
+                if reply.then == Then::Close {
+                    return connection.close().await;
+                }
+            }
+        }
+    }
+
+    fn note(&self, message: Message, connection: &Connection) -> Option<Reply> {
+        let mut state = self.state();
+        state.total += 1;
+        if let Some(reply) = state.by_itself.clone() {
+            drop(state);
+            return Some(reply(&message));
+        }
+        state.heard.push_back(Heard { message, connection: connection.clone() });
+        drop(state);
+        self.changed.notify_waiters();
+        None
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        unpoisoned(&self.state)
+    }
+}
+
+impl Connection {
+    /// Sends bytes to the gateway.
+    pub async fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut writer = self.writer.lock().await;
+        let Some(writer) = writer.as_mut() else {
+            return Err(Failure::new("the origin has closed this connection already"));
+        };
+        let written = async {
+            writer.write_all(bytes).await?;
+            writer.flush().await
+        };
+        match tokio::time::timeout(WRITE_PATIENCE, written).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Failure::from(error).during("cannot write to the gateway")),
+            Err(_) => Err(Failure::new(format!(
+                "the gateway took no bytes from the origin for {WRITE_PATIENCE:?}"
+            ))),
+        }
+    }
+
+    /// Closes it, both ways.
+    pub async fn close(&self) {
+        if let Some(mut writer) = self.writer.lock().await.take() {
+            let _ = writer.shutdown().await;
+        }
+        if let Some(reading) = unpoisoned(&self.reading).take() {
+            reading.abort();
+        }
+    }
+}
+
+async fn read_request(
+    reader: &mut MessageReader<ReadHalf<Wire>>,
+    connection: &Connection,
+) -> Result<Option<Message>, Failure> {
+    let Some(head) = reader.head().await? else { return Ok(None) };
+    let framing = BodyReader::of_request(&head)?;
+    if head.lists("expect", "100-continue") && framing != BodyReader::Length(0) {
+        connection.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+    }
+    reader.rest(head, framing).await.map(Some)
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
