@@ -71,7 +71,8 @@ fn says(wanted: &[Said], found: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn outside_quotes(text: &str, separator: char) -> Vec<String> {
+/// The parts of a text between separators that stand outside quotes, trimmed.
+pub(crate) fn outside_quotes(text: &str, separator: char) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
     for char in text.chars() {

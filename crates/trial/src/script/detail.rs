@@ -1,6 +1,5 @@
 //! The indented lines below a sentence: fields, body, trailers; to send or to expect.
 
-use super::nearest::nearest;
 use super::template::{self, Text};
 
 /// What somebody sends beside a start line.
@@ -210,18 +209,18 @@ fn wanted(value: &str) -> Result<Wanted, String> {
         (">=", rest) => number(rest).map(Wanted::AtLeast),
         ("<=", rest) => number(rest).map(Wanted::AtMost),
         ("about", rest) => number(rest).map(Wanted::About),
-        ("says", rest) => Ok(Wanted::Says(rest.split(';').map(said).collect())),
-        (word, "") if is_near_a_matcher(word) => {
-            let words = ["absent", "present"];
-            let meant = nearest(word, &words).unwrap_or_default();
-            Err(format!("found `{word}`; did you mean `{meant}`? (`= {word}` for the word itself)"))
+        ("says", rest) => {
+            let parameters = crate::expect::outside_quotes(rest, ';');
+            Ok(Wanted::Says(parameters.iter().map(|one| said(one)).collect()))
         }
+        ("missing" | "none" | "no", "") => Err(instead(word, "absent")),
+        ("any" | "exists" | "there", "") => Err(instead(word, "present")),
         _ => text(value).map(Wanted::Exactly),
     }
 }
 
-fn is_near_a_matcher(word: &str) -> bool {
-    matches!(word, "missing" | "none" | "any" | "absend" | "presant" | "*absent")
+fn instead(found: &str, meant: &str) -> String {
+    format!("found `{found}`; did you mean `{meant}`? (`= {found}` is the word itself)")
 }
 
 fn said(parameter: &str) -> Said {
