@@ -47,8 +47,7 @@ impl Client {
     /// Sends bytes as they are. That the gateway no longer reads is no failure: it may have
     /// answered already, and then the answer tells.
     pub async fn send(&mut self, bytes: &[u8], patience: Duration) {
-        let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
-        self.awaited.push_back(String::from_utf8_lossy(method).into_owned());
+        self.awaited.extend(method(bytes));
         let written = async {
             let _ = self.writer.write_all(bytes).await;
             let _ = self.writer.flush().await;
@@ -178,4 +177,11 @@ impl Client {
         let head = self.begin(moment).await?;
         Err(Failure::new(format!("`{}` came", head.start)))
     }
+}
+
+/// The method of the request that these bytes begin; `None` when they go on with one.
+fn method(bytes: &[u8]) -> Option<String> {
+    let end = bytes.iter().position(|byte| !byte.is_ascii_uppercase())?;
+    let begins = end > 0 && bytes[end] == b' ';
+    begins.then(|| String::from_utf8_lossy(&bytes[..end]).into_owned())
 }

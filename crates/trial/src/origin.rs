@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::Failure;
-use crate::wire::{BodyReader, Message, MessageReader, Wire};
+use crate::wire::{BodyReader, Ending, Message, MessageReader, Wire};
 
 /// Bytes that wait in one direction of a pipe inside the simulator.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -183,8 +183,9 @@ impl Origin {
 
     fn left(&self) -> String {
         let state = self.state();
-        let shown = state.heard.iter().map(|heard| format!("; heard:{}", heard.message.shown()));
-        shown.collect()
+        // A request that was cut before its end asks for nothing.
+        let whole = state.heard.iter().filter(|heard| heard.message.ending == Ending::Whole);
+        whole.map(|heard| format!("; heard:{}", heard.message.shown())).collect()
     }
 
     async fn listen(self, reader: ReadHalf<Wire>, connection: Connection) {
@@ -210,7 +211,8 @@ impl Origin {
     fn note(&self, message: Message, connection: &Connection) -> Option<Reply> {
         let mut state = self.state();
         state.total += 1;
-        if let Some(reply) = state.by_itself.clone() {
+        let whole = message.ending == Ending::Whole;
+        if let Some(reply) = state.by_itself.clone().filter(|_| whole) {
             drop(state);
             return Some(reply(&message));
         }

@@ -180,11 +180,23 @@ pub fn configuration(
 /// The same without its listeners, as the simulator needs it.
 pub fn without_listeners(origin: &str, tables: &[Table]) -> String {
     let mut text = lines_of("gateway", tables);
+    if !says(tables, "access_log") {
+        text.push_str("access_log = \"text\"\n");
+    }
     let named = tables.iter().filter(|table| table.name != "gateway" && table.name != "route");
     for table in named {
         text.push_str(&format!("[{}]\n{}\n", table.name, table.lines.join("\n")));
     }
-    text + &format!("[[route]]\nto = [\"{origin}\"]\n{}", lines_of("route", tables))
+    text.push_str(&format!("[[route]]\nto = [\"{origin}\"]\n{}", lines_of("route", tables)));
+    if !says(tables, "early_refresh") {
+        // It refreshes by chance, and chance has no place in a story.
+        text.push_str("early_refresh = 0\n");
+    }
+    text
+}
+
+fn says(tables: &[Table], key: &str) -> bool {
+    tables.iter().flat_map(|table| &table.lines).any(|line| line.starts_with(key))
 }
 
 fn lines_of(name: &str, tables: &[Table]) -> String {

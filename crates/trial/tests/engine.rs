@@ -77,7 +77,9 @@ fn a_cut_body_is_told_from_a_whole_one() {
     let cut = "origin begins 200\n  Content-Length: 1000\n  body 100 bytes\norigin closes\n";
     holds(&format!("{ASKED}{cut}client gets 200 cut short"));
     fails(&format!("{ASKED}{cut}client gets 200"), "the body was cut short");
-    holds(&format!("{ASKED}origin answers 200 until close\n  | x\nclient gets 200 and close\n  | x"));
+    holds(&format!(
+        "{ASKED}origin answers 200 until close\n  | x\nclient gets 200 and close\n  | x"
+    ));
 }
 
 #[test]
@@ -126,7 +128,9 @@ fn named_clients_do_not_wait_for_each_other() {
 #[test]
 fn time_passes_at_no_cost() {
     let begun = std::time::Instant::now();
-    holds("3650 d pass\nclient asks GET /\norigin hears GET /\norigin answers 200\nclient gets 200");
+    holds(
+        "3650 d pass\nclient asks GET /\norigin hears GET /\norigin answers 200\nclient gets 200",
+    );
     assert!(begun.elapsed() < std::time::Duration::from_secs(5));
 }
 

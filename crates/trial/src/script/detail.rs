@@ -214,7 +214,7 @@ fn wanted(value: &str) -> Result<Wanted, String> {
             Ok(Wanted::Says(parameters.iter().map(|one| said(one)).collect()))
         }
         ("missing" | "none" | "no", "") => Err(instead(word, "absent")),
-        ("any" | "exists" | "there", "") => Err(instead(word, "present")),
+        ("any" | "exists", "") => Err(instead(word, "present")),
         _ => text(value).map(Wanted::Exactly),
     }
 }
