@@ -187,12 +187,12 @@ pub fn without_listeners(origin: &str, tables: &[Table]) -> String {
     for table in named {
         text.push_str(&format!("[{}]\n{}\n", table.name, table.lines.join("\n")));
     }
-    text.push_str(&format!("[[route]]\nto = [\"{origin}\"]\n{}", lines_of("route", tables)));
+    text.push_str(&format!("[[route]]\nto = [\"{origin}\"]\n"));
     if !says(tables, "early_refresh") {
         // It refreshes by chance, and chance has no place in a story.
         text.push_str("early_refresh = 0\n");
     }
-    text
+    text + &lines_of("route", tables)
 }
 
 fn says(tables: &[Table], key: &str) -> bool {
