@@ -9,6 +9,9 @@ use tokio::time::timeout;
 use crate::Failure;
 use crate::wire::{BodyReader, Head, Message, MessageReader, Piece, Wire};
 
+/// How long it is looked whether the gateway has closed an idle connection.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// One client's connection.
 pub struct Client {
     reader: MessageReader<ReadHalf<Wire>>,
@@ -71,7 +74,7 @@ impl Client {
         if self.life == Life::Closing {
             return false;
         }
-        let look = timeout(Duration::ZERO, self.reader.fill());
+        let look = timeout(LOOK, self.reader.fill());
         look.await.unwrap_or(true)
     }
 
