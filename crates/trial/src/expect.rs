@@ -21,10 +21,8 @@ pub fn message(expected: &Expected, message: &Message, now: SystemTime) -> Resul
 fn field(one: &FieldMatch, fields: &[(String, String)], now: SystemTime) -> Result<(), String> {
     let name = &one.name;
     let Some(found) = joined(fields, name) else {
-        return match one.wanted {
-            Wanted::Absent | Wanted::Lacks(_) => Ok(()),
-            _ => Err(format!("there is no {name}")),
-        };
+        let fits = matches!(one.wanted, Wanted::Absent | Wanted::Lacks(_));
+        return if fits { Ok(()) } else { Err(format!("there is no {name}")) };
     };
     let wrong = |wanted: String| Err(format!("{name} is `{found}`, not {wanted}"));
     match &one.wanted {

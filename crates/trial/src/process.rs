@@ -19,9 +19,10 @@ pub struct Process {
     output: Arc<Mutex<String>>,
 }
 
-/// The built program: `FOREBAY_BIN`.
+/// The built program, as `FOREBAY_BIN` names it; seen from the repository's root.
 pub fn built() -> Option<PathBuf> {
-    std::env::var_os("FOREBAY_BIN").map(PathBuf::from)
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::env::var_os("FOREBAY_BIN").map(|named| root.join(named))
 }
 
 impl Process {
