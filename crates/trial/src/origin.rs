@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::Failure;
@@ -18,8 +18,8 @@ use crate::wire::{BodyReader, Ending, Message, MessageReader, Wire};
 /// Bytes that wait in one direction of a pipe inside the simulator.
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// How long a write to the gateway may take.
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// Writes that wait for a gateway that takes none.
+const WRITES_MAX: usize = 4096;
 
 /// An origin; clones are the same one.
 #[derive(Clone, Default)]
@@ -77,8 +77,13 @@ pub struct Heard {
 /// A connection from the gateway; clones are the same one.
 #[derive(Clone)]
 pub struct Connection {
-    writer: Arc<tokio::sync::Mutex<Option<WriteHalf<Wire>>>>,
-    reading: Arc<Mutex<Option<AbortHandle>>>,
+    writes: mpsc::Sender<Write>,
+    tasks: Arc<Mutex<Vec<AbortHandle>>>,
+}
+
+enum Write {
+    Bytes(Vec<u8>),
+    Close,
 }
 
 impl Origin {
@@ -100,12 +105,11 @@ impl Origin {
     /// Serves a connection, in a task of its own, until it ends.
     pub fn serve(&self, wire: Wire) {
         let (reader, writer) = tokio::io::split(wire);
-        let connection = Connection {
-            writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
-            reading: Arc::default(),
-        };
-        let task = tokio::spawn(self.clone().listen(reader, connection.clone()));
-        *unpoisoned(&connection.reading) = Some(task.abort_handle());
+        let (writes, queue) = mpsc::channel(WRITES_MAX);
+        let connection = Connection { writes, tasks: Arc::default() };
+        let reading = tokio::spawn(self.clone().listen(reader, connection.clone())).abort_handle();
+        let writing = tokio::spawn(write_all(writer, queue, reading.clone())).abort_handle();
+        *unpoisoned(&connection.tasks) = vec![reading, writing];
         self.state().connections.push(connection);
     }
 
@@ -117,8 +121,10 @@ impl Origin {
             std::mem::take(&mut state.connections)
         };
         for connection in connections {
-            connection.close().await;
+            connection.abort();
         }
+        // An aborted task lets go of its connection when it is next looked at.
+        tokio::task::yield_now().await;
     }
 
     /// Takes connections again.
@@ -181,7 +187,8 @@ impl Origin {
         Ok(at.and_then(|at| state.heard.remove(at)))
     }
 
-    fn left(&self) -> String {
+    /// What it has heard and nobody has taken.
+    pub fn left(&self) -> String {
         let state = self.state();
         // A request that was cut before its end asks for nothing.
         let whole = state.heard.iter().filter(|heard| heard.message.ending == Ending::Whole);
@@ -200,9 +207,9 @@ impl Origin {
                 }
             };
             if let Some(reply) = self.note(message, &connection) {
-                let _ = connection.write(&reply.bytes).await;
+                let _ = connection.write(reply.bytes);
                 if reply.then == Then::Close {
-                    return connection.close().await;
+                    return connection.close();
                 }
             }
         }
@@ -228,34 +235,40 @@ impl Origin {
 }
 
 impl Connection {
-    /// Sends bytes to the gateway.
-    pub async fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
-        let mut writer = self.writer.lock().await;
-        let Some(writer) = writer.as_mut() else {
-            return Err(Failure::new("the origin has closed this connection already"));
-        };
-        let written = async {
-            writer.write_all(bytes).await?;
-            writer.flush().await
-        };
-        match tokio::time::timeout(WRITE_PATIENCE, written).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Failure::from(error).during("cannot write to the gateway")),
-            Err(_) => Err(Failure::new(format!(
-                "the gateway took no bytes from the origin for {WRITE_PATIENCE:?}"
-            ))),
-        }
+    /// Sends bytes to the gateway, as soon as it takes them.
+    pub fn write(&self, bytes: Vec<u8>) -> Result<(), Failure> {
+        self.writes.try_send(Write::Bytes(bytes)).map_err(|_| {
+            Failure::new("the origin cannot answer: the gateway has closed this connection")
+        })
     }
 
-    /// Closes it, both ways.
-    pub async fn close(&self) {
-        if let Some(mut writer) = self.writer.lock().await.take() {
-            let _ = writer.shutdown().await;
-        }
-        if let Some(reading) = unpoisoned(&self.reading).take() {
-            reading.abort();
+    /// Closes it both ways when all is written.
+    pub fn close(&self) {
+        let _ = self.writes.try_send(Write::Close);
+    }
+
+    /// Closes it at once.
+    fn abort(&self) {
+        for task in unpoisoned(&self.tasks).drain(..) {
+            task.abort();
         }
     }
+}
+
+/// Writes what is told, in order; ends the reading too when it is told to close.
+async fn write_all(
+    mut writer: WriteHalf<Wire>,
+    mut queue: mpsc::Receiver<Write>,
+    reading: AbortHandle,
+) {
+    while let Some(Write::Bytes(bytes)) = queue.recv().await {
+        // A gateway that is gone is told by what the clients get.
+        if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
+            break;
+        }
+    }
+    let _ = writer.shutdown().await;
+    reading.abort();
 }
 
 async fn read_request(
@@ -265,7 +278,7 @@ async fn read_request(
     let Some(head) = reader.head().await? else { return Ok(None) };
     let framing = BodyReader::of_request(&head)?;
     if head.lists("expect", "100-continue") && framing != BodyReader::Length(0) {
-        connection.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        connection.write(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec())?;
     }
     reader.rest(head, framing).await.map(Some)
 }

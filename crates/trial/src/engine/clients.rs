@@ -40,8 +40,8 @@ impl<S: Stage> Telling<'_, S> {
     ) -> Result<(), Failure> {
         let now = self.stage.now();
         for name in self.waiting(who)? {
-            let client = self.known(&name)?;
-            let message = client.response(PATIENCE).await.map_err(|f| named(&name, f))?;
+            let response = self.known(&name)?.response(PATIENCE).await;
+            let message = response.map_err(|f| self.unanswered(&name, f))?;
             status_is(statuses, &message)
                 .and_then(|()| expect::message(expected, &message, now))
                 .and_then(|()| ending_is(after, &message))
@@ -109,6 +109,11 @@ impl<S: Stage> Telling<'_, S> {
         }
         self.settle().await;
         Ok(())
+    }
+
+    /// A client without an answer, with what the origin has heard meanwhile.
+    fn unanswered(&self, name: &str, failure: Failure) -> Failure {
+        named(name, Failure::new(format!("{failure}{}", self.stage.origin().left())))
     }
 
     async fn check_close(&mut self, name: &str, after: After) -> Result<(), Failure> {

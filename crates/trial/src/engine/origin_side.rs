@@ -49,9 +49,9 @@ impl<S: Stage> Telling<'_, S> {
         if !interim {
             self.open.remove(at);
         }
-        connection.write(&bytes).await?;
+        connection.write(bytes)?;
         if then(sent, framing) == Then::Close {
-            connection.close().await;
+            connection.close();
         }
         self.settle().await;
         Ok(())
@@ -83,12 +83,12 @@ impl<S: Stage> Telling<'_, S> {
         bytes.extend(compose::body(sent, framing));
         let exchange = &mut self.open[at];
         exchange.begun = Some(framing);
-        exchange.heard.connection.write(&bytes).await
+        exchange.heard.connection.write(bytes)
     }
 
     pub(super) async fn goes_on(&mut self, sent: &Sent) -> Result<(), Failure> {
         let (at, framing) = self.begun()?;
-        self.open[at].heard.connection.write(&compose::body(sent, framing)).await
+        self.open[at].heard.connection.write(compose::body(sent, framing))
     }
 
     pub(super) async fn ends(&mut self, sent: &Sent) -> Result<(), Failure> {
@@ -96,9 +96,9 @@ impl<S: Stage> Telling<'_, S> {
         let connection = self.open.remove(at).heard.connection;
         let mut bytes = compose::body(sent, framing);
         bytes.extend(compose::body_end(sent, framing, self.stage.now()));
-        connection.write(&bytes).await?;
+        connection.write(bytes)?;
         if framing == Framing::UntilClose {
-            connection.close().await;
+            connection.close();
         }
         self.settle().await;
         Ok(())
@@ -106,7 +106,7 @@ impl<S: Stage> Telling<'_, S> {
 
     pub(super) async fn closes(&mut self) -> Result<(), Failure> {
         let at = self.exchange(None)?;
-        self.open.remove(at).heard.connection.close().await;
+        self.open.remove(at).heard.connection.close();
         self.settle().await;
         Ok(())
     }
@@ -114,7 +114,7 @@ impl<S: Stage> Telling<'_, S> {
     pub(super) async fn origin_sends(&mut self, raw: &[Text]) -> Result<(), Failure> {
         let at = self.exchange(None)?;
         let bytes = compose::raw(raw, self.stage.now());
-        self.open[at].heard.connection.write(&bytes).await?;
+        self.open[at].heard.connection.write(bytes)?;
         self.settle().await;
         Ok(())
     }
@@ -167,8 +167,8 @@ fn whole(
 
 fn then(sent: &Sent, framing: Framing) -> Then {
     let closes = |(name, value): &(String, Option<Text>)| {
-        let value = value.as_ref().map(|value| value.at(std::time::UNIX_EPOCH));
-        name.eq_ignore_ascii_case("connection") && value.is_some_and(|v| v.contains("close"))
+        let says_close = |value: &Text| *value == Text::plain("close");
+        name.eq_ignore_ascii_case("connection") && value.as_ref().is_some_and(says_close)
     };
     match framing {
         Framing::UntilClose => Then::Close,

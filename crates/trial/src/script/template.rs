@@ -37,6 +37,11 @@ impl Text {
         Ok(Text(parts))
     }
 
+    /// Text without braces.
+    pub fn plain(text: &str) -> Text {
+        Text(vec![Part::Plain(text.to_owned())])
+    }
+
     /// The text at this moment.
     pub fn at(&self, now: SystemTime) -> String {
         let mut text = String::new();
