@@ -1,0 +1,101 @@
+//! A program under trial as a process: started, listened to, stopped gently or not.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+use crate::Failure;
+
+/// Bytes of output that are kept; what came before is forgotten.
+const OUTPUT_BYTES_MAX: usize = 1 << 20;
+
+/// A running program. Dropped, it is killed.
+pub struct Process {
+    child: Child,
+    output: Arc<Mutex<String>>,
+}
+
+/// The built program, as `FOREBAY_BIN` names it; seen from the repository's root.
+pub fn built() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::env::var_os("FOREBAY_BIN").map(|named| root.join(named))
+}
+
+impl Process {
+    /// Starts a program with these arguments.
+    pub fn start(program: &Path, arguments: &[&str]) -> Result<Self, Failure> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|e| {
+                Failure::from(e).during(format!("cannot start `{}`", program.display()))
+            })?;
+        let output = Arc::default();
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(listen(stdout, Arc::clone(&output)));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(listen(stderr, Arc::clone(&output)));
+        }
+        Ok(Process { child, output })
+    }
+
+    /// What it has written so far, standard output and errors as they came.
+    pub fn output(&self) -> String {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Its id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Asks it to stop (SIGTERM).
+    pub async fn terminate(&self) -> Result<(), Failure> {
+        let Some(id) = self.id() else {
+            return Err(Failure::new("cannot stop the process: it has ended"));
+        };
+        let status = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        if status.success() { Ok(()) } else { Err(Failure::new(format!("cannot signal {id}"))) }
+    }
+
+    /// Kills it (SIGKILL) and waits for its end.
+    pub async fn kill(&mut self) -> Result<(), Failure> {
+        self.child.kill().await.map_err(Failure::from)
+    }
+
+    /// Waits for its end, no longer than this.
+    pub async fn wait(&mut self, patience: Duration) -> Result<ExitStatus, Failure> {
+        match tokio::time::timeout(patience, self.child.wait()).await {
+            Ok(status) => status.map_err(Failure::from),
+            Err(_) => Err(Failure::new(format!("the process still runs after {patience:?}"))),
+        }
+    }
+}
+
+async fn listen(mut from: impl AsyncRead + Unpin, output: Arc<Mutex<String>>) {
+    let mut bytes = [0; 4096];
+    while let Ok(read) = from.read(&mut bytes).await
+        && read > 0
+    {
+        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        if output.len() > OUTPUT_BYTES_MAX {
+            let kept = output.ceil_char_boundary(OUTPUT_BYTES_MAX / 2);
+            *output = output.split_off(kept);
+        }
+    }
+}
