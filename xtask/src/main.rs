@@ -28,9 +28,11 @@ cargo xtask <command>
   tidy                     the style's checkable rules
   conformance              http-cache-tests, httpwg and kosoku against the built program
   conformance --url URL    http-cache-tests against a gateway that runs already, before --origin PORT
+  conformance --only ID    one test of http-cache-tests, its exchanges shown
   conformance --peer nginx http-cache-tests against nginx, to see that the harness tells the truth
   fuzz [--seconds N] [--seed N] [--target NAME]
                            mutate the corpus against every fuzz target, N seconds each
+  fuzz --replay FILE       run a finding again
   bench hit|pass|memory|all [--quick] [--write]
                            measure beside nginx, Varnish and HAProxy; --write keeps the tables
                            in docs/benchmarks.md";
@@ -56,6 +58,8 @@ fn dispatch(arguments: &[&str]) -> Outcome {
         ["conformance", options @ ..] => conformance::run(options),
         ["fuzz", options @ ..] => fuzz::run(options),
         ["bench", options @ ..] => bench::run(options),
+        // Not for hands: bench starts us again, bound to the client's core.
+        ["fixed-rate-client", options @ ..] => bench::fixed_rate_client(options),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

@@ -169,9 +169,14 @@ fn find(command: &str) -> Option<PathBuf> {
         .find(|it| it.is_file())
 }
 
-/// A command for a program of the system, wherever it lies.
+/// Where a program of the system lies.
+pub(crate) fn path(program: &SystemProgram) -> PathBuf {
+    find(program.command).unwrap_or_else(|| program.command.into())
+}
+
+/// A command for a program of the system.
 pub(crate) fn system(program: &SystemProgram) -> Command {
-    Command::new(find(program.command).unwrap_or_else(|| program.command.into()))
+    Command::new(path(program))
 }
 
 /// Whether we may install with apt.

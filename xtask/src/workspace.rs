@@ -63,8 +63,11 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// The release program; builds it first.
+/// The release program, built first; or, to try another build, the one that `FOREBAY_BIN` names.
 pub(crate) fn release_program() -> Outcome<PathBuf> {
+    if let Some(program) = std::env::var_os("FOREBAY_BIN") {
+        return Ok(program.into());
+    }
     process::run(cargo().args(["build", "--release", "--locked", "--package", "forebay"]))?;
     Ok(target().join("release/forebay"))
 }
