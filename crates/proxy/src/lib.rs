@@ -1,4 +1,26 @@
 //! An HTTP caching gateway: collapses, answers stale rather than late, says why.
+//!
+//! Read [`exchange`] first: it is the story of one request.
 
 pub mod answer;
+pub mod ask;
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod exchange;
+pub mod failure;
+pub mod fetch;
+pub mod forward;
+pub mod gateway;
+pub mod keep;
+pub mod kept;
+pub mod keyed_body;
+pub mod pass;
+pub mod reply;
+pub mod respond;
+pub mod route;
+pub mod seen;
+pub mod server;
+pub mod stream;
+pub mod telemetry;
+pub mod upstream;

@@ -1,5 +1,121 @@
 //! What the operator said: text in, [`Config`] out, checked once.
+//!
+//! `raw` reads tables of the file and knows which keys were asked for, `text` reads single words,
+//! `check` and `routes` say what they mean together, `problem` shows what is wrong. All problems are
+//! found in one pass; there is no second look at a [`Config`].
 
+mod check;
+pub mod defaults;
+mod fields;
+mod lifetimes;
+mod nearest;
+mod problem;
+mod raw;
+mod routes;
 mod settings;
+mod template;
+pub mod text;
+mod written;
 
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use settings::*;
+
+use self::check::Checked;
+use self::raw::{Findings, Section};
+use crate::cli::RunArgs;
+
+/// Bytes of a configuration file, and of a token file.
+pub const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// The configuration that a file's text means; `name` is the file's in messages. Pure: files that
+/// the text names are not opened, so a token in an `admin_token_file` is not in the answer.
+pub fn parse(name: &str, text: &str) -> Result<Config, Problems> {
+    Ok(checked(name, text, &RunArgs::default())?.config)
+}
+
+/// The configuration that flags mean, with the files that they name; a flag goes before the file.
+pub fn from_run(args: &RunArgs) -> Result<Config, Problems> {
+    let (name, text) = match &args.config {
+        None => (String::new(), String::new()),
+        Some(path) => (path.display().to_string(), read(path).map_err(unreadable)?),
+    };
+    let Checked { mut config, token_file } = checked(&name, &text, args)?;
+    if let Some(file) = token_file {
+        let token = read_token(&file.value).map_err(|message| {
+            Problems::new(&name, &text, vec![Problem { message, help: None, place: file.place }])
+        })?;
+        config.admin_token = Some(token);
+    }
+    Ok(config)
+}
+
+/// The text of a configuration file, or why it cannot be read.
+pub fn read(path: &Path) -> Result<String, String> {
+    let refused = |why: String| format!("cannot read `{}`: {why}", path.display());
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| refused(error.to_string()))?;
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| refused(error.to_string()))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(refused(format!("it has more than {}", text::in_bytes(FILE_BYTES_MAX))));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        refused(format!("it is not UTF-8 from byte {at} on"))
+    })
+}
+
+fn read_token(path: &Path) -> Result<String, String> {
+    let text = read(path)?;
+    check::secret(text.trim_end_matches(['\r', '\n']))
+        .map_err(|refusal| format!("cannot use the token in `{}`: {refusal}", path.display()))
+}
+
+fn unreadable(message: String) -> Problems {
+    Problems::new("", "", vec![Problem::nowhere(message)])
+}
+
+/// What text and flags mean together, or all that is wrong with them.
+fn checked(name: &str, text: &str, args: &RunArgs) -> Result<Checked, Problems> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut problems: Vec<Problem> = errors.iter().map(unparsed).collect();
+    let findings = Findings::default();
+    let checked = check::check(Section::new("", table.get_ref(), table.span(), &findings), args);
+    let found = findings.into_list();
+    if problems.is_empty() && found.is_empty() {
+        return Ok(checked);
+    }
+    let is_own = |problem: &Problem| problems.is_empty() || is_apart(text, problem, &problems);
+    let found: Vec<Problem> = found.into_iter().filter(is_own).collect();
+    problems.extend(found);
+    Err(Problems::new(name, text, problems))
+}
+
+fn unparsed(error: &toml::de::Error) -> Problem {
+    let message = error.message().replace('\n', "; ");
+    Problem { message: format!("no TOML: {message}"), help: None, place: error.span() }
+}
+
+/// Whether a problem cannot come from a place that is no TOML: it is on other lines.
+fn is_apart(text: &str, problem: &Problem, unparsed: &[Problem]) -> bool {
+    let Some(place) = &problem.place else { return false };
+    let lines = |place: &Range<usize>| {
+        let line = |end: usize| {
+            text.as_bytes()[..end.min(text.len())].iter().filter(|b| **b == b'\n').count()
+        };
+        line(place.start)..=line(place.end)
+    };
+    let own = lines(place);
+    let mut others = unparsed.iter().filter_map(|other| other.place.as_ref()).map(lines);
+    !others.any(|other| own.start() <= other.end() && other.start() <= own.end())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The configuration as the program uses it: checked once, a type from there on.
 //!
-//! Nothing here is text any more. `raw` has the file's shape, `check` turns one into the other.
+//! Nothing here is text any more. `raw` has the file's shape, `check` turns one into the other,
+//! `defaults` has what is true where nothing is said.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -40,6 +41,15 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// A Unix socket's path.
     Unix(PathBuf),
+}
+
+/// Where operators are answered, as they say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// Nowhere.
+    Off,
+    /// At this address.
+    At(SocketAddr),
 }
 
 /// A range of addresses in CIDR form.
@@ -234,42 +244,4 @@ pub enum MemberScheme {
     Https,
     /// HTTP/1.1 over a Unix socket.
     Unix,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            connections_max: 16_384,
-            requests_max: 16_384,
-            head_bytes_max: 64 * 1024,
-            target_bytes_max: 16 * 1024,
-            fields_max: 128,
-            body_bytes_max: 1 << 30,
-            head_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(60),
-            send_timeout: Duration::from_secs(30),
-            streams_max: 128,
-            resets_max: 32,
-            drain_timeout: Duration::from_secs(30),
-        }
-    }
-}
-
-impl UpstreamSettings {
-    /// The defaults (P4.5) for these members.
-    pub fn to(members: Vec<MemberSettings>) -> Self {
-        UpstreamSettings {
-            members,
-            connect_timeout: Duration::from_secs(10),
-            send_timeout: Duration::from_secs(30),
-            read_timeout: Duration::from_secs(30),
-            idle_connections_max: 64,
-            idle_timeout: Duration::from_secs(60),
-            connections_max: 1024,
-            head_bytes_max: 64 * 1024,
-            ca_file: None,
-            resolve_interval: Duration::from_secs(10),
-        }
-    }
 }

@@ -1,0 +1,208 @@
+//! Bytes that may still be arriving: one writer, many readers, each at its own pace.
+//!
+//! A body is *kept* while it arrives, so that a reader may begin at its first byte at any time and
+//! a slow one holds up nobody. One that outgrows its limit, or that the budget has no room for,
+//! goes on through a *window*: what every reader has had is let go, the writer waits for the
+//! slowest reader, nobody is cut off, and who comes when the begin has gone must go himself.
+
+mod arriving;
+mod reader;
+mod whole;
+mod writer;
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use crate::budget::Budget;
+use crate::error::Broken;
+use crate::sync::Mutex;
+use arriving::{Arriving, Hook};
+
+pub use reader::Reader;
+pub use whole::Whole;
+pub use writer::BodyWriter;
+
+/// How much of a body is kept, and how much of one that is not kept may wait for its readers.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest body that is kept.
+    pub kept_bytes_max: u64,
+    /// Bytes between the writer and the slowest reader of a body that is not kept. One push may
+    /// exceed it.
+    pub window_bytes_max: usize,
+}
+
+/// How a body ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All of it is held.
+    Whole,
+    /// All of it went by; it was not kept.
+    PassedThrough,
+    /// It was cut off.
+    Broken(Broken),
+}
+
+/// Bytes that may still be arriving. Cloning it copies nothing.
+#[derive(Clone)]
+pub struct Body {
+    shared: Arc<Shared>,
+}
+
+// `whole` is set once and read without a lock: a hit. `arriving` is there until then; a body that
+// did not end whole keeps it, for the readers that are still behind.
+struct Shared {
+    whole: OnceLock<Whole>,
+    arriving: Mutex<Option<Box<Arriving>>>,
+}
+
+impl Body {
+    /// A body that is there already, copied into a page of its own. It is counted even where the
+    /// budget has no room: the caller bounds how many there are.
+    pub fn whole(bytes: &Bytes, trailer: Option<Bytes>, budget: &Budget) -> Self {
+        let bytes = if bytes.is_empty() { Bytes::new() } else { budget.page(bytes) };
+        Self::of(Whole::one(bytes, trailer))
+    }
+
+    /// A body of no bytes.
+    pub fn empty() -> Self {
+        Self::of(Whole::one(Bytes::new(), None))
+    }
+
+    /// A body that its writer sends. Who leads makes his own reader before the first push: a body
+    /// that is not kept and that nobody reads is refused.
+    pub fn arriving(
+        limits: Limits,
+        budget: &Budget,
+        expected_len: Option<u64>,
+    ) -> (BodyWriter, Self) {
+        let kept = expected_len.is_none_or(|len| len <= limits.kept_bytes_max);
+        let arriving =
+            if kept { Arriving::kept(expected_len) } else { Arriving::windowed(expected_len) };
+        let arriving = Mutex::new(Some(Box::new(arriving)));
+        let shared = Arc::new(Shared { whole: OnceLock::new(), arriving });
+        let body = Self { shared };
+        (BodyWriter::new(body.clone(), limits, budget.clone(), expected_len), body)
+    }
+
+    /// A reader from the first byte; `None` if the begin has gone, or the body broke.
+    pub fn reader(&self) -> Option<Reader> {
+        self.reader_of(0..u64::MAX)
+    }
+
+    /// A reader of a byte range, cut at the body's end; `None` if its begin has gone.
+    pub fn reader_of(&self, range: Range<u64>) -> Option<Reader> {
+        if self.as_whole().is_none()
+            && let Some(arriving) = self.shared.arriving.lock().as_mut()
+        {
+            let place = arriving.join(range.start)?;
+            return Some(Reader::new(self.clone(), range, Some(place)));
+        }
+        Some(Reader::new(self.clone(), range, None))
+    }
+
+    /// All of it, if it is whole. Takes no lock.
+    pub fn as_whole(&self) -> Option<&Whole> {
+        self.shared.whole.get()
+    }
+
+    /// Its length, if it is whole or was announced.
+    pub fn len_known(&self) -> Option<u64> {
+        if let Some(whole) = self.as_whole() {
+            return Some(whole.len());
+        }
+        match self.shared.arriving.lock().as_ref() {
+            Some(arriving) => arriving.expected_len,
+            None => self.as_whole().map(Whole::len),
+        }
+    }
+
+    /// How it ended; `None` while it arrives.
+    pub fn end(&self) -> Option<End> {
+        if self.as_whole().is_some() {
+            return Some(End::Whole);
+        }
+        self.shared.arriving.lock().as_ref().map_or(Some(End::Whole), |body| body.end.clone())
+    }
+
+    /// Waits until it ended.
+    pub fn ended(&self) -> impl Future<Output = End> + Send + 'static {
+        Ended { body: self.clone(), place: None }
+    }
+
+    /// Whether a reader from the first byte is still to be had.
+    pub(crate) fn is_joinable(&self) -> bool {
+        self.as_whole().is_some()
+            || self.shared.arriving.lock().as_ref().is_none_or(|body| body.holds_from(0))
+    }
+
+    /// Calls this when the body ends, before any reader hears of it: so a caller who has read the
+    /// end finds the entry in its tier. Called at once if the body has ended.
+    pub(crate) fn on_end(&self, hook: Hook) {
+        let mut arriving = self.shared.arriving.lock();
+        let end = match arriving.as_mut() {
+            Some(body) => match &body.end {
+                None => return body.hooks.push(hook),
+                Some(end) => end.clone(),
+            },
+            None => End::Whole,
+        };
+        drop(arriving);
+        hook(&end);
+    }
+
+    fn of(whole: Whole) -> Self {
+        let shared = Shared { whole: OnceLock::from(whole), arriving: Mutex::new(None) };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("len", &self.len_known()).field("end", &self.end()).finish()
+    }
+}
+
+/// Waits for the end; dropped, it leaves its place.
+struct Ended {
+    body: Body,
+    place: Option<usize>,
+}
+
+impl Future for Ended {
+    type Output = End;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
+        let this = &mut *self;
+        let mut arriving = this.body.shared.arriving.lock();
+        let Some(body) = arriving.as_mut() else { return Poll::Ready(End::Whole) };
+        if let Some(end) = &body.end {
+            return Poll::Ready(end.clone());
+        }
+        match this.place.and_then(|place| body.waiting.at(place)) {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => this.place = Some(body.waiting.insert(cx.waker().clone())),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let Some(place) = self.place else { return };
+        if let Some(body) = self.body.shared.arriving.lock().as_mut() {
+            body.waiting.remove(place);
+        }
+    }
+}
+
+#[cfg(all(test, shuttle))]
+mod interleavings;
+#[cfg(all(test, not(shuttle)))]
+mod tests;

@@ -1,0 +1,189 @@
+//! The part of a body that its writer and its readers share while it arrives, under one lock.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::task::Waker;
+
+use bytes::Bytes;
+
+use super::End;
+use super::whole::Piece;
+use crate::budget::{CHUNK_OVERHEAD, Reservation};
+use crate::slots::Slots;
+
+/// Chunks up to this size are put together while they arrive, so that a sender of single bytes
+/// does not make us keep a list of them. The larger ones are pages as they are.
+const PAGE_BYTES: usize = 16 << 10;
+
+/// What is to be done when the body ends.
+pub(crate) type Hook = Box<dyn FnOnce(&End) + Send>;
+
+/// Whether the readers' past is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeping {
+    All,
+    Window,
+}
+
+pub(super) struct Arriving {
+    pub(super) expected_len: Option<u64>,
+    pub(super) len: u64,
+    pub(super) keeping: Keeping,
+    pub(super) held_bytes: usize,
+    pub(super) end: Option<End>,
+    pub(super) trailer: Option<Bytes>,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) waiting: Slots<Waker>,
+    pub(super) writer: Option<Waker>,
+    chunks: VecDeque<Chunk>,
+    readers: Slots<Place>,
+}
+
+struct Chunk {
+    piece: Piece,
+    // Pages count themselves; what merely passes through is counted here while it is held.
+    _reservation: Option<Reservation>,
+}
+
+/// Where a reader is, and how to tell it that there is more.
+struct Place {
+    at: u64,
+    waker: Option<Waker>,
+}
+
+impl Arriving {
+    pub(super) fn kept(expected_len: Option<u64>) -> Self {
+        Self {
+            expected_len,
+            len: 0,
+            keeping: Keeping::All,
+            held_bytes: 0,
+            end: None,
+            trailer: None,
+            hooks: Vec::new(),
+            waiting: Slots::new(),
+            writer: None,
+            chunks: VecDeque::new(),
+            readers: Slots::new(),
+        }
+    }
+
+    pub(super) fn windowed(expected_len: Option<u64>) -> Self {
+        Self { keeping: Keeping::Window, ..Self::kept(expected_len) }
+    }
+
+    /// A reader's place, if all from `start` on is held or to come.
+    pub(super) fn join(&mut self, start: u64) -> Option<usize> {
+        self.holds_from(start).then(|| self.readers.insert(Place { at: start, waker: None }))
+    }
+
+    pub(super) fn holds_from(&self, start: u64) -> bool {
+        let first = self.chunks.front().map_or(self.len, |chunk| chunk.piece.start);
+        self.end.is_none() && start >= first
+    }
+
+    pub(super) fn leave(&mut self, place: usize) -> Option<Waker> {
+        self.readers.remove(place);
+        self.trim();
+        self.writer.take()
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        self.readers.is_empty()
+    }
+
+    /// What a reader may have next; it has had it then.
+    pub(super) fn take_slice(&mut self, place: usize, range: &Range<u64>) -> Option<Bytes> {
+        let index = self.chunks.partition_point(|chunk| chunk.piece.end() <= range.start);
+        let slice = self.chunks.get(index)?.piece.cut(range);
+        if let Some(reader) = self.readers.at(place) {
+            reader.at = range.start + slice.len() as u64;
+        }
+        self.trim();
+        Some(slice)
+    }
+
+    pub(super) fn tell_reader(&mut self, place: usize, waker: &Waker) {
+        if let Some(reader) = self.readers.at(place) {
+            reader.waker = Some(waker.clone());
+        }
+    }
+
+    /// The last chunks that a chunk of this length is to be put together with, in order. Each is
+    /// no longer than what follows it, so a byte is copied about as often as its page doubles.
+    pub(super) fn small_tail(&self, len: usize) -> Vec<Bytes> {
+        let mut sum = len;
+        let mut tail: Vec<_> = self
+            .chunks
+            .iter()
+            .rev()
+            .map(|chunk| &chunk.piece.bytes)
+            .take_while(|bytes| {
+                let fits = bytes.len() <= sum && bytes.len() + sum <= PAGE_BYTES;
+                sum += bytes.len();
+                fits
+            })
+            .cloned()
+            .collect();
+        tail.reverse();
+        tail
+    }
+
+    /// Holds a page in place of the last few chunks, which it contains.
+    pub(super) fn keep(&mut self, page: Bytes, merged: usize, fresh: usize) {
+        let first = self.chunks.len() - merged;
+        for chunk in self.chunks.drain(first..) {
+            self.held_bytes -= chunk.piece.bytes.len() + CHUNK_OVERHEAD;
+        }
+        let start = self.len + fresh as u64 - page.len() as u64;
+        self.hold(Piece { start, bytes: page }, None);
+    }
+
+    /// Passes bytes on to those who read now.
+    pub(super) fn pass(&mut self, bytes: Bytes, reservation: Reservation) {
+        let start = self.len;
+        self.hold(Piece { start, bytes }, Some(reservation));
+        self.trim();
+    }
+
+    pub(super) fn stop_keeping(&mut self) {
+        self.keeping = Keeping::Window;
+        self.trim();
+    }
+
+    pub(super) fn end_here(&mut self, end: End, trailer: Option<Bytes>) {
+        (self.end, self.trailer) = (Some(end), trailer);
+        self.stop_keeping();
+    }
+
+    pub(super) fn pieces(&self) -> Vec<Piece> {
+        self.chunks.iter().map(|chunk| chunk.piece.clone()).collect()
+    }
+
+    pub(super) fn take_reader_wakers(&mut self) -> Vec<Waker> {
+        self.readers.iter_mut().filter_map(|reader| reader.waker.take()).collect()
+    }
+
+    pub(super) fn take_all_wakers(&mut self) -> Vec<Waker> {
+        let mut wakers = self.take_reader_wakers();
+        wakers.extend(std::mem::replace(&mut self.waiting, Slots::new()).into_values());
+        wakers
+    }
+
+    fn hold(&mut self, piece: Piece, reservation: Option<Reservation>) {
+        self.held_bytes += piece.bytes.len() + CHUNK_OVERHEAD;
+        self.len = piece.end();
+        self.chunks.push_back(Chunk { piece, _reservation: reservation });
+    }
+
+    // Lets go of what every reader has had, or begins behind. Nothing while all is kept.
+    fn trim(&mut self) {
+        if self.keeping == Keeping::All {
+            return;
+        }
+        let slowest = self.readers.iter().map(|reader| reader.at).min().unwrap_or(u64::MAX);
+        while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.piece.end() <= slowest) {
+            self.held_bytes -= chunk.piece.bytes.len() + CHUNK_OVERHEAD;
+        }
+    }
+}

@@ -1,0 +1,272 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::*;
+use crate::budget::CHUNK_OVERHEAD;
+use crate::error::NobodyReads;
+
+const ROOMY: Limits = Limits { kept_bytes_max: 1 << 30, window_bytes_max: 1 << 18 };
+
+fn narrow(kept_bytes_max: u64) -> Limits {
+    // Room for two chunks of ten bytes, not for three.
+    Limits { kept_bytes_max, window_bytes_max: 2 * (10 + CHUNK_OVERHEAD) }
+}
+
+fn budget() -> Budget {
+    Budget::new(1 << 30)
+}
+
+fn ten(number: u8) -> Bytes {
+    Bytes::from(vec![b'0' + number; 10])
+}
+
+fn poll<T>(future: impl Future<Output = T>) -> Poll<T> {
+    std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// All that is there now, and whether it ended (`Some(true)` well, `Some(false)` broken).
+fn drain(reader: &mut Reader) -> (Vec<u8>, Option<bool>) {
+    let (mut bytes, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
+    loop {
+        match reader.poll_next(&mut cx) {
+            Poll::Ready(Some(Ok(slice))) => bytes.extend_from_slice(&slice),
+            Poll::Ready(Some(Err(_))) => return (bytes, Some(false)),
+            Poll::Ready(None) => return (bytes, Some(true)),
+            Poll::Pending => return (bytes, None),
+        }
+    }
+}
+
+#[test]
+fn every_reader_begins_at_the_first_byte_whenever_it_comes() {
+    let (mut writer, body) = Body::arriving(ROOMY, &budget(), None);
+    let mut early = body.reader().unwrap();
+    writer.push(ten(1)).unwrap();
+    assert_eq!(drain(&mut early), (ten(1).to_vec(), None));
+    writer.push(ten(2)).unwrap();
+    let mut late = body.reader().unwrap();
+    assert_eq!(drain(&mut late), ([ten(1), ten(2)].concat(), None));
+    assert_eq!(writer.finish(None), End::Whole);
+    let mut last = body.reader().unwrap();
+    assert_eq!(drain(&mut early), (ten(2).to_vec(), Some(true)));
+    assert_eq!(drain(&mut late), (vec![], Some(true)));
+    assert_eq!(drain(&mut last), ([ten(1), ten(2)].concat(), Some(true)));
+}
+
+#[test]
+fn a_small_body_becomes_one_exact_slice() {
+    let (mut writer, body) = Body::arriving(ROOMY, &budget(), None);
+    for _ in 0..200 {
+        writer.push(Bytes::from(vec![7; 5_000])).unwrap();
+    }
+    writer.finish(None);
+    assert_eq!(body.as_whole().unwrap().as_bytes().unwrap(), &vec![7; 1_000_000]);
+}
+
+#[test]
+fn a_large_body_stays_in_pages_that_read_as_one() {
+    let (mut writer, body) = Body::arriving(ROOMY, &budget(), None);
+    let all: Vec<u8> = (0..3_000_000_u32).map(|number| number as u8).collect();
+    all.chunks(70_001).for_each(|chunk| writer.push(Bytes::copy_from_slice(chunk)).unwrap());
+    writer.finish(None);
+    let whole = body.as_whole().unwrap();
+    assert!(whole.as_bytes().is_none());
+    assert_eq!(drain(&mut body.reader().unwrap()).0, all);
+    for range in [0..1, 69_999..70_003, 2_999_999..9_000_000, 5..5, 3_000_000..4_000_000] {
+        let to = (range.end as usize).min(all.len());
+        let expected = all.get(range.start as usize..to).unwrap_or_default();
+        let slices: Vec<u8> = whole.slices(range.clone()).flatten().collect();
+        assert_eq!(slices, expected, "{range:?}");
+        assert_eq!(drain(&mut body.reader_of(range).unwrap()).0, expected);
+    }
+}
+
+#[test]
+fn a_sender_of_single_bytes_costs_no_list_of_them() {
+    let budget = budget();
+    let (mut writer, body) = Body::arriving(ROOMY, &budget, None);
+    for number in 0..40_000_u32 {
+        writer.push(Bytes::from(vec![number as u8])).unwrap();
+    }
+    assert!(budget.bytes() < 40_000 + 20 * CHUNK_OVERHEAD, "{}", budget.bytes());
+    let expected: Vec<u8> = (0..40_000_u32).map(|number| number as u8).collect();
+    assert_eq!(drain(&mut body.reader().unwrap()).0, expected);
+}
+
+#[test]
+fn what_is_kept_does_not_pin_the_buffer_it_came_in() {
+    let large = Bytes::from(vec![1; 1 << 20]);
+    let (mut writer, _body) = Body::arriving(ROOMY, &budget(), None);
+    writer.push(large.slice(0..10)).unwrap();
+    assert!(large.is_unique());
+}
+
+#[test]
+fn an_aborted_or_dropped_or_short_body_is_an_error_after_its_prefix_and_never_an_end() {
+    let endings: [fn(BodyWriter); 3] =
+        [|writer| writer.abort("origin closed"), drop, |writer| drop(writer.finish(None))];
+    for limits in [ROOMY, narrow(5)] {
+        for end in endings {
+            let (mut writer, body) = Body::arriving(limits, &budget(), Some(11));
+            let mut reader = body.reader().unwrap();
+            writer.push(ten(1)).unwrap();
+            end(writer);
+            assert_eq!(drain(&mut reader), (ten(1).to_vec(), Some(false)));
+            assert_eq!(drain(&mut reader), (vec![], Some(false)));
+            assert!(matches!(body.end(), Some(End::Broken(_))));
+            assert!(body.reader().is_none());
+            assert!(body.as_whole().is_none());
+        }
+    }
+}
+
+#[test]
+fn a_body_longer_than_announced_is_broken() {
+    let (mut writer, body) = Body::arriving(ROOMY, &budget(), Some(3));
+    writer.push(ten(1)).unwrap();
+    assert!(matches!(writer.finish(None), End::Broken(_)));
+    assert!(body.as_whole().is_none());
+}
+
+#[test]
+fn a_body_that_outgrows_its_limit_goes_on_and_cuts_off_nobody() {
+    let (mut writer, body) = Body::arriving(narrow(25), &budget(), None);
+    let (mut fast, mut slow) = (body.reader().unwrap(), body.reader().unwrap());
+    (1..=3).for_each(|number| writer.push(ten(number)).unwrap());
+    assert_eq!(drain(&mut fast).0, [ten(1), ten(2), ten(3)].concat());
+    assert!(poll(writer.room()).is_pending(), "the slow reader has read nothing");
+    assert!(body.reader().is_some(), "the slow reader still holds the begin");
+    assert_eq!(drain(&mut slow).0, [ten(1), ten(2), ten(3)].concat());
+    assert_eq!(poll(writer.room()), Poll::Ready(Ok(())));
+    assert!(body.reader().is_none(), "the begin has gone");
+    writer.push(ten(4)).unwrap();
+    assert_eq!(writer.finish(Some(Bytes::from_static(b"t"))), End::PassedThrough);
+    for reader in [&mut fast, &mut slow] {
+        assert_eq!(drain(reader), (ten(4).to_vec(), Some(true)));
+        assert_eq!(reader.trailer().unwrap(), "t");
+    }
+}
+
+#[test]
+fn a_body_announced_too_long_is_never_kept() {
+    let budget = budget();
+    let (mut writer, body) = Body::arriving(narrow(25), &budget, Some(30));
+    let mut reader = body.reader().unwrap();
+    for number in 1..=3 {
+        writer.push(ten(number)).unwrap();
+        assert_eq!(drain(&mut reader).0, ten(number));
+        assert_eq!(budget.bytes(), 0);
+    }
+    assert_eq!(writer.finish(None), End::PassedThrough);
+    assert_eq!(budget.windowed(), 1);
+}
+
+#[test]
+fn without_budget_a_body_passes_through() {
+    let budget = Budget::new(CHUNK_OVERHEAD + 15);
+    let (mut writer, body) = Body::arriving(ROOMY, &budget, None);
+    let mut reader = body.reader().unwrap();
+    writer.push(Bytes::from(vec![1; 15])).unwrap();
+    writer.push(Bytes::from(vec![2; 15])).unwrap();
+    assert_eq!(drain(&mut reader).0, [vec![1; 15], vec![2; 15]].concat());
+    assert_eq!(writer.finish(None), End::PassedThrough);
+    assert_eq!(budget.bytes(), 0);
+}
+
+#[test]
+fn kept_or_not_decides_whether_the_fetch_goes_on_when_all_readers_left() {
+    let (mut kept, body) = Body::arriving(ROOMY, &budget(), None);
+    drop(body.reader());
+    kept.push(ten(1)).unwrap();
+    assert_eq!(poll(kept.room()), Poll::Ready(Ok(())));
+    assert!(poll(kept.deserted()).is_pending());
+
+    let (mut windowed, body) = Body::arriving(narrow(5), &budget(), None);
+    let reader = body.reader().unwrap();
+    windowed.push(ten(1)).unwrap();
+    assert!(poll(windowed.deserted()).is_pending());
+    drop(reader);
+    assert_eq!(poll(windowed.deserted()), Poll::Ready(()));
+    assert_eq!(poll(windowed.room()), Poll::Ready(Err(NobodyReads)));
+    assert_eq!(windowed.push(ten(2)), Err(NobodyReads));
+}
+
+#[test]
+fn a_range_reader_holds_nothing_before_its_range_and_leaves_after_it() {
+    let (mut writer, body) = Body::arriving(narrow(0), &budget(), None);
+    let mut reader = body.reader_of(25..32).unwrap();
+    for number in 0..4 {
+        assert_eq!(poll(writer.room()), Poll::Ready(Ok(())));
+        writer.push(ten(number)).unwrap();
+    }
+    assert_eq!(drain(&mut reader), (b"2222233".to_vec(), Some(true)));
+    assert_eq!(writer.push(ten(4)), Err(NobodyReads));
+}
+
+#[test]
+fn the_end_is_told_once_to_hooks_and_to_all_who_wait() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let (writer, body) = Body::arriving(ROOMY, &budget(), None);
+    let count = || {
+        let told = Arc::clone(&told);
+        Box::new(move |end: &End| {
+            assert_eq!(end, &End::Whole);
+            told.fetch_add(1, Ordering::SeqCst);
+        })
+    };
+    body.on_end(count());
+    let mut waits = Box::pin(body.ended());
+    assert!(poll(waits.as_mut()).is_pending());
+    drop(body.ended());
+    writer.finish(None);
+    body.on_end(count());
+    assert_eq!(told.load(Ordering::SeqCst), 2);
+    assert_eq!(poll(waits), Poll::Ready(End::Whole));
+    assert_eq!(body.len_known(), Some(0));
+}
+
+#[test]
+fn all_bytes_are_given_back_when_the_body_goes() {
+    let budget = budget();
+    let (mut writer, body) = Body::arriving(ROOMY, &budget, None);
+    let mut reader = body.reader().unwrap();
+    (0..9).for_each(|number| writer.push(ten(number)).unwrap());
+    writer.finish(None);
+    assert_eq!(budget.bytes(), 90 + CHUNK_OVERHEAD);
+    let Poll::Ready(Some(Ok(pinned))) = poll(reader.next()) else { panic!("not whole") };
+    drop((reader, body));
+    assert_eq!(budget.bytes(), 90 + CHUNK_OVERHEAD, "a slice is still being sent");
+    drop(pinned);
+    assert_eq!(budget.bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_holds_up_the_writer_of_a_window_and_nobody_loses_a_byte() {
+    let (mut writer, body) = Body::arriving(narrow(0), &budget(), None);
+    let readers: Vec<_> = (0..20_u64)
+        .map(|pace| {
+            let mut reader = body.reader().unwrap();
+            tokio::spawn(async move {
+                let mut all = Vec::new();
+                while let Some(slice) = reader.next().await {
+                    all.extend_from_slice(&slice.unwrap());
+                    tokio::time::sleep(Duration::from_millis(pace)).await;
+                }
+                all
+            })
+        })
+        .collect();
+    let mut sent = Vec::new();
+    for number in 0..100_u8 {
+        writer.room().await.unwrap();
+        let chunk = Bytes::from(vec![number; 10]);
+        sent.extend_from_slice(&chunk);
+        writer.push(chunk).unwrap();
+    }
+    writer.finish(None);
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), sent);
+    }
+}

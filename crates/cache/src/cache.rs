@@ -1,0 +1,460 @@
+//! The walk down the tiers and back up: look up, join, fill.
+//!
+//! Nothing here runs by itself but [`Cache::sweep`], which the caller spawns, and writes into the
+//! tiers below memory, which go behind the answer.
+
+mod level;
+mod removals;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::body::{Body, BodyWriter, End, Limits};
+use crate::budget::{Budget, CHUNK_OVERHEAD};
+use crate::clock::{Clock, Timestamp};
+use crate::entry::{Entry, Head, Key};
+use crate::flight::{Bounds, Ending, Entrance, Flight, Flights, Follower, RefreshEntrance};
+use crate::memory::{self, Memory};
+use crate::options::Options;
+use crate::stats::{Snapshot, Stats};
+use crate::tier::Tier;
+use level::Level;
+pub use removals::Mark;
+use removals::Removals;
+
+/// Entries that a sweep looks at before it lets others run.
+const SWEEP_STEP: usize = 256;
+
+/// An entry, and the tier that had it.
+#[derive(Debug)]
+pub struct Found<H> {
+    /// What was found.
+    pub entry: Arc<Entry<H>>,
+    /// The tier's name.
+    pub tier: &'static str,
+}
+
+/// What a caller is told who must go to the origin.
+#[derive(Debug)]
+pub enum Joined<H, F> {
+    /// Fetch for all, and end the flight.
+    Lead(Flight<H, F>),
+    /// Wait, with [`Cache::wait`].
+    Follow(Follower<H, F>),
+    /// Somebody filled it meanwhile, or its body is arriving just now. Judge it as any.
+    Filled(Arc<Entry<H>>),
+    /// Fetch for yourself: the key is not shareable, or there is no room to wait.
+    Unshared,
+}
+
+/// What a caller is told who would refresh behind an answer. Nobody waits for a refresh.
+#[derive(Debug)]
+pub enum Refresh<H, F> {
+    /// Fetch, and end the flight.
+    Lead(Flight<H, F>),
+    /// A flight for the key is under way already, or there is no room for one.
+    Underway,
+    /// The last refresh failed; none is tried until then.
+    Resting(Timestamp),
+    /// Somebody filled it meanwhile.
+    Filled(Arc<Entry<H>>),
+}
+
+/// The cache. Cloning it shares it. `F` is what a failed fetch tells its followers.
+pub struct Cache<H: Head, F> {
+    parts: Arc<Parts<H, F>>,
+}
+
+struct Parts<H: Head, F> {
+    memory: Memory<H>,
+    below: Vec<Level<H>>,
+    flights: Arc<Flights<H, F>>,
+    removals: Removals,
+    puts: Arc<Semaphore>,
+    budget: Budget,
+    limits: Limits,
+    clock: Clock,
+    stats: Arc<Stats>,
+}
+
+impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
+    /// A cache of memory alone.
+    pub fn new(options: &Options, clock: Clock) -> Self {
+        Self::with_tiers(options, clock, Vec::new())
+    }
+
+    /// A cache of memory over these tiers, the nearest first.
+    pub fn with_tiers(options: &Options, clock: Clock, below: Vec<Arc<dyn Tier<H>>>) -> Self {
+        let stats = Arc::new(Stats::default());
+        let level = |tier| Level::new(tier, options.tier_wait_max);
+        let parts = Parts {
+            memory: Memory::new(options, clock.clone(), Arc::clone(&stats)),
+            below: below.into_iter().map(level).collect(),
+            flights: Flights::new(bounds(options), clock.clone(), Arc::clone(&stats)),
+            removals: Removals::new(),
+            puts: Arc::new(Semaphore::new(options.puts_max.min(Semaphore::MAX_PERMITS))),
+            budget: Budget::new(
+                options.memory_bytes_max.saturating_add(options.arriving_bytes_max),
+            ),
+            limits: limits(options),
+            clock,
+            stats,
+        };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The entry if memory has it. Waits for nothing and allocates nothing.
+    pub fn look_up_memory(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        let entry = self.parts.memory.look_up(key)?;
+        self.parts.stats.memory_hits.one_more();
+        Some(entry)
+    }
+
+    /// As [`Cache::look_up_memory`], but it does not count as a use.
+    pub fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        self.parts.memory.peek(key)
+    }
+
+    /// The entry from the first tier that has it, promoted into those above. Dropped while it
+    /// waits, it leaves nothing behind.
+    pub async fn look_up(&self, key: &Key) -> Option<Found<H>> {
+        if let Some(entry) = self.look_up_memory(key.as_bytes()) {
+            return Some(Found { entry, tier: self.parts.memory.name() });
+        }
+        let mark = self.parts.removals.mark(key.as_bytes());
+        for (depth, level) in self.parts.below.iter().enumerate() {
+            let Some(entry) = level.look_up(key).await else { continue };
+            if entry.is_expired(self.parts.clock.now()) {
+                continue;
+            }
+            self.promote(key, &entry, depth, mark);
+            return Some(Found { entry, tier: level.name() });
+        }
+        self.parts.stats.misses.one_more();
+        None
+    }
+
+    /// Joins those who want the key. `seen` is the entry that the caller found and could not use:
+    /// if memory has another by now, that is the answer, and nobody fetches again what was just
+    /// fetched.
+    pub fn join(&self, key: &Key, seen: Option<&Arc<Entry<H>>>) -> Joined<H, F> {
+        let stats = &self.parts.stats;
+        match self.parts.flights.join(key, seen) {
+            Entrance::Lead(flight) => match self.lead_or_found(flight, seen) {
+                Ok(flight) => Joined::Lead(flight),
+                Err(entry) => Joined::Filled(entry),
+            },
+            Entrance::Follow(follower) => {
+                stats.followed.one_more();
+                Joined::Follow(follower)
+            }
+            Entrance::Filled(entry) => {
+                stats.followed.one_more();
+                Joined::Filled(entry)
+            }
+            Entrance::Unshared => {
+                stats.unshared.one_more();
+                Joined::Unshared
+            }
+        }
+    }
+
+    /// Waits for the leader, for so long. Dropped while it waits, it leaves the queue; if it had
+    /// just been given the lead, another follower gets it.
+    pub async fn wait(&self, follower: Follower<H, F>, limit: Duration) -> Ending<H, F> {
+        let seen = follower.seen().cloned();
+        match follower.wait(limit).await {
+            // The lead came late: somebody may have filled the entry before.
+            Ending::Lead(flight) => match self.lead_or_found(flight, seen.as_ref()) {
+                Ok(flight) => Ending::Lead(flight),
+                Err(entry) => Ending::Filled(entry),
+            },
+            ending @ (Ending::Filled(_)
+            | Ending::Declined
+            | Ending::Abandoned(_)
+            | Ending::TimedOut) => ending,
+        }
+    }
+
+    /// Asks for the lead of a refresh behind an answer, which `seen` gave.
+    pub fn refresh(&self, key: &Key, seen: &Arc<Entry<H>>) -> Refresh<H, F> {
+        match self.parts.flights.refresh(key) {
+            RefreshEntrance::Lead(flight) => match self.lead_or_found(flight, Some(seen)) {
+                Ok(flight) => Refresh::Lead(flight),
+                Err(entry) => Refresh::Filled(entry),
+            },
+            RefreshEntrance::Underway => Refresh::Underway,
+            RefreshEntrance::Resting(until) => Refresh::Resting(until),
+        }
+    }
+
+    /// Lets a key rest: no refresh of it is tried within `pause`. For a fetch that failed after
+    /// its flight was filled, because its body broke.
+    pub fn rest(&self, key: &Key, pause: Duration) {
+        self.parts.flights.rest(key, pause);
+    }
+
+    /// Until when no refresh of the key is tried, if it rests.
+    pub fn resting(&self, key: &[u8]) -> Option<Timestamp> {
+        self.parts.flights.resting(key)
+    }
+
+    /// A body within this cache's limits and budget, and its writer.
+    pub fn arriving(&self, expected_len: Option<u64>) -> (BodyWriter, Body) {
+        self.arriving_within(u64::MAX, expected_len)
+    }
+
+    /// As [`Cache::arriving`], kept only up to so many bytes if that is less.
+    pub fn arriving_within(
+        &self,
+        kept_bytes_max: u64,
+        expected_len: Option<u64>,
+    ) -> (BodyWriter, Body) {
+        let limits = self.parts.limits;
+        let kept_bytes_max = limits.kept_bytes_max.min(kept_bytes_max);
+        let limits = Limits { kept_bytes_max, ..limits };
+        Body::arriving(limits, &self.parts.budget, expected_len)
+    }
+
+    /// Ends a flight well, at head time: all who wait, and who come while the body arrives, read
+    /// it. When it is whole it is kept, in memory at once and below behind it; broken or passed
+    /// through, it is not.
+    pub fn fill(
+        &self,
+        flight: Flight<H, F>,
+        head: H,
+        body: Body,
+        keep_until: Timestamp,
+    ) -> Arc<Entry<H>> {
+        let key = flight.key().clone();
+        self.fill_under(flight, key, head, body, keep_until)
+    }
+
+    /// As [`Cache::fill`], but kept under another key than the one that was joined: a variant's.
+    pub fn fill_under(
+        &self,
+        flight: Flight<H, F>,
+        key: Key,
+        head: H,
+        body: Body,
+        keep_until: Timestamp,
+    ) -> Arc<Entry<H>> {
+        let entry = Arc::new(Entry::new(head, body, keep_until));
+        let landing = flight.fill(Arc::clone(&entry));
+        let (cache, kept) = (self.clone(), Arc::clone(&entry));
+        // The hook holds the entry, which holds the body, which holds the hook: the writer's end,
+        // which always comes, unties it. Only when the entry is in memory does the flight close.
+        entry.body().on_end(Box::new(move |end| {
+            if *end == End::Whole && !landing.is_spoiled() {
+                cache.insert(&key, &kept);
+                // Removed in between? Then either we see it now, or the remover saw our entry.
+                if landing.is_spoiled() {
+                    cache.parts.memory.remove_this(key.as_bytes(), &kept);
+                }
+            }
+        }));
+        entry
+    }
+
+    /// Keeps a whole entry without a flight, in memory at once and below behind it.
+    pub fn insert(&self, key: &Key, entry: &Arc<Entry<H>>) {
+        self.insert_unless_removed(key, entry, key.as_bytes(), self.mark(key.as_bytes()));
+    }
+
+    /// How often the key was removed until now. Taken before a fetch without a flight.
+    pub fn mark(&self, key: &[u8]) -> Mark {
+        self.parts.removals.mark(key)
+    }
+
+    /// As [`Cache::insert`], unless `marked` was removed since `mark` was taken; says whether the
+    /// entry is in memory. A removal while this runs wins.
+    pub fn insert_unless_removed(
+        &self,
+        key: &Key,
+        entry: &Arc<Entry<H>>,
+        marked: &[u8],
+        mark: Mark,
+    ) -> bool {
+        if self.mark(marked) != mark {
+            return false;
+        }
+        let own = self.mark(key.as_bytes());
+        self.parts.memory.insert(key, entry);
+        if self.mark(marked) != mark {
+            self.parts.memory.remove_this(key.as_bytes(), entry);
+            return false;
+        }
+        self.put_below(key, entry, self.parts.below.len(), own);
+        true
+    }
+
+    /// Ends a flight well with an entry that is kept already: all who wait get it.
+    pub fn hand_over(&self, flight: Flight<H, F>, entry: &Arc<Entry<H>>) {
+        drop(flight.withdraw(Arc::clone(entry)));
+    }
+
+    /// Gives an entry a new head over the same body, if it is still the one that memory holds.
+    pub fn replace_head(
+        &self,
+        key: &Key,
+        old: &Arc<Entry<H>>,
+        head: H,
+        keep_until: Timestamp,
+    ) -> Option<Arc<Entry<H>>> {
+        let mark = self.parts.removals.mark(key.as_bytes());
+        let new = Arc::new(Entry::new(head, old.body().clone(), keep_until));
+        self.parts.memory.replace(key, old, &new)?;
+        self.put_below(key, &new, self.parts.below.len(), mark);
+        Some(new)
+    }
+
+    /// Forgets the key in all tiers, and does not keep what is being fetched for it now. Dropped
+    /// while it waits, memory has forgotten already, the tiers below perhaps not.
+    pub async fn remove(&self, key: &Key) {
+        self.parts.flights.spoil(key.as_bytes());
+        self.forget_in_memory(key);
+        for level in &self.parts.below {
+            level.remove(key).await;
+        }
+        if !self.parts.below.is_empty() {
+            // Again, for whoever read below before it was gone from there and promotes it now.
+            self.forget_in_memory(key);
+        }
+    }
+
+    /// Reclaims expired entries, forever: a walk over memory, a pause, and again. To be spawned.
+    pub async fn sweep(&self, pause: Duration) {
+        loop {
+            tokio::time::sleep(pause).await;
+            let mut walk = self.parts.memory.sweep();
+            while walk.step(SWEEP_STEP).is_some() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// What bodies are counted against.
+    pub fn budget(&self) -> &Budget {
+        &self.parts.budget
+    }
+
+    /// The memory tier, for its numbers.
+    pub fn memory(&self) -> &Memory<H> {
+        &self.parts.memory
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.parts.clock
+    }
+
+    /// All counts, now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            windowed: self.parts.budget.windowed() as u64,
+            entries: self.parts.memory.len() as u64,
+            memory_bytes: self.parts.memory.bytes() as u64,
+            body_bytes: self.parts.budget.bytes() as u64,
+            flights: self.parts.flights.open() as u64,
+            tiers: self.parts.below.iter().map(Level::snapshot).collect(),
+            ..self.parts.stats.snapshot()
+        }
+    }
+
+    fn lead_or_found(
+        &self,
+        flight: Flight<H, F>,
+        seen: Option<&Arc<Entry<H>>>,
+    ) -> Result<Flight<H, F>, Arc<Entry<H>>> {
+        match self.peek(flight.key().as_bytes()) {
+            Some(entry) if seen.is_none_or(|seen| !Arc::ptr_eq(seen, &entry)) => {
+                drop(flight.withdraw(Arc::clone(&entry)));
+                Err(entry)
+            }
+            Some(_) | None => {
+                self.parts.stats.led.one_more();
+                Ok(flight)
+            }
+        }
+    }
+
+    fn forget_in_memory(&self, key: &Key) {
+        self.parts.removals.note(key.as_bytes());
+        self.parts.memory.remove(key.as_bytes());
+    }
+
+    fn promote(&self, key: &Key, entry: &Arc<Entry<H>>, depth: usize, mark: Mark) {
+        let (cache, key, kept) = (self.clone(), key.clone(), Arc::clone(entry));
+        entry.body().on_end(Box::new(move |end| {
+            let removals = &cache.parts.removals;
+            if *end != End::Whole || removals.mark(key.as_bytes()) != mark {
+                return;
+            }
+            cache.parts.memory.insert_if_absent(&key, &kept);
+            if removals.mark(key.as_bytes()) != mark {
+                cache.parts.memory.remove_this(key.as_bytes(), &kept);
+            }
+            cache.put_below(&key, &kept, depth, mark);
+        }));
+    }
+
+    // Into so many of the tiers below memory, behind the answer.
+    fn put_below(&self, key: &Key, entry: &Arc<Entry<H>>, depth: usize, mark: Mark) {
+        if depth == 0 {
+            return;
+        }
+        let permit = Arc::clone(&self.parts.puts).try_acquire_owned();
+        let (Ok(permit), Ok(runtime)) = (permit, tokio::runtime::Handle::try_current()) else {
+            return self.parts.stats.puts_dropped.one_more();
+        };
+        let (cache, key, entry) = (self.clone(), key.clone(), Arc::clone(entry));
+        runtime.spawn(async move {
+            let _permit = permit;
+            for level in &cache.parts.below[..depth] {
+                level.put(&key, Arc::clone(&entry)).await;
+                if cache.parts.removals.mark(key.as_bytes()) != mark {
+                    level.remove(&key).await;
+                }
+            }
+        });
+    }
+}
+
+fn bounds(options: &Options) -> Bounds {
+    Bounds {
+        flights_max: options.flights_max,
+        followers_max: options.followers_max,
+        declined_max: options.declined_max,
+        resting_max: options.resting_max,
+    }
+}
+
+// What memory would refuse is not kept while it arrives either; a page costs something, too.
+fn limits(options: &Options) -> Limits {
+    let admitted = memory::entry_bytes_max(options).saturating_sub(memory::ENTRY_OVERHEAD);
+    let kept = (admitted - admitted / 64).saturating_sub(CHUNK_OVERHEAD) as u64;
+    Limits {
+        kept_bytes_max: options.kept_bytes_max.map_or(kept, |asked| asked.min(kept)),
+        window_bytes_max: options.window_bytes_max,
+    }
+}
+
+impl<H: Head, F> Clone for Cache<H, F> {
+    fn clone(&self) -> Self {
+        Self { parts: Arc::clone(&self.parts) }
+    }
+}
+
+impl<H: Head, F> fmt::Debug for Cache<H, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Cache");
+        shown.field("memory", &self.parts.memory).field("flights", &self.parts.flights);
+        shown.finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests;

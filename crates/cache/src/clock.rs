@@ -1,0 +1,89 @@
+//! Moments, and the two clocks that tell them: the system's, and one that follows tokio's time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment, in milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// Later than every moment that a clock tells.
+    pub const FAR: Self = Self(u64::MAX);
+
+    /// The moment so many milliseconds after the Unix epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// This moment and a span more, [`Timestamp::FAR`] at most.
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// The span from an earlier moment to this one; nothing if it was not earlier.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Tells the time. All timers of this crate are tokio's, so a paused runtime drives both.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Virtual { start: Timestamp, from: tokio::time::Instant },
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands at `start` now and moves as `tokio::time::Instant` does: with a
+    /// paused runtime, only by `tokio::time::advance` and by waiting.
+    pub fn virtual_from(start: Timestamp) -> Self {
+        Self(Source::Virtual { start, from: tokio::time::Instant::now() })
+    }
+
+    /// The moment now.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => Timestamp::from_system(SystemTime::now()),
+            Source::Virtual { start, from } => start.plus(from.elapsed()),
+        }
+    }
+}
+
+impl Timestamp {
+    // A system clock that stands before 1970 is read as 1970, not as a failure.
+    fn from_system(time: SystemTime) -> Self {
+        Self::default().plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_virtual_clock_moves_only_as_tokio_does() {
+        let clock = Clock::virtual_from(Timestamp::from_millis(1_000));
+        assert_eq!(clock.now(), Timestamp::from_millis(1_000));
+        tokio::time::advance(Duration::from_millis(250)).await;
+        assert_eq!(clock.now(), Timestamp::from_millis(1_250));
+    }
+
+    #[test]
+    fn spans_saturate_at_both_ends() {
+        assert_eq!(Timestamp::from_millis(5).plus(Duration::MAX), Timestamp::FAR);
+        assert_eq!(Timestamp::from_millis(5).since(Timestamp::from_millis(9)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,250 @@
+//! The memory tier: whole entries, bounded in bytes with their overhead, scan-resistant.
+//!
+//! **What is admitted**: an entry that weighs no more than `entry_bytes_max` (a tenth of the tier,
+//! at least 1 MiB, at most 64 MiB, never more than nine tenths of the tier). quick_cache would
+//! refuse what does not fit one of its shards without a word, so the number of shards follows from
+//! this rule, and what exceeds it is refused here, aloud.
+
+mod policy;
+
+use std::fmt;
+use std::hash::RandomState;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quick_cache::OptionsBuilder;
+use quick_cache::sync::{Cache, EntryAction, EntryResult};
+
+use crate::clock::Clock;
+use crate::entry::{Entry, Head, Key};
+use crate::options::Options;
+use crate::stats::Stats;
+use crate::tier::{Admitted, Answer, Tier};
+use policy::{ByWeight, Evictions, Held};
+
+/// What an entry costs beyond its key's, head's and body's bytes: two shared allocations, the
+/// place in the table with its slack, and the memory of what was evicted. Measured by the test
+/// `an_entry_costs_no_more_than_is_counted`.
+pub(crate) const ENTRY_OVERHEAD: usize = 256;
+
+/// Shards at most; the bound on a large machine's contention for one.
+const SHARDS_MAX: usize = 64;
+
+/// Whole entries in memory.
+pub struct Memory<H: Head> {
+    // SipHash: keys are the clients' words, and a faster hash could be flooded.
+    entries: Cache<Key, Held<H>, ByWeight, RandomState, Evictions>,
+    entry_bytes_max: usize,
+    clock: Clock,
+    stats: Arc<Stats>,
+}
+
+impl<H: Head> Memory<H> {
+    pub(crate) fn new(options: &Options, clock: Clock, stats: Arc<Stats>) -> Self {
+        let capacity = options.memory_bytes_max;
+        let entry_bytes_max = entry_bytes_max(options);
+        let built = OptionsBuilder::new()
+            .weight_capacity(capacity as u64)
+            .estimated_items_capacity(capacity / options.entry_bytes_typical.max(1))
+            .hot_allocation(policy::HOT_SHARE)
+            .shards(shards(capacity, entry_bytes_max))
+            .build()
+            .expect("both capacities are set above");
+        let evictions = Evictions::new(Arc::clone(&stats));
+        let entries = Cache::with_options(built, ByWeight, RandomState::new(), evictions);
+        Self { entries, entry_bytes_max, clock, stats }
+    }
+
+    /// The entry under this key. What is found expired is reclaimed.
+    pub(crate) fn look_up(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        self.unless_expired(key, self.entries.get(key)?.entry)
+    }
+
+    /// As [`Memory::look_up`], but it does not count as a use.
+    pub(crate) fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        self.unless_expired(key, self.entries.peek(key)?.entry)
+    }
+
+    /// Takes an entry, in place of any under the same key; that goes even if this is refused.
+    pub(crate) fn insert(&self, key: &Key, entry: &Arc<Entry<H>>) -> Admitted {
+        match self.weigh(key, entry) {
+            Ok(held) => {
+                self.entries.insert(key.clone(), held);
+                self.stats.inserts.one_more();
+                Admitted::Kept
+            }
+            Err(refused) => {
+                self.remove(key.as_bytes());
+                refused
+            }
+        }
+    }
+
+    /// Takes an entry if there is none under its key: a promoted one is older than any that is.
+    pub(crate) fn insert_if_absent(&self, key: &Key, entry: &Arc<Entry<H>>) {
+        let Ok(held) = self.weigh(key, entry) else { return };
+        let keep = |_: &Key, _: &mut Held<H>| EntryAction::Retain(());
+        if let EntryResult::Vacant(place) = self.entries.entry(key, Some(Duration::ZERO), keep)
+            && place.insert(held).is_ok()
+        {
+            self.stats.inserts.one_more();
+        }
+    }
+
+    /// Puts one entry in another's place, if that is still held.
+    pub(crate) fn replace(
+        &self,
+        key: &Key,
+        old: &Arc<Entry<H>>,
+        new: &Arc<Entry<H>>,
+    ) -> Option<()> {
+        let held = self.weigh(key, new).ok()?;
+        let swap = |_: &Key, now: &mut Held<H>| match Arc::ptr_eq(&now.entry, old) {
+            true => EntryAction::ReplaceWithGuard,
+            false => EntryAction::Retain(()),
+        };
+        match self.entries.entry(key, Some(Duration::ZERO), swap) {
+            EntryResult::Replaced(place, _) => place.insert(held).ok(),
+            EntryResult::Vacant(_)
+            | EntryResult::Retained(())
+            | EntryResult::Removed(..)
+            | EntryResult::Timeout => None,
+        }
+    }
+
+    pub(crate) fn remove(&self, key: &[u8]) {
+        self.entries.remove(key);
+    }
+
+    pub(crate) fn remove_this(&self, key: &[u8], entry: &Arc<Entry<H>>) {
+        self.entries.remove_if(key, |held| Arc::ptr_eq(&held.entry, entry));
+    }
+
+    /// A walk over all entries that reclaims the expired ones, a few at a time. It takes a shard's
+    /// lock anew for each entry and so holds up nobody.
+    pub(crate) fn sweep(&self) -> Sweep<'_, H> {
+        Sweep { memory: self, rest: Box::new(self.entries.iter()) }
+    }
+
+    /// How many entries are held now.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is held now.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What all entries weigh now, overhead counted.
+    pub fn bytes(&self) -> usize {
+        self.entries.weight() as usize
+    }
+
+    /// The heaviest entry that is admitted.
+    pub fn entry_bytes_max(&self) -> usize {
+        self.entry_bytes_max
+    }
+
+    fn weigh(&self, key: &Key, entry: &Arc<Entry<H>>) -> Result<Held<H>, Admitted> {
+        let Some(body) = entry.body().as_whole() else { return Err(Admitted::NotWhole) };
+        if entry.is_expired(self.clock.now()) {
+            return Err(Admitted::Expired);
+        }
+        let head_bytes = size_of::<H>().saturating_add(entry.head().weight_bytes());
+        let weight = head_bytes
+            .saturating_add(ENTRY_OVERHEAD + key.as_bytes().len())
+            .saturating_add(body.weight_bytes());
+        if weight > self.entry_bytes_max {
+            self.stats.refused.one_more();
+            return Err(Admitted::TooLarge);
+        }
+        Ok(Held { entry: Arc::clone(entry), weight: weight as u64 })
+    }
+
+    fn unless_expired(&self, key: &[u8], entry: Arc<Entry<H>>) -> Option<Arc<Entry<H>>> {
+        if !entry.is_expired(self.clock.now()) {
+            return Some(entry);
+        }
+        self.reclaim(key);
+        None
+    }
+
+    // Its time may have been extended since it was looked at.
+    fn reclaim(&self, key: &[u8]) {
+        let now = self.clock.now();
+        if self.entries.remove_if(key, |held| held.entry.is_expired(now)).is_some() {
+            self.stats.expired.one_more();
+        }
+    }
+}
+
+/// The heaviest entry that a memory tier with these options admits.
+pub(crate) fn entry_bytes_max(options: &Options) -> usize {
+    let capacity = options.memory_bytes_max;
+    let rule = (capacity / 10).clamp(1 << 20, 64 << 20);
+    options.entry_bytes_max.unwrap_or(rule).min(capacity / 10 * 9)
+}
+
+// As many as leave room for the heaviest admitted entry in the hot share of one.
+fn shards(capacity: usize, entry_bytes_max: usize) -> usize {
+    let mut shards = SHARDS_MAX;
+    while shards > 1 && policy::hot_bytes(capacity / shards) < entry_bytes_max {
+        shards /= 2;
+    }
+    shards
+}
+
+/// A walk that reclaims; see [`Memory::sweep`].
+pub(crate) struct Sweep<'a, H: Head> {
+    memory: &'a Memory<H>,
+    rest: Box<dyn Iterator<Item = (Key, Held<H>)> + Send + 'a>,
+}
+
+impl<H: Head> Sweep<'_, H> {
+    /// Looks at so many more entries. `None` when the walk is over.
+    pub(crate) fn step(&mut self, entries: usize) -> Option<()> {
+        let now = self.memory.clock.now();
+        for _ in 0..entries {
+            let (key, held) = self.rest.next()?;
+            if held.entry.is_expired(now) {
+                self.memory.reclaim(key.as_bytes());
+            }
+        }
+        Some(())
+    }
+}
+
+impl<H: Head> Tier<H> for Memory<H> {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<H>>>> {
+        Box::pin(async move { Ok(Memory::look_up(self, key.as_bytes())) })
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, entry: Arc<Entry<H>>) -> Answer<'a, Admitted> {
+        Box::pin(async move {
+            entry.body().ended().await;
+            Ok(self.insert(key, &entry))
+        })
+    }
+
+    fn remove<'a>(&'a self, key: &'a Key) -> Answer<'a, ()> {
+        Box::pin(async move {
+            Memory::remove(self, key.as_bytes());
+            Ok(())
+        })
+    }
+}
+
+impl<H: Head> fmt::Debug for Memory<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Memory");
+        shown.field("entries", &self.len()).field("bytes", &self.bytes()).finish()
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests;

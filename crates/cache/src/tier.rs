@@ -1,0 +1,44 @@
+//! What each level of the cache must be able to do. Tiers never know of each other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::entry::{Entry, Key};
+use crate::error::TierFailure;
+
+/// What a tier answers, later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, TierFailure>> + Send + 'a>>;
+
+/// Whether a tier took an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It holds it now.
+    Kept,
+    /// It is heavier than the tier's rule allows.
+    TooLarge,
+    /// Its time is over.
+    Expired,
+    /// Its body did not end whole.
+    NotWhole,
+}
+
+/// One level of the cache. Bodies flow in and out while they arrive. A call may be dropped at any
+/// moment; a `put` that was dropped holds the whole entry or nothing of it.
+pub trait Tier<H>: Send + Sync + 'static {
+    /// The word for it in statistics and in `Cache-Status`.
+    fn name(&self) -> &'static str;
+
+    /// Finds what it holds and has not expired; the body may still be arriving.
+    fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<H>>>>;
+
+    /// Takes an entry in place of any under its key. The body may still be arriving; nothing is
+    /// held unless it ends whole.
+    fn put<'a>(&'a self, key: &'a Key, entry: Arc<Entry<H>>) -> Answer<'a, Admitted>;
+
+    /// Holds nothing under the key from then on.
+    fn remove<'a>(&'a self, key: &'a Key) -> Answer<'a, ()>;
+}
+
+#[cfg(all(test, not(shuttle)))]
+pub(crate) mod contract;

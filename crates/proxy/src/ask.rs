@@ -1,0 +1,228 @@
+//! A request as the exchange sees it: its target read, its route found, its cache key made.
+
+use std::sync::Arc;
+
+use forebay_semantics::Asked;
+use forebay_semantics::key::{Scheme, TargetError, TargetParts};
+use forebay_semantics::range::{self, Ranged};
+use forebay_semantics::status::Detail;
+use forebay_semantics::validation::Validators;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+use tokio::time::Instant;
+
+use crate::config::{HostField, Skip};
+use crate::forward::{self, Hop, Trust};
+use crate::gateway::{Gateway, Lane};
+use crate::server::{Peer, Request};
+use crate::upstream;
+
+/// One request, checked and routed; without its body.
+#[derive(Clone)]
+pub struct Ask {
+    /// Its method.
+    pub method: Method,
+    /// Its target as it was sent.
+    pub target: Uri,
+    /// Its version.
+    pub version: Version,
+    /// Its fields as they were sent.
+    pub fields: HeaderMap,
+    /// The two ends of its connection.
+    pub peer: Peer,
+    /// Whether the client's forwarding fields are believed.
+    pub trust: Trust,
+    /// The scheme of the target URI.
+    pub scheme: Scheme,
+    /// Where it leads.
+    pub lane: Arc<Lane>,
+    /// What the rules need to know of it.
+    pub asked: Asked,
+    /// Its primary cache key.
+    pub key: Vec<u8>,
+    /// When its head was read.
+    pub began: Instant,
+}
+
+/// Why a request is answered with a refusal before anything is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// What the client is told.
+    pub words: &'static str,
+    /// The one reason.
+    pub detail: Detail,
+}
+
+impl Ask {
+    /// Reads a request's head. `Err` gives the refusal.
+    pub fn of(gateway: &Gateway, request: Request, began: Instant) -> Result<AskedFor, Refusal> {
+        let trust = Trust::of(request.peer.address, &gateway.config().trusted_peers);
+        let scheme = scheme(trust, &request);
+        let parts = TargetParts::of(scheme, &request.target, &request.fields)?;
+        let path = if parts.path == "*" { "/" } else { parts.path };
+        let lane = gateway.lane(parts.host(), path).ok_or(NO_ROUTE)?;
+        if request.fields.contains_key("cdn-loop") || request.fields.contains_key(header::VIA) {
+            refuse_loop(gateway, &request.fields)?;
+        }
+        let asked = Asked::of(&request.method, &request.fields, &lane.route.policy);
+        let mut key = Vec::with_capacity(128);
+        lane.route.key.key(&parts, &request.method, &request.fields, None, &mut key);
+        let Request { method, target, version, fields, peer, body, informational } = request;
+        let ask = Ask { method, target, version, fields, peer, trust, scheme, lane, asked, key, began };
+        Ok(AskedFor { ask, body, informational })
+    }
+
+    /// Host and port as the client wrote them.
+    pub fn authority(&self) -> &str {
+        let from_uri = self.target.authority().map(http::uri::Authority::as_str);
+        let from_field = || self.fields.get(header::HOST).and_then(|value| value.to_str().ok());
+        from_uri.or_else(from_field).unwrap_or("")
+    }
+
+    /// Path and query as the client wrote them.
+    pub fn path_and_query(&self) -> &str {
+        self.target.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+    }
+
+    /// The target URI in full.
+    pub fn url(&self) -> String {
+        format!("{}://{}{}", self.scheme.word(), self.authority(), self.path_and_query())
+    }
+
+    /// The target URI in full, parsed. `None` for `*`.
+    pub fn uri(&self) -> Option<Uri> {
+        self.url().parse().ok()
+    }
+
+    /// The primary key that a GET for another URI of the same route would have.
+    pub fn key_for(&self, uri: &Uri) -> Option<Vec<u8>> {
+        let parts = TargetParts::of(self.scheme, uri, &self.fields).ok()?;
+        let mut key = Vec::with_capacity(128);
+        self.lane.route.key.key(&parts, &Method::GET, &self.fields, None, &mut key);
+        Some(key)
+    }
+
+    /// Makes the key once more, now with a request body's digest in it (P1.10).
+    pub fn key_with_body(&mut self, digest: &[u8; 32]) {
+        let Ok(parts) = TargetParts::of(self.scheme, &self.target, &self.fields) else { return };
+        self.key.clear();
+        self.lane.route.key.key(&parts, &self.method, &self.fields, Some(digest), &mut self.key);
+    }
+
+    /// Who asked and who passes it on.
+    pub fn hop<'a>(&'a self, gateway: &'a Gateway) -> Hop<'a> {
+        Hop {
+            client: self.peer.address,
+            trust: self.trust,
+            scheme: self.scheme.word(),
+            authority: self.authority(),
+            version: self.version,
+            name: gateway.name(),
+            node: gateway.node(),
+        }
+    }
+
+    /// Whether this client may skip the lookup, and does (P1.9).
+    pub fn skips(&self) -> bool {
+        let Some(skip) = &self.lane.route.skip else { return false };
+        let Some(said) = self.fields.get(&skip.field) else { return false };
+        let peer_may = skip.peers.is_empty() || Trust::of(self.peer.address, &skip.peers) == Trust::Listed;
+        peer_may && says_secret(skip, said.as_bytes())
+    }
+
+    /// Whether its ranges begin beyond so many bytes, or are counted from an end that is not known.
+    pub fn range_begins_beyond(&self, bytes: u64) -> bool {
+        let (nothing, ok) = (Validators::default(), StatusCode::OK);
+        let max = self.lane.route.ranges_max;
+        match range::wanted(&Method::GET, ok, &self.fields, &nothing, u64::MAX, max) {
+            Ranged::Whole | Ranged::Unsatisfiable => false,
+            Ranged::One(wanted) => wanted.first > bytes,
+            Ranged::Many(wanted) => wanted.iter().any(|range| range.first > bytes),
+        }
+    }
+
+    /// The request for the origin, with the client's own conditions and ranges.
+    pub fn origin_request(
+        &self,
+        gateway: &Gateway,
+        body: upstream::RequestBody,
+    ) -> http::Request<upstream::RequestBody> {
+        let route = &self.lane.route;
+        let mut fields = forward::request_fields(&self.fields, &self.hop(gateway));
+        if let Some(skip) = &route.skip {
+            fields.remove(&skip.field);
+        }
+        if route.host_field == HostField::Client {
+            let host = self.authority().parse();
+            fields.extend(host.ok().map(|host: HeaderValue| (header::HOST, host)));
+        }
+        forward::change(&mut fields, &route.request_fields);
+        let mut request = http::Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.headers_mut() = fields;
+        if let Ok(target) = self.path_and_query().parse() {
+            *request.uri_mut() = target;
+        }
+        request
+    }
+}
+
+/// A request in its parts.
+pub struct AskedFor {
+    /// The head.
+    pub ask: Ask,
+    /// The body.
+    pub body: crate::server::RequestBody,
+    /// Sends 1xx responses to the client.
+    pub informational: Option<crate::server::InformationalSender>,
+}
+
+const NO_ROUTE: Refusal = Refusal {
+    status: StatusCode::NOT_FOUND,
+    words: "no route leads from this host and path to an origin",
+    detail: Detail::NoRoute,
+};
+
+impl From<TargetError> for Refusal {
+    fn from(error: TargetError) -> Self {
+        let (status, words) = match error {
+            TargetError::HostAbsent => (StatusCode::BAD_REQUEST, "the request names no host"),
+            TargetError::HostTwice => (StatusCode::BAD_REQUEST, "the request names two hosts"),
+            TargetError::HostLength
+            | TargetError::HostByte
+            | TargetError::HostAddress
+            | TargetError::User
+            | TargetError::Port => (StatusCode::BAD_REQUEST, "the host is not well formed"),
+            TargetError::Scheme => (StatusCode::BAD_REQUEST, "the scheme is not known"),
+            TargetError::Misdirected => {
+                (StatusCode::MISDIRECTED_REQUEST, "this connection is not secured")
+            }
+        };
+        Refusal { status, words, detail: Detail::RequestRefused }
+    }
+}
+
+fn refuse_loop(gateway: &Gateway, fields: &HeaderMap) -> Result<(), Refusal> {
+    if !forward::is_loop(fields, gateway.name(), gateway.node()) {
+        return Ok(());
+    }
+    let words = "the request came back to the gateway that had sent it";
+    Err(Refusal { status: StatusCode::LOOP_DETECTED, words, detail: Detail::Loop })
+}
+
+/// The scheme of the target URI: what a listed peer says of its own side, else this connection's.
+fn scheme(trust: Trust, request: &Request) -> Scheme {
+    let said = request.fields.get("x-forwarded-proto").map(http::HeaderValue::as_bytes);
+    match (trust, said) {
+        (Trust::Listed, Some(b"https")) => Scheme::Https,
+        (Trust::Listed, _) | (Trust::Stranger, _) => Scheme::Http,
+    }
+}
+
+/// Compares digests, so that the time taken says nothing of the secret.
+fn says_secret(skip: &Skip, said: &[u8]) -> bool {
+    use sha2::{Digest, Sha256};
+    let Some(secret) = &skip.secret else { return true };
+    Sha256::digest(secret.as_bytes()) == Sha256::digest(said)
+}

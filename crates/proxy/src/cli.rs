@@ -1,0 +1,126 @@
+//! The command line: what can be typed, and the help that says so.
+//!
+//! Values are read here by the same rules as in the configuration file (`config::text`); what they
+//! mean together is judged in `config`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::{AccessLog, Admin, Listen, MemberSettings, text};
+
+/// Where clients are accepted when nothing else is said.
+const DEMO_LISTEN: &str = "127.0.0.1:8080";
+
+/// An HTTP caching gateway: collapses, answers stale rather than late, says why.
+#[derive(Debug, Parser)]
+#[command(name = "forebay", version, after_help = EXAMPLES, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  forebay demo                               see it at work, with an origin of its own
+  forebay run --to http://localhost:3000     cache one origin on 127.0.0.1:8080
+  forebay run --config forebay.toml          as the file says
+  forebay check --config forebay.toml        say all that is wrong with the file";
+
+/// What the program can be told to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Put the cache before one or more origins
+    Run(RunArgs),
+    /// Say all that is wrong with a configuration file, or what it means
+    Check(CheckArgs),
+    /// Start a small slow origin and a gateway before it, and say what to try
+    Demo(DemoArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// The flags of `forebay run`. A flag goes before the file's word.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArgs {
+    /// An origin server: http://, https:// or h2c:// and host, unix:/path, or host:port; said
+    /// several times, they share the load. Beside a file's routes it is the last resort
+    #[arg(long, value_name = "URL", value_parser = text::member)]
+    pub to: Vec<MemberSettings>,
+    /// Where clients are accepted: 127.0.0.1:8080, [::1]:8080 or unix:/path; may be said several
+    /// times [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", value_parser = text::listen)]
+    pub listen: Vec<Listen>,
+    /// Where /metrics, /health and /ready are answered, or `off` [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDRESS|off", value_parser = text::admin)]
+    pub admin: Option<Admin>,
+    /// How much memory stored responses may take [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = text::size)]
+    pub memory: Option<u64>,
+    /// How long a stale response may be served while it is refreshed, or in place of an error,
+    /// where the response itself does not say; a route's own word goes before it [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = text::span)]
+    pub stale: Option<Duration>,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The access log, on standard output [default: off]
+    #[arg(long, value_name = "off|text|json", value_parser = text::access_log)]
+    pub log: Option<AccessLog>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  forebay run --to http://localhost:3000
+  forebay run --to http://10.0.0.1:3000 --to http://10.0.0.2:3000 --memory 1GiB --stale 60s
+  forebay run --config forebay.toml --log text
+  forebay run --to localhost:3000 --listen [::1]:8080 --listen unix:/run/forebay.sock --admin off";
+
+/// The flags of `forebay check`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = CHECK_EXIT)]
+pub struct CheckArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// How problems are shown [default: human on a terminal, plain elsewhere]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<CheckFormat>,
+}
+
+const CHECK_EXIT: &str = "\
+Exit status: 0 when the file is fine, 1 when it has problems, 2 when it cannot be read.";
+
+/// How `forebay check` shows what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// With the lines of the file
+    Human,
+    /// One line a problem: file:line:column: message
+    Plain,
+    /// One JSON array
+    Json,
+}
+
+/// The flags of `forebay demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Where the demo page is served
+    #[arg(long, value_name = "ADDRESS", default_value = DEMO_LISTEN)]
+    pub listen: SocketAddr,
+}
+
+/// The arguments of `forebay completions`.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}

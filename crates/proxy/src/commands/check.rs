@@ -1,0 +1,136 @@
+//! `forebay check`: says all that is wrong with a configuration file, or what it means.
+
+use std::fmt::Write;
+use std::io::{IsTerminal, stderr, stdout};
+use std::process::ExitCode;
+
+use crate::cli::{CheckArgs, CheckFormat, RunArgs};
+use crate::config::text::{in_bytes, in_time};
+use crate::config::{self, Colours, Config, Listen, MemberSettings, Problems, Route};
+
+/// Routes that the summary shows.
+const ROUTES_SHOWN: usize = 50;
+
+/// Checks the file; 0 when it is fine, 1 when it has problems, 2 when it cannot be read.
+pub fn run(args: &CheckArgs) -> ExitCode {
+    if let Err(message) = config::read(&args.config) {
+        say(&mut stderr(), &format!("{message}\n"));
+        return ExitCode::from(2);
+    }
+    let run_args = RunArgs { config: Some(args.config.clone()), ..RunArgs::default() };
+    match config::from_run(&run_args) {
+        Ok(config) => {
+            say(&mut stdout(), &fine(&config, format(args)));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            say(&mut stdout(), &wrong(&problems, format(args)));
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Writes; who has closed the other end does not want to read it.
+fn say(to: &mut impl std::io::Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}
+
+fn format(args: &CheckArgs) -> CheckFormat {
+    let usual = if stdout().is_terminal() { CheckFormat::Human } else { CheckFormat::Plain };
+    args.format.unwrap_or(usual)
+}
+
+fn wrong(problems: &Problems, format: CheckFormat) -> String {
+    match format {
+        CheckFormat::Human => {
+            let is_plain = !stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some();
+            let shown = problems.human(if is_plain { Colours::Off } else { Colours::On });
+            let count = problems.list().len();
+            format!("{shown}{count} {}\n", if count == 1 { "problem" } else { "problems" })
+        }
+        CheckFormat::Plain => problems.plain(),
+        CheckFormat::Json => problems.json() + "\n",
+    }
+}
+
+fn fine(config: &Config, format: CheckFormat) -> String {
+    match format {
+        CheckFormat::Human | CheckFormat::Plain => summary(config),
+        CheckFormat::Json => "[]\n".to_owned(),
+    }
+}
+
+/// What a configuration means, in short.
+pub fn summary(config: &Config) -> String {
+    let mut text = String::new();
+    let listen: Vec<String> = config.listen.iter().map(Listen::to_string).collect();
+    line(&mut text, "listens on", &listen.join(", "));
+    let admin = config.admin.map_or("off".to_owned(), |admin| admin.to_string());
+    line(&mut text, "admin", &admin);
+    line(&mut text, "keeps", &format!("{} in memory", in_bytes(config.memory_bytes)));
+    for route in config.routes.iter().take(ROUTES_SHOWN) {
+        line(&mut text, "route", &in_short(route));
+    }
+    if let Some(left_out) = config.routes.len().checked_sub(ROUTES_SHOWN + 1) {
+        line(&mut text, "", &format!("and {} more", left_out + 1));
+    }
+    text
+}
+
+fn line(text: &mut String, word: &str, rest: &str) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{word:<11} {rest}");
+}
+
+fn in_short(route: &Route) -> String {
+    let members: Vec<String> =
+        route.upstream.members.iter().map(MemberSettings::to_string).collect();
+    let stale = route.policy.stale_while_revalidate.max(route.policy.stale_if_error);
+    format!(
+        "{}{} to {}, stale {}",
+        route.host,
+        route.path_prefix,
+        members.join(", "),
+        in_time(stale)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_what_was_understood() {
+        let config = config::parse(
+            "a.toml",
+            "listen = [\"127.0.0.1:80\", \"unix:/a.sock\"]\nadmin = \"off\"\nmemory = \"64MiB\"\n\
+             [[route]]\nhost = \"*.a.com\"\npath = \"/x\"\nto = [\"[::1]:3000\", \"unix:/b\"]\n\
+             stale = \"90s\"\n",
+        )
+        .unwrap();
+        assert_eq!(
+            summary(&config),
+            "listens on  127.0.0.1:80, unix:/a.sock\n\
+             admin       off\n\
+             keeps       64MiB in memory\n\
+             route       *.a.com/x to http://[::1]:3000, unix:/b, stale 1m30s\n"
+        );
+    }
+
+    #[test]
+    fn a_file_is_fine_wrong_or_not_to_be_read_and_the_exit_status_says_which() {
+        let folder = std::env::temp_dir().join(format!("forebay-check-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let check = |name: &str, text: Option<&[u8]>, status: u8| {
+            let path = folder.join(name);
+            text.map(|text| std::fs::write(&path, text).unwrap());
+            let args = CheckArgs { config: path, format: Some(CheckFormat::Plain) };
+            assert_eq!(run(&args), ExitCode::from(status), "{name}");
+        };
+        check("fine.toml", Some(b"route = [{ to = \"a:1\" }]"), 0);
+        check("wrong.toml", Some(b"rout = 1"), 1);
+        check("missing.toml", None, 2);
+        check("bytes.toml", Some(b"\xff"), 2);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

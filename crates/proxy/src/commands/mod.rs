@@ -1,0 +1,4 @@
+//! The subcommands, one small file each.
+
+pub mod check;
+pub mod completions;

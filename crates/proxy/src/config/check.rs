@@ -1,0 +1,230 @@
+//! One pass over the file and the flags: says what they mean together, and all that is wrong.
+//!
+//! What is wrong is added to the findings and replaced by a default, so that the pass goes on; its
+//! [`Config`] is used only when nothing was found.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::defaults::{ADMIN, LISTEN, MEMORY_BYTES, MEMORY_BYTES_MIN, NAME};
+use super::problem::Problem;
+use super::raw::{Placed, Section, count, length, said, size, span, word};
+use super::text::{self, Refusal, in_bytes, refuse};
+use super::{AccessLog, Admin, Config, Limits, Listen, Network, routes};
+use crate::cli::RunArgs;
+
+/// The most memory that can be given: more than any machine has.
+const MEMORY_BYTES_MAX: u64 = 1 << 46;
+
+/// Characters of the gateway's name.
+const NAME_BYTES_MAX: usize = 64;
+
+/// A time span that something waits.
+const WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
+
+/// What file and flags mean.
+pub(super) struct Checked {
+    /// The configuration, without the token that stands in a file of its own.
+    pub(super) config: Config,
+    /// That file.
+    pub(super) token_file: Option<Placed<PathBuf>>,
+}
+
+/// Reads the file's outermost table, and the flags that go before it.
+pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
+    let listen = listeners(&mut root, args);
+    let admin = admin(&mut root, args);
+    refuse_same_address(&root, &listen, &admin);
+    let token = root.read("admin_token", said(secret));
+    let token_file = root.read("admin_token_file", said(|text| Ok(PathBuf::from(text))));
+    refuse_open_admin(&root, &admin, &token, &token_file);
+    let memory = memory(&mut root, args);
+    let config = Config {
+        listen: listen.into_iter().map(|listen| listen.value).collect(),
+        admin: admin.value,
+        admin_token: token.map(|token| token.value),
+        workers: workers(&mut root, args),
+        name: root.read("name", said(name)).map_or(NAME.to_owned(), |name| name.value),
+        memory_bytes: memory,
+        limits: limits(&mut root),
+        trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
+        access_log: access_log(&mut root, args),
+        routes: routes::read(&mut root, args, memory),
+    };
+    root.finish();
+    Checked { config, token_file }
+}
+
+fn listeners(root: &mut Section<'_>, args: &RunArgs) -> Vec<Placed<Listen>> {
+    let in_file = root.list("listen", said(text::listen));
+    let listen = if args.listen.is_empty() {
+        in_file.unwrap_or_else(|| vec![Placed::nowhere(text::listen(LISTEN).expect("a constant"))])
+    } else {
+        args.listen.iter().cloned().map(Placed::nowhere).collect()
+    };
+    for (at, one) in listen.iter().enumerate() {
+        if listen[..at].iter().any(|other| overlaps(&one.value, &other.value)) {
+            let message = format!("`{}` is listened to already", one.value);
+            root.findings().add(Problem { message, help: None, place: one.place.clone() });
+        }
+    }
+    listen
+}
+
+fn admin(root: &mut Section<'_>, args: &RunArgs) -> Placed<Option<SocketAddr>> {
+    let in_file = root.read("admin", said(text::admin));
+    let said = args.admin.map(Placed::nowhere).or(in_file);
+    let default = || Placed::nowhere(text::admin(ADMIN).expect("a constant"));
+    let Placed { value, place } = said.unwrap_or_else(default);
+    match value {
+        Admin::Off => Placed { value: None, place },
+        Admin::At(address) => Placed { value: Some(address), place },
+    }
+}
+
+fn refuse_same_address(
+    root: &Section<'_>,
+    listen: &[Placed<Listen>],
+    admin: &Placed<Option<SocketAddr>>,
+) {
+    let Some(address) = admin.value else { return };
+    let Some(same) = listen.iter().find(|one| overlaps(&one.value, &Listen::Tcp(address))) else {
+        return;
+    };
+    let message = format!("`admin` cannot be `{address}`: clients are accepted there");
+    let place = admin.place.clone().or_else(|| same.place.clone());
+    let help = "choose another port, or `off`";
+    root.findings().add(Problem { message, help: Some(help.to_owned()), place });
+}
+
+/// Whether both cannot be bound at once. Port 0 is another one each time.
+fn overlaps(one: &Listen, other: &Listen) -> bool {
+    match (one, other) {
+        (Listen::Tcp(one), Listen::Tcp(other)) => {
+            let is_same_family = one.is_ipv4() == other.is_ipv4();
+            let is_either_all = one.ip().is_unspecified() || other.ip().is_unspecified();
+            let is_same_ip = one.ip() == other.ip() || (is_same_family && is_either_all);
+            is_same_ip && one.port() == other.port() && one.port() != 0
+        }
+        (Listen::Unix(one), Listen::Unix(other)) => one == other,
+        (Listen::Tcp(_), Listen::Unix(_)) | (Listen::Unix(_), Listen::Tcp(_)) => false,
+    }
+}
+
+fn refuse_open_admin(
+    root: &Section<'_>,
+    admin: &Placed<Option<SocketAddr>>,
+    token: &Option<Placed<String>>,
+    token_file: &Option<Placed<PathBuf>>,
+) {
+    if let (Some(_), Some(file)) = (token, token_file) {
+        let message = "`admin_token_file` stands beside `admin_token`: one of them is too many";
+        root.findings().add(Problem {
+            message: message.to_owned(),
+            help: None,
+            place: file.place.clone(),
+        });
+    }
+    let Some(address) = admin.value else { return };
+    if address.ip().is_loopback() || token.is_some() || token_file.is_some() {
+        return;
+    }
+    let message = format!("`admin` cannot be `{address}`: others reach it, and no token guards it");
+    let help = "write `admin_token_file`, or choose an address such as 127.0.0.1:8081";
+    let place = admin.place.clone();
+    root.findings().add(Problem { message, help: Some(help.to_owned()), place });
+}
+
+fn memory(root: &mut Section<'_>, args: &RunArgs) -> u64 {
+    let bounds = MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX;
+    let in_file = match root.value("memory") {
+        Some(value) if value.table().is_some() => root.section("memory").and_then(|mut table| {
+            let size = table.read("size", size(bounds.clone()));
+            table.finish();
+            size
+        }),
+        Some(value) => root.accept("memory", value, size(bounds.clone())),
+        None => None,
+    };
+    let Some(bytes) = args.memory else {
+        return in_file.map_or(MEMORY_BYTES, |size| size.value);
+    };
+    if !bounds.contains(&bytes) {
+        let message = format!("`--memory` cannot be `{}`", in_bytes(bytes));
+        let help = format!("allowed: {} to {}", in_bytes(*bounds.start()), in_bytes(*bounds.end()));
+        root.findings().add(Problem::nowhere(message).with_help(help));
+    }
+    bytes
+}
+
+fn workers(root: &mut Section<'_>, args: &RunArgs) -> Option<usize> {
+    let in_file = root.read("workers", count(1..=1024));
+    if let Some(workers) = args.workers
+        && !(1..=1024).contains(&workers)
+    {
+        let message = format!("`--workers` cannot be `{workers}`");
+        root.findings().add(Problem::nowhere(message).with_help("allowed: 1 to 1024"));
+    }
+    args.workers.or(in_file.map(|workers| workers.value))
+}
+
+fn access_log(root: &mut Section<'_>, args: &RunArgs) -> AccessLog {
+    let in_file = root.read("access_log", word(text::ACCESS_LOG)).map(|log| log.value);
+    args.log.or(in_file).unwrap_or(AccessLog::Off)
+}
+
+/// Ranges of addresses under a key.
+pub(super) fn networks<'a>(section: &mut Section<'a>, key: &'a str) -> Option<Vec<Network>> {
+    let list = section.list(key, said(text::network))?;
+    Some(list.into_iter().map(|network| network.value).collect())
+}
+
+fn limits(root: &mut Section<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(mut table) = root.section("limits") else {
+        return limits;
+    };
+    table.set("connections_max", count(1..=10_000_000), &mut limits.connections_max);
+    table.set("requests_max", count(1..=10_000_000), &mut limits.requests_max);
+    table.set("head_bytes_max", length(1 << 10..=16 << 20), &mut limits.head_bytes_max);
+    table.set("target_bytes_max", length(256..=16 << 20), &mut limits.target_bytes_max);
+    table.set("fields_max", count(8..=10_000), &mut limits.fields_max);
+    table.set("body_bytes_max", size(0..=1 << 50), &mut limits.body_bytes_max);
+    table.set("head_timeout", span(WAIT), &mut limits.head_timeout);
+    table.set("body_timeout", span(WAIT), &mut limits.body_timeout);
+    table.set("idle_timeout", span(WAIT), &mut limits.idle_timeout);
+    table.set("send_timeout", span(WAIT), &mut limits.send_timeout);
+    table.set("drain_timeout", span(Duration::ZERO..=*WAIT.end()), &mut limits.drain_timeout);
+    let streams = table.read("streams_max", count(1..=65_535));
+    limits.streams_max = streams.map_or(limits.streams_max, |streams| streams.value as u32);
+    table.set("resets_max", count(1..=65_535), &mut limits.resets_max);
+    if limits.target_bytes_max > limits.head_bytes_max {
+        let message = "`target_bytes_max` is larger than `head_bytes_max`, which holds it";
+        table.findings().add(Problem::at(table.place(), message));
+    }
+    table.finish();
+    limits
+}
+
+/// A name that `Via` can have (RFC 9110 section 7.6.3: a token).
+fn name(text: &str) -> Result<String, Refusal> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || !text.bytes().all(is_token) {
+        let form = format!("1 to {NAME_BYTES_MAX} letters, digits and -._~ without spaces");
+        return refuse("it is no word for `Via`", form);
+    }
+    Ok(text.to_owned())
+}
+
+/// A secret that fits into a field.
+pub(super) fn secret(text: &str) -> Result<String, Refusal> {
+    if text.is_empty() || text.len() > 1024 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return refuse(
+            "no field can carry it",
+            "1 to 1024 visible characters of ASCII without spaces",
+        );
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,226 @@
+//! What is understood, and what goes before what.
+
+use std::time::Duration;
+
+use forebay_semantics::key::{Part, Query};
+use forebay_semantics::policy::Heuristic;
+
+use super::*;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_route_needs_no_more_than_where_it_leads() {
+    let config = fine("route = [{ to = \"http://localhost:3000\" }]");
+    assert_eq!(config.routes[0].host, HostPattern::Any);
+    assert_eq!(config.routes[0].path_prefix, "/");
+    assert_eq!(config.routes[0].name, "*/");
+    assert_eq!(config.listen, [text::listen("127.0.0.1:8080").unwrap()]);
+    assert_eq!(config.admin, Some("127.0.0.1:8081".parse().unwrap()));
+    assert_eq!(config.memory_bytes, 256 << 20);
+}
+
+#[test]
+fn a_value_alone_is_a_list_of_one() {
+    let config = fine(&format!("listen = \"[::1]:80\"\ntrusted_peers = \"::1\"\n{ROUTE}"));
+    assert_eq!(config.listen.len(), 1);
+    assert_eq!(config.trusted_peers.len(), 1);
+}
+
+#[test]
+fn memory_is_a_size_or_a_table_and_bounds_a_stored_body_to_an_eighth() {
+    let check = |text: &str, memory: u64, body: u64| {
+        let config = fine(&format!("{text}{ROUTE}"));
+        let found = (config.memory_bytes, config.routes[0].stored_body_bytes_max);
+        assert_eq!(found, (memory, body), "{text}");
+    };
+    check("memory = \"64MiB\"", 64 << 20, 8 << 20);
+    check("[memory]\nsize = \"1GiB\"", 1 << 30, 32 << 20);
+    check("memory = \"4MiB\"", 4 << 20, 512 << 10);
+}
+
+#[test]
+fn a_routes_own_word_goes_before_the_defaults() {
+    let config = fine(
+        "[defaults]\nstale = \"60s\"\nretry_pause = \"3s\"\nupstream.read_timeout = \"7s\"\n\
+         upstream.connect_timeout = \"2s\"\n\
+         [[route]]\nhost = \"a\"\nto = \"a:1\"\nstale_if_error = \"5s\"\n\
+         upstream.read_timeout = \"9s\"\n\
+         [[route]]\nhost = \"b\"\nto = \"b:1\"\n",
+    );
+    let [a, b] = &config.routes[..] else { panic!() };
+    assert_eq!(a.policy.stale_while_revalidate, seconds(60));
+    assert_eq!(a.policy.stale_if_error, seconds(5));
+    assert_eq!(b.policy.stale_if_error, seconds(60));
+    assert_eq!((a.retry_pause, b.retry_pause), (seconds(3), seconds(3)));
+    assert_eq!((a.upstream.read_timeout, b.upstream.read_timeout), (seconds(9), seconds(7)));
+    assert_eq!(a.upstream.connect_timeout, seconds(2));
+}
+
+#[test]
+fn the_narrowest_range_of_statuses_goes_first() {
+    let config = fine(
+        "[[route]]\nto = \"a:1\"\n\
+         lifetimes = { 4xx = \"1s\", 500-504 = \"2s\", 404 = \"3s\" }\n",
+    );
+    let found: Vec<(u16, u16, u64)> = config.routes[0]
+        .policy
+        .lifetimes
+        .iter()
+        .map(|one| (one.first.as_u16(), one.last.as_u16(), one.lifetime.as_secs()))
+        .collect();
+    assert_eq!(found, [(404, 404, 3), (500, 504, 2), (400, 499, 1)]);
+}
+
+#[test]
+fn a_key_is_any_mix_of_a_requests_parts() {
+    let config = fine(
+        "[[route]]\nto = \"a:1\"\nkey = [\"method\", \"scheme\", \"host\", \"path\", \
+         \"query:without(a, b)\", \"field:Accept\", \"cookie:c\"]\n",
+    );
+    let without = Query::Without(vec!["a".to_owned(), "b".to_owned()]);
+    let field = Part::Field(http::header::ACCEPT);
+    let parts = [Part::Method, Part::Path, Part::Query(without), field, Part::Cookie("c".into())];
+    assert_eq!(config.routes[0].key.parts, parts);
+    let check = |part: &str, query: Query| {
+        let config = fine(&format!("[[route]]\nto = \"a:1\"\nkey = [\"{part}\"]"));
+        assert_eq!(config.routes[0].key.parts, [Part::Query(query)], "{part}");
+    };
+    check("query", Query::Whole);
+    check("query:sorted", Query::Sorted);
+    check("query:only(a)", Query::Only(vec!["a".to_owned()]));
+}
+
+#[test]
+fn what_the_defaults_switch_on_a_route_can_switch_off() {
+    let config = fine(
+        "[defaults]\nskip = { field = \"x-skip\", peers = [\"::1\"] }\nheuristic = \"1h\"\n\
+         [[route]]\nhost = \"a\"\nto = \"a:1\"\n\
+         [[route]]\nhost = \"b\"\nto = \"b:1\"\nskip = \"off\"\nheuristic = \"off\"\n",
+    );
+    assert_eq!(config.routes[0].skip.as_ref().unwrap().field, "x-skip");
+    assert!(config.routes[1].skip.is_none());
+    let hour = Heuristic::TenthOfAge { lifetime_max: seconds(3600) };
+    assert_eq!(config.routes[0].policy.heuristic, hour);
+    assert_eq!(config.routes[1].policy.heuristic, Heuristic::Off);
+}
+
+fn run(flags: &[&str]) -> Result<Config, Problems> {
+    use clap::Parser;
+    let words = ["forebay", "run"].iter().chain(flags);
+    let cli = crate::cli::Cli::try_parse_from(words).unwrap();
+    let crate::cli::Command::Run(args) = cli.command else { panic!("not run") };
+    from_run(&args)
+}
+
+/// A file that is deleted with its folder at the end of the test.
+fn file(name: &str, text: &str) -> std::path::PathBuf {
+    let path = std::env::temp_dir().join(format!("forebay-{}-{name}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn flags_alone_are_a_configuration() {
+    let config = run(&[
+        "--to",
+        "http://a:1",
+        "--to",
+        "b:2",
+        "--listen",
+        "[::1]:8080",
+        "--listen",
+        "unix:/s",
+        "--admin",
+        "off",
+        "--memory",
+        "64MiB",
+        "--stale",
+        "1m",
+        "--workers",
+        "2",
+        "--log",
+        "json",
+    ])
+    .unwrap();
+    assert_eq!(config.routes.len(), 1);
+    assert_eq!(config.routes[0].name, "default");
+    assert_eq!(config.routes[0].upstream.members.len(), 2);
+    assert_eq!(config.routes[0].policy.stale_if_error, seconds(60));
+    assert_eq!(config.routes[0].policy.stale_while_revalidate, seconds(60));
+    assert_eq!(config.routes[0].stored_body_bytes_max, 8 << 20);
+    assert_eq!(config.listen.len(), 2);
+    assert_eq!((config.admin, config.workers), (None, Some(2)));
+    assert_eq!(config.access_log, AccessLog::Json);
+}
+
+#[test]
+fn a_flag_goes_before_the_file_and_its_route_comes_last() {
+    let path = file(
+        "flags.toml",
+        "memory = \"8MiB\"\nlisten = \"127.0.0.1:1\"\nworkers = 7\n[defaults]\nstale = \"5s\"\n\
+         [[route]]\nhost = \"a\"\nto = \"a:1\"\n[[route]]\nhost = \"b\"\nto = \"b:1\"\nstale = \"9s\"\n",
+    );
+    let path_text = path.to_str().unwrap();
+    let config = run(&["--config", path_text, "--to", "c:1", "--memory", "16MiB", "--stale", "1s"]);
+    let config = config.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!((config.memory_bytes, config.workers), (16 << 20, Some(7)));
+    assert_eq!(config.listen, [text::listen("127.0.0.1:1").unwrap()]);
+    let found: Vec<(String, u64)> = config
+        .routes
+        .iter()
+        .map(|route| (route.host.to_string(), route.policy.stale_if_error.as_secs()))
+        .collect();
+    assert_eq!(found, [("a".to_owned(), 1), ("b".to_owned(), 9), ("*".to_owned(), 1)]);
+}
+
+#[test]
+fn a_token_is_read_from_its_file() {
+    let token = file("token", "opensesame\n");
+    let named = format!("admin = \"0.0.0.0:9\"\nadmin_token_file = {token:?}\n{ROUTE}");
+    let path = file("token.toml", &named);
+    let read = || run(&["--config", path.to_str().unwrap()]);
+    assert_eq!(read().unwrap().admin_token.as_deref(), Some("opensesame"));
+    std::fs::remove_file(&token).unwrap();
+    let said = read().unwrap_err().plain();
+    let cause = "cannot read `TOKEN`: No such file or directory (os error 2)";
+    let cause = cause.replace("TOKEN", token.to_str().unwrap());
+    assert_eq!(said, format!("{}:2:20: {cause}\n", path.display()));
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn flags_without_a_route_are_told_what_to_type() {
+    let said = run(&[]).unwrap_err().plain();
+    assert_eq!(
+        said,
+        "no route: nothing says where requests go; type `forebay run --to http://localhost:3000`, \
+         or write `[[route]]` and `to = \"http://localhost:3000\"` into the file\n"
+    );
+    let said = run(&["--config", "/nowhere/f.toml"]).unwrap_err().plain();
+    assert_eq!(said, "cannot read `/nowhere/f.toml`: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn flags_that_cannot_be_together_are_refused() {
+    let check = |flags: &[&str], said: &str| {
+        let flags: Vec<&str> = ["--to", "a:1"].iter().chain(flags).copied().collect();
+        assert_eq!(run(&flags).unwrap_err().plain(), format!("{said}\n"), "{flags:?}");
+    };
+    check(&["--memory", "1MiB"], "`--memory` cannot be `1MiB`; allowed: 4MiB to 64TiB");
+    check(&["--workers", "0"], "`--workers` cannot be `0`; allowed: 1 to 1024");
+    check(
+        &["--listen", "0.0.0.0:8081"],
+        "`admin` cannot be `127.0.0.1:8081`: clients are accepted there; choose another port, or \
+         `off`",
+    );
+    check(
+        &["--admin", "0.0.0.0:8081"],
+        "`admin` cannot be `0.0.0.0:8081`: others reach it, and no token guards it; write \
+         `admin_token_file`, or choose an address such as 127.0.0.1:8081",
+    );
+    check(&["--listen", "unix:/s", "--listen", "unix:/s"], "`unix:/s` is listened to already");
+}

@@ -1,0 +1,63 @@
+//! The example file names everything, with the defaults that are true.
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../../../docs/examples/forebay.toml");
+
+#[test]
+fn the_example_is_understood() {
+    fine(EXAMPLE);
+}
+
+#[test]
+fn the_example_is_understood_with_what_it_only_shows() {
+    let shown = EXAMPLE.replace("\n#admin_token = \"change-me\"", "").replace("\n#", "\n# ");
+    let mut text = String::new();
+    for line in shown.lines() {
+        let is_key = line.starts_with("# ") && line.contains(" = ") && !line.starts_with("#  ");
+        let key = line.trim_start_matches("# ");
+        let is_key = is_key && key.split(" = ").next().is_some_and(|key| !key.contains(' '));
+        text.push_str(if is_key { key } else { line });
+        text.push('\n');
+    }
+    let config = fine(&text);
+    assert_eq!(config.workers, Some(4));
+    assert!(config.routes[0].upstream.ca_file.is_some());
+}
+
+#[test]
+fn the_example_says_the_defaults() {
+    let (general, _) = EXAMPLE.split_once("\n[[route]]").unwrap();
+    let said = fine(&format!("{general}{ROUTE}"));
+    let unsaid = fine(ROUTE);
+    assert_eq!(format!("{said:#?}"), format!("{unsaid:#?}"));
+}
+
+#[test]
+fn the_defaults_of_code_and_of_an_empty_file_are_the_same() {
+    let members = vec![text::member("localhost:3000").unwrap()];
+    let mut route = Route::everything_to(members, defaults::MEMORY_BYTES);
+    route.name = "*/".to_owned();
+    assert_eq!(format!("{:#?}", Config::of(vec![route])), format!("{:#?}", fine(ROUTE)));
+}
+
+/// Every key that the reader asks for: it lists them when it meets one that it does not know.
+#[test]
+fn the_example_names_every_key() {
+    let unknown = "zzzzzzzzzzzz = 1\n";
+    let sections = ["", "[memory]", "[limits]", "[defaults]", "[defaults.upstream]", "[[route]]"];
+    let more = ["[route.skip]", "[route.request_fields]", "[route.response_fields]"];
+    let sections: Vec<&str> = sections.into_iter().chain(more).collect();
+    let text: String = sections.iter().map(|section| format!("{section}\n{unknown}")).collect();
+    let problems = parse("f", &text).unwrap_err();
+    let lists: Vec<_> = problems.list().iter().filter(|one| one.message.contains("zzz")).collect();
+    assert_eq!(lists.len(), sections.len());
+    for list in lists {
+        let (_, keys) = list.help.as_ref().unwrap().split_once("known here: ").unwrap();
+        for key in keys.split(", ").map(|key| key.trim_matches('`')) {
+            let line = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key} = "));
+            let is_table = |line: &str| line.starts_with('[') && line.contains(key);
+            assert!(EXAMPLE.lines().any(|one| line(one) || is_table(one)), "{key}");
+        }
+    }
+}

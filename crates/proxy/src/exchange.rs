@@ -1,0 +1,469 @@
+//! The story of one request: looked up, judged, collapsed, fetched, answered.
+//!
+//! Read this file first. The rules that it asks are in `forebay-semantics`; what it acts on is the
+//! cache, the upstreams and the client. A plain hit is answered by [`glance`] without a wait.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use forebay_cache::{Ending, Flight, Joined, Refresh};
+use forebay_semantics::Timestamp;
+use forebay_semantics::request::{Credentials, Extent, Lookup, MethodClass, lookup};
+use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
+use forebay_semantics::status::{CacheStatus, Detail, Forward, Source};
+use http::StatusCode;
+use tokio::time::Instant;
+
+use crate::answer::Answer;
+use crate::ask::{Ask, AskedFor, Refusal};
+use crate::config::Switch;
+use crate::failure::FetchFailure;
+use crate::fetch::{Errand, Fetch, Fetched};
+use crate::forward::upgrade_wish;
+use crate::gateway::Gateway;
+use crate::keyed_body::{self, Keyed};
+use crate::kept::{self, Found, Kept, KeptEntry, KeptResponse, Unfilled};
+use crate::pass;
+use crate::reply::Reply;
+use crate::respond;
+use crate::seen::Seen;
+use crate::server::{InformationalSender, Request};
+
+/// How often a request looks again because what it waited for turned out not to fit it.
+const LOOKS_MAX: usize = 4;
+
+/// A range on a miss that begins within so many bytes is answered from a fetch of the whole, which
+/// is kept; one that begins beyond is asked of the origin as it is.
+const RANGE_BEGIN_MAX: u64 = 1 << 20;
+
+/// Answers one request.
+pub async fn exchange(gateway: &Gateway, request: Request) -> Answer {
+    let began = Instant::now();
+    let telling = gateway.telemetry().begin(&request);
+    let Some(place) = gateway.enter() else {
+        return Reply::refused(gateway, OVERLOADED).into_answer(gateway, None, telling);
+    };
+    let asked_for = match Ask::of(gateway, request, began) {
+        Ok(asked_for) => asked_for,
+        Err(refusal) => {
+            return Reply::refused(gateway, refusal).into_answer(gateway, None, telling);
+        }
+    };
+    let telling = telling.on(&asked_for.ask);
+    let answer = match glance(gateway, &asked_for.ask) {
+        Some(reply) => reply.into_answer(gateway, Some(&asked_for.ask), telling),
+        None => {
+            let (reply, ask) = Box::pin(go(gateway, asked_for)).await;
+            reply.into_answer(gateway, Some(&ask), telling)
+        }
+    };
+    drop(place);
+    answer
+}
+
+const OVERLOADED: Refusal = Refusal {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    words: "too many requests are under way",
+    detail: Detail::TooManyRequests,
+};
+
+/// Answers a plain hit from memory; `None` for all else.
+fn glance(gateway: &Gateway, ask: &Ask) -> Option<Reply> {
+    match ask.asked.method {
+        MethodClass::Get | MethodClass::Head => {}
+        MethodClass::Listed | MethodClass::Post | MethodClass::Safe | MethodClass::Unsafe => {
+            return None;
+        }
+    }
+    if ask.lane.route.skip.is_some() || ask.fields.contains_key(http::header::UPGRADE) {
+        return None;
+    }
+    let Found::Response { entry, .. } = kept::find(gateway.cache(), &ask.key, &ask.fields) else {
+        return None;
+    };
+    let response = entry.head().response()?;
+    let now = gateway.now();
+    match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, now) {
+        Reuse::Serve if response.is_refreshed_early(&ask.lane.route, now) => None,
+        Reuse::Serve => {
+            let said = hit(gateway, response.stored.ttl_seconds(now));
+            Reply::from_entry(ask, &entry, response, said, now)
+        }
+        Reuse::ServeAndRefresh(_) | Reuse::Revalidate(_) | Reuse::Refuse => None,
+    }
+}
+
+fn hit(gateway: &Gateway, ttl: i64) -> CacheStatus<'static> {
+    CacheStatus { ttl: Some(ttl), ..CacheStatus::new(gateway.name(), Source::Hit) }
+}
+
+/// Answers everything that is no plain hit.
+async fn go(gateway: &Gateway, asked_for: AskedFor) -> (Reply, Arc<Ask>) {
+    let AskedFor { mut ask, body, informational } = asked_for;
+    if let Some(protocol) = upgrade_wish(&ask.method, ask.version, &ask.fields) {
+        let ask = Arc::new(ask);
+        return (pass::tunnel(gateway, &ask, body, protocol).await, ask);
+    }
+    if let Lookup::Pass(reason) = lookup(&ask.asked) {
+        let ask = Arc::new(ask);
+        let why = (reason.forward(), reason.detail());
+        return (pass::pass(gateway, &ask, body, why, informational).await, ask);
+    }
+    let mut keyed = Bytes::new();
+    if ask.asked.method == MethodClass::Listed {
+        match keyed_body::read(body, ask.lane.route.keyed_body_bytes_max).await {
+            Keyed::Whole(bytes) => {
+                ask.key_with_body(&keyed_body::digest(&bytes));
+                keyed = bytes;
+            }
+            Keyed::TooLarge(body) => {
+                let ask = Arc::new(ask);
+                let why = (Forward::Bypass, Detail::KeyedBodyTooLarge.word());
+                return (pass::pass_stream(gateway, &ask, body, why, informational).await, ask);
+            }
+            Keyed::Cut => {
+                let refusal = Reply::refused(gateway, BODY_CUT);
+                return (refusal, Arc::new(ask));
+            }
+        }
+    }
+    // The body of any other request is not part of its key, so it goes nowhere (fat GET).
+    let ask = Arc::new(ask);
+    let story = Story { gateway, ask: &ask, body: keyed };
+    (story.tell(informational).await, ask)
+}
+
+const BODY_CUT: Refusal = Refusal {
+    status: StatusCode::BAD_REQUEST,
+    words: "the request body ended early",
+    detail: Detail::RequestRefused,
+};
+
+/// A request that looks in the cache.
+struct Story<'a> {
+    gateway: &'a Gateway,
+    ask: &'a Arc<Ask>,
+    body: Bytes,
+}
+
+/// Why a request goes to the origin: for `fwd` and for `detail`.
+type Why = (Forward, Option<&'static str>);
+
+/// What to do about what was found.
+enum Judged {
+    /// This is the answer.
+    Reply(Reply),
+    /// Go to the origin, with others.
+    Fetch(Seen, Why),
+    /// Go to the origin with the client's own words.
+    Alone(Why),
+}
+
+/// What came of asking for the lead.
+enum Turn {
+    /// Others fetched, and this is the answer.
+    Reply(Reply),
+    /// What they fetched does not fit: look again.
+    Again,
+    /// Fetch for all.
+    Lead(Flight<Kept, Unfilled>),
+    /// Fetch for this client.
+    Alone(Errand, Option<&'static str>),
+}
+
+impl Story<'_> {
+    async fn tell(&self, informational: Option<InformationalSender>) -> Reply {
+        if self.ask.skips() {
+            let why = (Forward::Bypass, Some(Detail::SkipField.word()));
+            return self.alone(Seen::default(), why, Errand::ForCache, informational).await;
+        }
+        for _ in 0..LOOKS_MAX {
+            let (seen, why) = match self.judge(self.look()) {
+                Judged::Reply(reply) => return reply,
+                Judged::Fetch(seen, why) => (seen, why),
+                Judged::Alone(why) => {
+                    return self.alone(Seen::default(), why, Errand::AsAsked, informational).await;
+                }
+            };
+            match self.turn(&seen, why).await {
+                Turn::Again => {}
+                Turn::Reply(reply) => return reply,
+                Turn::Lead(flight) => return self.lead(seen, why, flight, informational).await,
+                Turn::Alone(errand, detail) => {
+                    let why = (why.0, detail.or(why.1));
+                    return self.alone(seen, why, errand, informational).await;
+                }
+            }
+        }
+        let why = (Forward::Miss, Some(Detail::CollapseAbandoned.word()));
+        self.alone(Seen::default(), why, Errand::ForCache, informational).await
+    }
+
+    fn look(&self) -> Found {
+        kept::find(self.gateway.cache(), &self.ask.key, &self.ask.fields)
+    }
+
+    /// Question 2: may what was found answer, now?
+    fn judge(&self, found: Found) -> Judged {
+        let (entry, index, key) = match found {
+            Found::Nothing => return self.not_there(Seen::default(), Forward::UriMiss),
+            Found::NoVariant(index) => {
+                return self.not_there(Seen::no_variant(index), Forward::VaryMiss);
+            }
+            Found::Response { entry, index, key } => (entry, index, key),
+        };
+        let Some(response) = entry.head().response() else {
+            return self.not_there(Seen::default(), Forward::Miss);
+        };
+        let now = self.gateway.now();
+        let policy = &self.ask.lane.route.policy;
+        let seen = Seen::response(entry.clone(), index, key);
+        match reuse(&self.ask.asked, &response.stored, policy, now) {
+            Reuse::Serve => {
+                self.refresh_behind(&seen);
+                self.served(&seen, None, now)
+            }
+            Reuse::ServeAndRefresh(why) => {
+                self.refresh_behind(&seen);
+                self.served(&seen, Some(why.detail()), now)
+            }
+            Reuse::Revalidate(_) if self.is_resting(&seen, now) => {
+                self.served(&seen, Some(Detail::RetryPause.word()), now)
+            }
+            Reuse::Revalidate(why) => Judged::Fetch(seen, (why.forward(), Some(why.detail()))),
+            Reuse::Refuse => Judged::Reply(Reply::refused(self.gateway, ONLY_IF_CACHED)),
+        }
+    }
+
+    fn not_there(&self, seen: Seen, forward: Forward) -> Judged {
+        if self.ask.asked.is_only_if_cached() {
+            return Judged::Reply(Reply::refused(self.gateway, ONLY_IF_CACHED));
+        }
+        Judged::Fetch(seen, (forward, None))
+    }
+
+    fn served(&self, seen: &Seen, detail: Option<&'static str>, now: Timestamp) -> Judged {
+        let alone = Judged::Alone((Forward::Request, Some(Detail::Precondition.word())));
+        let Some((entry, response)) = seen.stored() else { return alone };
+        let said = CacheStatus { detail, ..hit(self.gateway, response.stored.ttl_seconds(now)) };
+        Reply::from_entry(self.ask, entry, response, said, now).map_or(alone, Judged::Reply)
+    }
+
+    /// Whether the last try to validate it failed a moment ago, and it may be served until the next
+    /// (P1.5).
+    fn is_resting(&self, seen: &Seen, now: Timestamp) -> bool {
+        let key = seen.flight_key(self.ask);
+        self.gateway.cache().resting(key.as_bytes()).is_some()
+            && self.may_stand_in(seen, now, Failing::Unreachable)
+    }
+
+    fn may_stand_in(&self, seen: &Seen, now: Timestamp, failing: Failing) -> bool {
+        let policy = &self.ask.lane.route.policy;
+        let stands_in = |response: &KeptResponse| {
+            stale_on_failure(&self.ask.asked, &response.stored, policy, now, failing)
+        };
+        seen.stored().is_some_and(|(_, response)| stands_in(response))
+    }
+
+    /// Gets a newer response behind the answer, unless somebody does already (P1.4).
+    fn refresh_behind(&self, seen: &Seen) {
+        let Some((entry, _)) = seen.stored() else { return };
+        let key = seen.flight_key(self.ask);
+        let Refresh::Lead(flight) = self.gateway.cache().refresh(&key, entry) else { return };
+        self.gateway.telemetry().metrics.refresh_began();
+        // What is refreshed is not lost because the refresh is slow (P1.6).
+        let upstream = &self.ask.lane.route.upstream;
+        let longest = upstream.connect_timeout + upstream.send_timeout + upstream.read_timeout;
+        entry.extend_keep(self.gateway.cache().clock().now().plus(longest));
+        tokio::spawn(self.fetch(seen.clone(), Errand::ForCache).behind(flight));
+    }
+
+    /// Joins the flight for the key (P1.7).
+    async fn turn(&self, seen: &Seen, why: Why) -> Turn {
+        if let Some(errand) = self.stands_alone(seen) {
+            return Turn::Alone(errand, None);
+        }
+        let key = seen.flight_key(self.ask);
+        let follower = match self.gateway.cache().join(&key, seen.entry()) {
+            Joined::Lead(flight) => return self.lead_unless_late(seen, flight),
+            Joined::Filled(entry) => return self.shared(&entry, why),
+            Joined::Unshared => {
+                return Turn::Alone(Errand::AsAsked, Some(Detail::HitForMiss.word()));
+            }
+            Joined::Follow(follower) => follower,
+        };
+        let limit = self.ask.lane.route.collapse_wait;
+        match self.gateway.cache().wait(follower, limit).await {
+            Ending::Filled(entry) => self.shared(&entry, why),
+            Ending::Lead(flight) => self.lead_unless_late(seen, flight),
+            Ending::Abandoned(unfilled) => Turn::Reply(self.unfilled(seen, why, &unfilled)),
+            Ending::Declined => {
+                Turn::Alone(Errand::AsAsked, Some(Detail::CollapseDeclined.word()))
+            }
+            Ending::TimedOut => {
+                Turn::Alone(Errand::ForCache, Some(Detail::CollapseTimeout.word()))
+            }
+        }
+    }
+
+    /// Whether this request is not to wait for others, nor others for it.
+    fn stands_alone(&self, seen: &Seen) -> Option<Errand> {
+        let ask = self.ask;
+        let is_personal = ask.asked.credentials == Credentials::Present;
+        if is_personal || ask.lane.route.collapse == Switch::Off {
+            return Some(Errand::ForCache);
+        }
+        if ask.asked.method == MethodClass::Head {
+            return Some(if seen.entry().is_some() { Errand::ForCache } else { Errand::AsAsked });
+        }
+        let is_far = ask.asked.extent == Extent::Ranges && ask.range_begins_beyond(RANGE_BEGIN_MAX);
+        let is_kept = !ask.asked.forbids_storing() && !(is_far && seen.entry().is_none());
+        (!is_kept).then_some(Errand::AsAsked)
+    }
+
+    /// Leads, unless somebody else was quicker between the look and the lead (P1.8).
+    fn lead_unless_late(&self, seen: &Seen, flight: Flight<Kept, Unfilled>) -> Turn {
+        if seen.is_outdated_by(&self.look()) { Turn::Again } else { Turn::Lead(flight) }
+    }
+
+    /// Answers from what another request's fetch brought, if it fits this one.
+    fn shared(&self, entry: &KeptEntry, why: Why) -> Turn {
+        let Some(response) = entry.head().response() else { return Turn::Again };
+        if !response.fits(&self.ask.fields) {
+            return Turn::Again;
+        }
+        let now = self.gateway.now();
+        match reuse(&self.ask.asked, &response.stored, &self.ask.lane.route.policy, now) {
+            Reuse::Serve | Reuse::ServeAndRefresh(_) => {}
+            Reuse::Revalidate(_) | Reuse::Refuse => return Turn::Again,
+        }
+        let ttl = Some(response.stored.ttl_seconds(now));
+        let said = CacheStatus { ttl, collapsed: true, ..self.forwarded(why) };
+        let reply = Reply::from_entry(self.ask, entry, response, said, now);
+        reply.map_or(Turn::Alone(Errand::AsAsked, None), Turn::Reply)
+    }
+
+    fn forwarded(&self, why: Why) -> CacheStatus<'static> {
+        let source = Source::Forward(why.0);
+        CacheStatus { detail: why.1, ..CacheStatus::new(self.gateway.name(), source) }
+    }
+
+    /// Answers when the fetch of another failed: stale if it may be, else with the same failure.
+    fn unfilled(&self, seen: &Seen, why: Why, unfilled: &Unfilled) -> Reply {
+        let said = CacheStatus { collapsed: true, ..self.forwarded(why) };
+        match unfilled {
+            Unfilled::Failed(failure) => self.failed(seen, said, failure),
+            Unfilled::Status(status) => {
+                let said = CacheStatus { fwd_status: Some(*status), ..said };
+                let stale = self.stale(seen, said, Failing::Status(*status));
+                stale.unwrap_or_else(|| {
+                    let detail = Some(Detail::OriginError.word());
+                    let answer = respond::own(*status, "the origin is failing");
+                    Reply::of(answer, CacheStatus { detail, ..said })
+                })
+            }
+        }
+    }
+
+    fn failed(&self, seen: &Seen, said: CacheStatus<'static>, failure: &FetchFailure) -> Reply {
+        let reply = self.stale(seen, said, Failing::Unreachable).unwrap_or_else(|| {
+            let detail = Some(failure.detail());
+            Reply::of(respond::failure(failure), CacheStatus { detail, ..said })
+        });
+        reply.because(failure)
+    }
+
+    /// What is stored in place of a failure, where that is allowed.
+    fn stale(&self, seen: &Seen, said: CacheStatus<'static>, failing: Failing) -> Option<Reply> {
+        let now = self.gateway.now();
+        if !self.may_stand_in(seen, now, failing) {
+            return None;
+        }
+        let (entry, response) = seen.stored()?;
+        let detail = Some(match failing {
+            Failing::Unreachable => Detail::StaleWhenUnreachable.word(),
+            Failing::Status(_) => Detail::StaleIfError.word(),
+        });
+        let ttl = Some(response.stored.ttl_seconds(now));
+        Reply::from_entry(self.ask, entry, response, CacheStatus { ttl, detail, ..said }, now)
+    }
+
+    fn fetch(&self, seen: Seen, errand: Errand) -> Fetch {
+        let (gateway, ask) = (self.gateway.clone(), Arc::clone(self.ask));
+        Fetch { gateway, ask, body: self.body.clone(), seen, errand }
+    }
+
+    async fn lead(
+        &self,
+        seen: Seen,
+        why: Why,
+        flight: Flight<Kept, Unfilled>,
+        informational: Option<InformationalSender>,
+    ) -> Reply {
+        let fetch = self.fetch(seen.clone(), Errand::ForCache);
+        let fetched = fetch.lead(flight, informational).await;
+        self.fetched(&seen, why, fetched)
+    }
+
+    async fn alone(
+        &self,
+        seen: Seen,
+        why: Why,
+        errand: Errand,
+        informational: Option<InformationalSender>,
+    ) -> Reply {
+        let fetched = self.fetch(seen.clone(), errand).alone(informational).await;
+        self.fetched(&seen, why, fetched)
+    }
+
+    /// Answers with what this request's own fetch brought.
+    fn fetched(&self, seen: &Seen, why: Why, fetched: Fetched) -> Reply {
+        let said = self.forwarded(why);
+        match fetched {
+            Fetched::Kept { entry, status, stored, hold } => {
+                let said = CacheStatus { fwd_status: Some(status), stored, ..said };
+                let reply = self.validated(&entry, said);
+                drop(hold);
+                reply
+            }
+            Fetched::Passed { response, detail } => {
+                let fwd_status = Some(response.status());
+                let detail = detail.or(said.detail);
+                let said = CacheStatus { fwd_status, detail, ..said };
+                Reply::of(respond::passed_on(self.ask, response), said)
+            }
+            Fetched::Failing(response) => {
+                let status = response.status();
+                let said = CacheStatus { fwd_status: Some(status), ..said };
+                let stale = self.stale(seen, said, Failing::Status(status));
+                stale.unwrap_or_else(|| Reply::of(respond::passed_on(self.ask, response), said))
+            }
+            Fetched::Failed(failure) => self.failed(seen, said, &failure),
+            Fetched::Vanished => Reply::refused(self.gateway, OWN_FAILURE),
+        }
+    }
+
+    /// Answers from an entry that the origin has just given or confirmed.
+    fn validated(&self, entry: &KeptEntry, said: CacheStatus<'static>) -> Reply {
+        let now = self.gateway.now();
+        let Some(response) = entry.head().response() else {
+            return Reply::refused(self.gateway, OWN_FAILURE);
+        };
+        let said = CacheStatus { ttl: Some(response.stored.ttl_seconds(now)), ..said };
+        // Only a condition that fails is left: on what the origin has just said, that is 412.
+        Reply::from_entry(self.ask, entry, response, said, now)
+            .unwrap_or_else(|| Reply::of(respond::precondition_failed(), said))
+    }
+}
+
+const ONLY_IF_CACHED: Refusal = Refusal {
+    status: StatusCode::GATEWAY_TIMEOUT,
+    words: "nothing stored may answer, and the request asks for nothing else",
+    detail: Detail::OnlyIfCached,
+};
+
+const OWN_FAILURE: Refusal = Refusal {
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    words: "the gateway failed",
+    detail: Detail::OwnFailure,
+};

@@ -1,0 +1,436 @@
+//! A fetch for the cache: what is asked of the origin, and what its answer means.
+//!
+//! A fetch that leads a flight runs in a task of its own: it belongs to the flight and not to the
+//! client that caused it, who may leave.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_cache::{Entry, Flight, Mark};
+use forebay_semantics::date::http_date;
+use forebay_semantics::request::{Extent, MethodClass};
+use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
+use forebay_semantics::status::Detail;
+use forebay_semantics::storing::{DeclineReason, Storing, storing};
+use forebay_semantics::stored::HeadEffect;
+use forebay_semantics::validation::{self, Condition, Validators, Verdict};
+use forebay_semantics::variants::Vary;
+use forebay_semantics::{Asked, Policy, Timestamp, partial, range};
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use http_body::Body as _;
+use tokio::sync::oneshot;
+
+use crate::ask::Ask;
+use crate::failure::FetchFailure;
+use crate::gateway::Gateway;
+use crate::keep::{Keeping, Rest};
+use crate::kept::{Kept, KeptEntry, KeptResponse, Unfilled, variant_key};
+use crate::respond::{self, Hold};
+use crate::seen::Seen;
+use crate::server::InformationalSender;
+use crate::upstream::{OriginBody, RequestBody};
+
+/// A fetch that is about to be made.
+pub struct Fetch {
+    /// Whose cache it is for.
+    pub gateway: Gateway,
+    /// The request that caused it.
+    pub ask: Arc<Ask>,
+    /// The body that is part of its key; empty but for listed methods.
+    pub body: Bytes,
+    /// What was found and could not be used.
+    pub seen: Seen,
+    /// In whose words the origin is asked.
+    pub errand: Errand,
+}
+
+/// In whose words the origin is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// In the cache's: for the whole, with its own conditions.
+    ForCache,
+    /// In the client's, conditions and ranges included.
+    AsAsked,
+}
+
+/// What a fetch brought.
+pub enum Fetched {
+    /// An entry, new or confirmed; its body may still be arriving.
+    Kept {
+        /// The entry.
+        entry: KeptEntry,
+        /// The origin's status.
+        status: StatusCode,
+        /// Whether it is in the cache now, or will be when it is whole.
+        stored: bool,
+        /// Keeps the body there until the client reads it.
+        hold: Hold,
+    },
+    /// A response that is not kept.
+    Passed {
+        /// The response.
+        response: Response<OriginBody>,
+        /// Why not.
+        detail: Option<&'static str>,
+    },
+    /// A response that says that the origin is failing, where a stored one may stand in.
+    Failing(Response<OriginBody>),
+    /// No response.
+    Failed(FetchFailure),
+    /// The fetch ended without a word; it panicked.
+    Vanished,
+}
+
+type OwnFlight = Flight<Kept, Unfilled>;
+
+/// A response that has arrived, and when.
+struct Arrived {
+    response: Response<OriginBody>,
+    requested_at: Timestamp,
+    received_at: Timestamp,
+    mark: Mark,
+}
+
+impl Fetch {
+    /// Fetches for all who wait.
+    pub async fn lead(self, flight: OwnFlight, interim: Option<InformationalSender>) -> Fetched {
+        let (tell, told) = oneshot::channel();
+        tokio::spawn(async move {
+            let (fetched, rest) = self.run(Some(flight), interim).await;
+            // A client that has left does not end the fetch.
+            let _ = tell.send(fetched);
+            if let Some(rest) = rest {
+                rest.run(&self.gateway).await;
+            }
+        });
+        told.await.unwrap_or(Fetched::Vanished)
+    }
+
+    /// Fetches behind an answer that has been given.
+    pub async fn behind(self, flight: OwnFlight) {
+        let (fetched, rest) = self.run(Some(flight), None).await;
+        drop(fetched);
+        if let Some(rest) = rest {
+            rest.run(&self.gateway).await;
+        }
+    }
+
+    /// Fetches for one client; what comes may be kept all the same.
+    pub async fn alone(self, interim: Option<InformationalSender>) -> Fetched {
+        let (fetched, rest) = self.run(None, interim).await;
+        if let Some(rest) = rest {
+            tokio::spawn(async move { rest.run(&self.gateway).await });
+        }
+        fetched
+    }
+
+    async fn run(
+        &self,
+        flight: Option<OwnFlight>,
+        interim: Option<InformationalSender>,
+    ) -> (Fetched, Option<Rest>) {
+        let condition = self.condition();
+        let is_conditional = condition.is_some();
+        let arrived = match self.send(&flight, condition, interim).await {
+            Ok(arrived) => arrived,
+            Err(failure) => return (self.failed(flight, failure), None),
+        };
+        if !is_conditional || arrived.response.status() != StatusCode::NOT_MODIFIED {
+            return self.settle(flight, arrived).await;
+        }
+        if let Some(entry) = self.freshen(&arrived).await {
+            let stored = true;
+            self.share(flight, &entry);
+            let status = StatusCode::NOT_MODIFIED;
+            return (Fetched::Kept { entry, status, stored, hold: None }, None);
+        }
+        // The 304 is about nothing that is stored: ask again, for the whole.
+        match self.send(&flight, None, None).await {
+            Ok(arrived) => self.settle(flight, arrived).await,
+            Err(failure) => (self.failed(flight, failure), None),
+        }
+    }
+
+    /// How to ask whether what is stored still holds (RFC 9111 section 4.3.1).
+    fn condition(&self) -> Option<Condition> {
+        if self.errand == Errand::AsAsked {
+            return None;
+        }
+        let chosen = self.seen.stored().map(|(_, kept)| respond::validators(&kept.stored));
+        let variants = self.seen.index().and_then(|index| index.head().variants());
+        let tags = variants.map(|variants| variants.etags()).unwrap_or_default();
+        validation::ask(chosen.as_ref(), tags.into_iter().map(|tag| &tag[..]))
+    }
+
+    async fn send(
+        &self,
+        flight: &Option<OwnFlight>,
+        condition: Option<Condition>,
+        interim: Option<InformationalSender>,
+    ) -> Result<Arrived, FetchFailure> {
+        let mut request = self.ask.origin_request(&self.gateway, self.request_body());
+        if self.errand == Errand::ForCache {
+            range::remove(request.headers_mut());
+            validation::remove_conditions(request.headers_mut());
+        }
+        if flight.is_some() && self.ask.method == Method::HEAD {
+            *request.method_mut() = Method::GET;
+        }
+        if let Some(condition) = condition {
+            condition.apply(request.headers_mut());
+        }
+        let mark = self.gateway.cache().mark(&self.ask.key);
+        let requested_at = self.gateway.now();
+        let observe = interim.map(crate::pass::interim_to);
+        self.gateway.telemetry().metrics.origin_asked();
+        let sent = self.ask.lane.upstream.send(request, observe).await;
+        let mut response = sent.inspect_err(|failure| {
+            self.gateway.telemetry().metrics.origin_failed(failure.detail());
+        })?;
+        let received_at = self.gateway.now();
+        date(response.headers_mut(), received_at);
+        Ok(Arrived { response, requested_at, received_at, mark })
+    }
+
+    fn request_body(&self) -> RequestBody {
+        if self.body.is_empty() { RequestBody::Empty } else { RequestBody::Whole(self.body.clone()) }
+    }
+
+    /// What the rules know of the request; a fetch for a flight is a GET for the whole.
+    fn asked(&self, flight: &Option<OwnFlight>) -> Asked {
+        let mut asked = self.ask.asked;
+        if flight.is_some() && asked.method == MethodClass::Head {
+            asked.method = MethodClass::Get;
+        }
+        if self.errand == Errand::ForCache {
+            asked.extent = Extent::Whole;
+        }
+        asked
+    }
+
+    fn failed(&self, flight: Option<OwnFlight>, failure: FetchFailure) -> Fetched {
+        if let Some(flight) = flight {
+            let pause = self.ask.lane.route.retry_pause;
+            flight.rest(Unfilled::Failed(failure.clone()), pause);
+        }
+        Fetched::Failed(failure)
+    }
+
+    /// Question 3, for a response that is no confirmation: keep it, or pass it on.
+    async fn settle(
+        &self,
+        flight: Option<OwnFlight>,
+        mut arrived: Arrived,
+    ) -> (Fetched, Option<Rest>) {
+        let asked = self.asked(&flight);
+        let status = arrived.response.status();
+        if self.stands_in(status) {
+            rest(flight, status, &self.ask);
+            return (Fetched::Failing(arrived.response), None);
+        }
+        if asked.method == MethodClass::Head {
+            self.heed_head(&arrived).await;
+        }
+        if status == StatusCode::PARTIAL_CONTENT {
+            make_whole(&mut arrived.response);
+        }
+        let route = &self.ask.lane.route;
+        let head = (arrived.response.status(), arrived.response.headers());
+        let reason = match storing(&asked, head.0, head.1, &route.policy) {
+            Storing::Decline(reason) => Some(reason),
+            Storing::Keep => None,
+        };
+        if let Some(reason) = reason {
+            return (self.decline(flight, arrived.response, reason).await, None);
+        }
+        let length = arrived.response.body().size_hint().exact();
+        if length.is_some_and(|length| length > route.stored_body_bytes_max) {
+            let detail = Some(Detail::BodyTooLarge.word());
+            if let Some(flight) = flight {
+                flight.decline(route.hit_for_miss);
+            }
+            return (Fetched::Passed { response: arrived.response, detail }, None);
+        }
+        self.keep(flight, asked, arrived, status)
+    }
+
+    fn keep(
+        &self,
+        flight: Option<OwnFlight>,
+        asked: Asked,
+        arrived: Arrived,
+        status: StatusCode,
+    ) -> (Fetched, Option<Rest>) {
+        let kept = self.keeping(asked, &arrived).keep(flight, arrived.response);
+        let hold = kept.entry.body().reader();
+        let fetched = Fetched::Kept { entry: kept.entry, status, stored: kept.stored, hold };
+        (fetched, Some(kept.rest))
+    }
+
+    /// Ends a flight with an entry that was confirmed, where those who wait may use it.
+    fn share(&self, flight: Option<OwnFlight>, entry: &KeptEntry) {
+        let Some(flight) = flight else { return };
+        let route = &self.ask.lane.route;
+        let is_shareable = entry.head().response().is_some_and(|kept| {
+            is_shareable(&self.asked(&None), kept, &route.policy, self.gateway.now())
+        });
+        match is_shareable {
+            true => self.gateway.cache().hand_over(flight, entry),
+            false => flight.decline(route.hit_for_miss),
+        }
+    }
+
+    /// The stored response that a 304 is about, with its new head (RFC 9111 section 4.3.4).
+    async fn freshen(&self, arrived: &Arrived) -> Option<KeptEntry> {
+        let answer = Validators::of(arrived.response.headers(), arrived.received_at);
+        let Some((entry, kept)) = self.seen.stored() else {
+            return self.adopt_variant(arrived, answer.etag?).await;
+        };
+        let stored = [respond::validators(&kept.stored)];
+        match validation::verdict(StatusCode::NOT_MODIFIED, &answer, &stored, Some(0)) {
+            Verdict::Freshen(_) => {}
+            Verdict::Replace | Verdict::Failed | Verdict::PassOn304 => return None,
+        }
+        let head = self.freshened(kept, arrived);
+        let until = head.keep_until();
+        let key = self.seen.own_key(&self.ask);
+        let cache = self.gateway.cache();
+        let fresh = cache.replace_head(&key, entry, Kept::Response(head), until).or_else(|| {
+            // Evicted meanwhile, and still good: the body is here.
+            let head = Kept::Response(self.freshened(kept, arrived));
+            let fresh = Arc::new(Entry::new(head, entry.body().clone(), until));
+            cache.insert_unless_removed(&key, &fresh, &self.ask.key, arrived.mark);
+            Some(fresh)
+        });
+        if let Some(index) = self.seen.index() {
+            index.extend_keep(until);
+        }
+        fresh
+    }
+
+    fn freshened(&self, kept: &KeptResponse, arrived: &Arrived) -> KeptResponse {
+        let policy = &self.ask.lane.route.policy;
+        let (fields, at) = (arrived.response.headers(), arrived.received_at);
+        KeptResponse {
+            stored: kept.stored.freshen(policy, fields, arrived.requested_at, at),
+            fits: kept.fits.clone(),
+            fetch_duration: arrived.received_at.since(arrived.requested_at),
+        }
+    }
+
+    /// A 304 that names a variant of other requests: its body answers this one as well.
+    async fn adopt_variant(&self, arrived: &Arrived, etag: &[u8]) -> Option<KeptEntry> {
+        let variants = self.seen.index()?.head().variants()?;
+        let key = variant_key(&self.ask.key, variants.with_etag(etag)?.id());
+        let other = self.gateway.cache().look_up_memory(key.as_bytes())?;
+        let head = self.freshened(other.head().response()?, arrived);
+        let keeping = self.keeping(self.asked(&None), arrived);
+        let vary = Vary::of(&head.stored.fields().to_map());
+        Some(keeping.keep_beside(&vary, head, other.body().clone()))
+    }
+
+    fn keeping<'a>(&'a self, asked: Asked, arrived: &Arrived) -> Keeping<'a> {
+        Keeping {
+            gateway: &self.gateway,
+            ask: &self.ask,
+            asked,
+            requested_at: arrived.requested_at,
+            received_at: arrived.received_at,
+            mark: arrived.mark,
+        }
+    }
+
+    /// Whether what is stored may stand in for a response with this status.
+    fn stands_in(&self, status: StatusCode) -> bool {
+        let Some((_, kept)) = self.seen.stored() else { return false };
+        let (policy, now) = (&self.ask.lane.route.policy, self.gateway.now());
+        stale_on_failure(&self.ask.asked, &kept.stored, policy, now, Failing::Status(status))
+    }
+
+    /// Passes on what may not be kept.
+    async fn decline(
+        &self,
+        flight: Option<OwnFlight>,
+        response: Response<OriginBody>,
+        reason: DeclineReason,
+    ) -> Fetched {
+        let status = response.status();
+        if is_failing(status) {
+            rest(flight, status, &self.ask);
+        } else {
+            if let Some(flight) = flight {
+                let remember = self.ask.lane.route.hit_for_miss;
+                let is_worth = reason.is_worth_remembering();
+                flight.decline(if is_worth { remember } else { Duration::ZERO });
+            }
+            self.forget_replaced(reason).await;
+        }
+        Fetched::Passed { response, detail: Some(reason.detail()) }
+    }
+
+    /// What is stored is not served any more once its origin says something in its place that may
+    /// not be kept. Whether that is so only a response to a plain GET can say.
+    async fn forget_replaced(&self, reason: DeclineReason) {
+        if reason.is_worth_remembering() && self.seen.entry().is_some() {
+            self.gateway.cache().remove(&self.seen.own_key(&self.ask)).await;
+        }
+    }
+
+    /// What a response to HEAD says of the stored response to GET (RFC 9111 section 4.3.5).
+    async fn heed_head(&self, arrived: &Arrived) {
+        let Some((entry, kept)) = self.seen.stored() else { return };
+        if arrived.response.status() != StatusCode::OK {
+            return;
+        }
+        let (policy, fields) = (&self.ask.lane.route.policy, arrived.response.headers());
+        let length = entry.body().len_known().unwrap_or(0);
+        let (from, at) = (arrived.requested_at, arrived.received_at);
+        let effect = kept.stored.freshened_by_head(policy, fields, length, from, at);
+        let stored = match effect {
+            HeadEffect::Freshened(stored) | HeadEffect::MadeStale(stored) => stored,
+        };
+        let fetch_duration = kept.fetch_duration;
+        let head = KeptResponse { stored, fits: kept.fits.clone(), fetch_duration };
+        let (key, until) = (self.seen.own_key(&self.ask), head.keep_until());
+        self.gateway.cache().replace_head(&key, entry, Kept::Response(head), until);
+    }
+}
+
+/// Whether others may be answered with it although they did not fetch it (RFC 9111 section 4).
+pub fn is_shareable(asked: &Asked, kept: &KeptResponse, policy: &Policy, now: Timestamp) -> bool {
+    match reuse(asked, &kept.stored, policy, now) {
+        Reuse::Serve | Reuse::ServeAndRefresh(_) => true,
+        Reuse::Revalidate(_) | Reuse::Refuse => false,
+    }
+}
+
+/// Whether a status says that the origin is failing, and that asking again at once is no help.
+fn is_failing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+/// Tells all who wait that the origin is failing, and pauses refreshes (P1.5).
+fn rest(flight: Option<OwnFlight>, status: StatusCode, ask: &Ask) {
+    if let Some(flight) = flight {
+        flight.rest(Unfilled::Status(status), ask.lane.route.retry_pause);
+    }
+}
+
+/// Makes of a 206 whose one part is the whole the 200 that it stands for.
+fn make_whole(response: &mut Response<OriginBody>) {
+    if let Some(total) = partial::as_whole(response.headers()) {
+        partial::make_whole(response.headers_mut(), total);
+        *response.status_mut() = StatusCode::OK;
+    }
+}
+
+/// A response without a date gets that of its arrival (RFC 9110 section 6.6.1).
+fn date(fields: &mut HeaderMap, received_at: Timestamp) {
+    if fields.contains_key(header::DATE) {
+        return;
+    }
+    if let Ok(value) = http_date(received_at).parse() {
+        fields.insert(header::DATE, value);
+    }
+}

@@ -1,0 +1,184 @@
+//! Puts a response into the cache: under its key, or as a variant under a key that an index knows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_cache::{Body, BodyWriter, End, Entry, Flight, Key, Mark};
+use forebay_semantics::variants::{VariantId, Variants, Vary};
+use forebay_semantics::{Asked, Stored, Timestamp};
+use http::Response;
+use http_body::Body as _;
+
+use crate::ask::Ask;
+use crate::fetch::is_shareable;
+use crate::gateway::Gateway;
+use crate::kept::{Kept, KeptEntry, KeptResponse, Unfilled, variant_key};
+use crate::stream;
+use crate::upstream::OriginBody;
+
+type OwnFlight = Flight<Kept, Unfilled>;
+
+type Until = forebay_cache::Timestamp;
+
+/// How long an index outlives the variants that it lists.
+const INDEX_LONGER: Duration = Duration::from_secs(1);
+
+/// A response that is about to be kept.
+pub struct Keeping<'a> {
+    /// In whose cache.
+    pub gateway: &'a Gateway,
+    /// The request that it answers.
+    pub ask: &'a Ask,
+    /// What the rules know of that request.
+    pub asked: Asked,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// When its head came.
+    pub received_at: Timestamp,
+    /// How often the key had been spoiled when it was asked for.
+    pub mark: Mark,
+}
+
+/// A response that is in the cache, or will be when its body is whole.
+pub struct KeptNow {
+    /// Its entry.
+    pub entry: KeptEntry,
+    /// Whether it will stay in the cache.
+    pub stored: bool,
+    /// What is left to do: its body.
+    pub rest: Rest,
+}
+
+/// A body on its way from the origin into an entry.
+pub struct Rest {
+    body: OriginBody,
+    writer: BodyWriter,
+    insert: Option<Insert>,
+}
+
+/// An entry that no flight brings into the cache.
+struct Insert {
+    key: Key,
+    entry: KeptEntry,
+    primary: Vec<u8>,
+    mark: Mark,
+}
+
+impl Rest {
+    /// Brings the body in, and the entry into the cache where no flight does so.
+    pub async fn run(self, gateway: &Gateway) {
+        let end = stream::pump(self.body, self.writer).await;
+        let (Some(insert), Some(End::Whole)) = (self.insert, end) else { return };
+        let Insert { key, entry, primary, mark } = insert;
+        gateway.cache().insert_unless_removed(&key, &entry, &primary, mark);
+    }
+}
+
+impl Keeping<'_> {
+    /// Keeps a response, whose body may still be arriving, and ends the flight that fetched it.
+    pub fn keep(
+        &self,
+        flight: Option<OwnFlight>,
+        response: Response<OriginBody>,
+    ) -> KeptNow {
+        let (head, from_origin) = response.into_parts();
+        let (policy, from, at) = (&self.ask.lane.route.policy, self.requested_at, self.received_at);
+        let stored = Stored::new(policy, &self.asked, head.status, &head.headers, from, at);
+        let kept = KeptResponse { stored, fits: None, fetch_duration: at.since(from) };
+        let flight = self.shared(flight, &kept);
+        let (key, kept) = self.place(&Vary::of(&head.headers), kept);
+        let bytes_max = self.ask.lane.route.stored_body_bytes_max;
+        let cache = self.gateway.cache();
+        let (writer, body) = cache.arriving_within(bytes_max, from_origin.size_hint().exact());
+        let until = kept.keep_until();
+        let kept = Kept::Response(kept);
+        let rest = |insert| Rest { body: from_origin, writer, insert };
+        match (key, flight) {
+            (Some(key), Some(flight)) => {
+                let entry = cache.fill_under(flight, key, kept, body, until);
+                KeptNow { entry, stored: true, rest: rest(None) }
+            }
+            (Some(key), None) => {
+                let entry = Arc::new(Entry::new(kept, body, until));
+                let (primary, mark) = (self.ask.key.clone(), self.mark);
+                let insert = Insert { key, entry: Arc::clone(&entry), primary, mark };
+                KeptNow { entry, stored: true, rest: rest(Some(insert)) }
+            }
+            (None, flight) => {
+                if let Some(flight) = flight {
+                    flight.decline(Duration::ZERO);
+                }
+                let entry = Arc::new(Entry::new(kept, body, until));
+                KeptNow { entry, stored: false, rest: rest(None) }
+            }
+        }
+    }
+
+    /// Keeps a body that is there already under the head of this request's own variant.
+    pub fn keep_beside(&self, vary: &Vary, kept: KeptResponse, body: Body) -> KeptEntry {
+        let (key, kept) = self.place(vary, kept);
+        let until = kept.keep_until();
+        let entry = Arc::new(Entry::new(Kept::Response(kept), body, until));
+        if let Some(key) = key {
+            self.gateway.cache().insert_unless_removed(&key, &entry, &self.ask.key, self.mark);
+        }
+        entry
+    }
+
+    /// The flight, where those who wait may be answered with this response; otherwise they are
+    /// sent to ask for themselves, and so are those who come soon.
+    fn shared(&self, flight: Option<OwnFlight>, kept: &KeptResponse) -> Option<OwnFlight> {
+        let flight = flight?;
+        let route = &self.ask.lane.route;
+        if is_shareable(&self.asked, kept, &route.policy, self.gateway.now()) {
+            return Some(flight);
+        }
+        flight.decline(route.hit_for_miss);
+        None
+    }
+
+    /// The key under which a response lies; none when it was spoiled while it was fetched, or can
+    /// never be found again.
+    fn place(&self, vary: &Vary, mut kept: KeptResponse) -> (Option<Key>, KeptResponse) {
+        match vary {
+            Vary::Nothing => (Some(Key::from(self.ask.key.as_slice())), kept),
+            Vary::Any => (None, kept),
+            Vary::Fields(_) => {
+                let until = kept.keep_until();
+                let id = self.list(vary, kept.stored.etag(), until);
+                let mut fits = Variants::new(0);
+                fits.take_in(vary, &self.ask.fields, None, self.received_at, 1);
+                kept.fits = Some(Box::new(fits));
+                (id.map(|id| variant_key(&self.ask.key, id)), kept)
+            }
+        }
+    }
+
+    /// Lists a variant in the index under the primary key.
+    fn list(&self, vary: &Vary, etag: Option<&[u8]>, until: Until) -> Option<VariantId> {
+        let cache = self.gateway.cache();
+        let index = cache.peek(&self.ask.key);
+        let listed = index.as_ref().and_then(|index| index.head().variants());
+        let mut variants = listed.cloned().unwrap_or_else(|| Variants::new(rand::random()));
+        let (ask, max) = (self.ask, self.ask.lane.route.variants_max);
+        let taken = variants.take_in(vary, &ask.fields, etag, self.received_at, max)?;
+        let longest = index.filter(|index| index.head().variants().is_some());
+        let until = longest.map_or(until, |index| until.max(index.keep_until()));
+        let head = Kept::Variants(variants);
+        let index = Arc::new(Entry::new(head, Body::empty(), until.plus(INDEX_LONGER)));
+        let key = Key::from(ask.key.as_slice());
+        if !cache.insert_unless_removed(&key, &index, &ask.key, self.mark) {
+            return None;
+        }
+        self.forget(taken.dropped);
+        Some(taken.id)
+    }
+
+    /// Reclaims variants that fell out of the index; nobody can find them any more.
+    fn forget(&self, dropped: Vec<VariantId>) {
+        for id in dropped {
+            let (cache, key) = (self.gateway.cache().clone(), variant_key(&self.ask.key, id));
+            tokio::spawn(async move { cache.remove(&key).await });
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! An answer with what is said of it, until both leave.
+
+use forebay_semantics::Timestamp;
+use forebay_semantics::status::{CacheStatus, Source};
+
+use crate::answer::Answer;
+use crate::ask::{Ask, Refusal};
+use crate::failure::FetchFailure;
+use crate::gateway::Gateway;
+use crate::kept::{KeptEntry, KeptResponse};
+use crate::respond::{self, Responded};
+use crate::telemetry::Telling;
+
+/// An answer that is not signed yet.
+pub struct Reply {
+    answer: Answer,
+    said: CacheStatus<'static>,
+    age_seconds: Option<u64>,
+    failure: Option<FetchFailure>,
+}
+
+impl Reply {
+    /// An answer that is not from a stored response.
+    pub fn of(answer: Answer, said: CacheStatus<'static>) -> Self {
+        Reply { answer, said, age_seconds: None, failure: None }
+    }
+
+    /// An answer from an entry; `None` where the client's conditions, or the body's begin, forbid.
+    pub fn from_entry(
+        ask: &Ask,
+        entry: &KeptEntry,
+        response: &KeptResponse,
+        said: CacheStatus<'static>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        match respond::from_entry(ask, entry, response) {
+            Responded::Answer(answer) => {
+                let age_seconds = respond::age_said(&response.stored, &said, now);
+                Some(Reply { answer, said, age_seconds, failure: None })
+            }
+            Responded::Unwanted | Responded::BeginGone => None,
+        }
+    }
+
+    /// A refusal of the gateway's own.
+    pub fn refused(gateway: &Gateway, refusal: Refusal) -> Self {
+        let detail = Some(refusal.detail.word());
+        let said = CacheStatus { detail, ..CacheStatus::new(gateway.name(), Source::Own) };
+        Reply::of(respond::refusal(refusal), said)
+    }
+
+    /// The same, with what went wrong on the way, for the log.
+    pub fn because(self, failure: &FetchFailure) -> Self {
+        Reply { failure: Some(failure.clone()), ..self }
+    }
+
+    /// Signs the answer, and sees to it that the exchange is told of when it ends.
+    pub fn into_answer(mut self, gateway: &Gateway, ask: Option<&Ask>, telling: Telling) -> Answer {
+        respond::sign(gateway, ask, &mut self.answer, &self.said, self.age_seconds);
+        telling.watch(self.answer, self.said, self.failure)
+    }
+}

@@ -1,0 +1,118 @@
+//! The route table: host and path to route. Pure; a snapshot that is never changed.
+//!
+//! An exact host goes before the longest `*.name` that covers it, and that before `*`. Within one
+//! host the longest path prefix wins; where none of a host's prefixes fits, the next host pattern
+//! is asked. A prefix is compared byte for byte, as nginx's `location /api` does: `/api` also
+//! covers `/apiary`, `/api/` does not. The path is compared raw: neither `..` nor `%2f` nor `//` is
+//! resolved, since the origin would see what the table did not. A route is thus no fence: an
+//! origin that resolves `/public/../private` serves it under the route of `/public/`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::{HostPattern, Route};
+
+/// The longest host that can be in the table; a longer one is not looked for (RFC 1035 section
+/// 2.3.4), so that no client makes the search of wildcards long.
+pub const HOST_BYTES_MAX: usize = 255;
+
+/// A snapshot of all routes, or of what each was made into.
+#[derive(Debug)]
+pub struct Table<R = Route> {
+    exact: HashMap<String, Paths<R>>,
+    below: HashMap<String, Paths<R>>,
+    any: Paths<R>,
+}
+
+/// The routes of one host pattern, the longest prefix first.
+type Paths<R> = Vec<Arc<R>>;
+
+impl<R: AsRef<Route>> Table<R> {
+    /// The table of these routes. Of two for the same host and prefix the first wins.
+    pub fn new(routes: Vec<Arc<R>>) -> Self {
+        let (exact, below) = (HashMap::new(), HashMap::new());
+        let mut table = Table { exact, below, any: Vec::new() };
+        for route in routes {
+            table.add(route);
+        }
+        table
+    }
+
+    fn add(&mut self, added: Arc<R>) {
+        let route = added.as_ref().as_ref();
+        let paths = match &route.host {
+            HostPattern::Any => &mut self.any,
+            HostPattern::Exact(host) => self.exact.entry(host.clone()).or_default(),
+            HostPattern::Below(host) => self.below.entry(host.clone()).or_default(),
+        };
+        let length = route.path_prefix.len();
+        let place = paths.partition_point(|other| prefix(other).len() >= length);
+        paths.insert(place, added);
+    }
+
+    /// The route for a host (as `normal_host` gives it) and a raw path.
+    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<R>> {
+        self.by_name(host, path).or_else(|| longest(&self.any, path))
+    }
+
+    fn by_name(&self, host: &str, path: &str) -> Option<&Arc<R>> {
+        if host.len() > HOST_BYTES_MAX {
+            return None;
+        }
+        self.by_exact(host, path).or_else(|| self.by_wildcard(host, path))
+    }
+
+    fn by_exact(&self, host: &str, path: &str) -> Option<&Arc<R>> {
+        if self.exact.is_empty() {
+            return None;
+        }
+        longest(self.exact.get(host)?, path)
+    }
+
+    fn by_wildcard(&self, host: &str, path: &str) -> Option<&Arc<R>> {
+        if self.below.is_empty() {
+            return None;
+        }
+        let mut dots = host.match_indices('.').filter(|(at, _)| *at > 0);
+        dots.find_map(|(at, _)| longest(self.below.get(&host[at + 1..])?, path))
+    }
+}
+
+fn longest<'a, R: AsRef<Route>>(paths: &'a Paths<R>, path: &str) -> Option<&'a Arc<R>> {
+    paths.iter().find(|route| path.starts_with(prefix(route)))
+}
+
+fn prefix<R: AsRef<Route>>(route: &Arc<R>) -> &str {
+    &route.as_ref().as_ref().path_prefix
+}
+
+impl AsRef<Route> for Route {
+    fn as_ref(&self) -> &Route {
+        self
+    }
+}
+
+/// A host as the table compares it, from what a client sent: lower case, without port and trailing
+/// dot. It judges nothing: what is no host comes back as it is, and matches only `*`.
+pub fn normal_host(host: &str) -> Cow<'_, str> {
+    let name = without_port(host);
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Owned(name.to_ascii_lowercase());
+    }
+    Cow::Borrowed(name)
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let is_inside_brackets = name.starts_with('[') && !name.ends_with(']');
+            if is_inside_brackets { host } else { name }
+        }
+        Some(_) | None => host,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! The client side: accepts connections, reads requests strictly, writes answers, drains at the end.
+//!
+//! Not here: what is answered. That is the [`Service`]'s, which sees one checked [`Request`] and
+//! gives back one [`Answer`](crate::answer::Answer). HTTP/1 is our own connection (`h1`, RFC 9112),
+//! HTTP/2 is hyper's under our checks (`h2`, RFC 9113); `docs/decisions.md` says why.
+
+mod accept;
+mod connection;
+mod date;
+mod h1;
+mod h2;
+mod link;
+mod listen;
+mod refusal;
+mod request;
+mod stats;
+mod target;
+mod terms;
+mod timer;
+mod wire;
+
+pub use accept::{Drained, Server};
+pub use connection::serve_connection;
+pub use link::InformationalSender;
+pub use listen::BindError;
+pub use refusal::RefusalReason;
+pub use request::{Peer, Request, RequestBody, Service};
+pub use stats::ServerStats;

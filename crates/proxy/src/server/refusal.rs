@@ -1,0 +1,109 @@
+//! Requests that never reach the [`Service`](super::Service), and how they are told so.
+
+use http::StatusCode;
+
+/// Why a request was refused by the server itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// The head is not HTTP as the RFC writes it (9112 2 to 5).
+    Syntax,
+    /// The target is not one that we take (9112 3.2).
+    Target,
+    /// `Host` is missing, doubled, not a host, or not the target's (9110 7.2).
+    Host,
+    /// Where the body ends is not said clearly (9112 6).
+    Framing,
+    /// The head is too long or has too many fields.
+    HeadTooLarge,
+    /// The target is too long.
+    TargetTooLong,
+    /// The body is too long.
+    BodyTooLarge,
+    /// The version is not one that we speak.
+    Version,
+    /// CONNECT or TRACE.
+    Method,
+    /// An expectation other than `100-continue` (9110 10.1.1).
+    Expectation,
+    /// The head took too long.
+    HeadTimeout,
+    /// The body said nothing for too long.
+    BodyTimeout,
+    /// Too many exchanges at once.
+    Overload,
+}
+
+impl RefusalReason {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [RefusalReason; 13] = [
+        RefusalReason::Syntax,
+        RefusalReason::Target,
+        RefusalReason::Host,
+        RefusalReason::Framing,
+        RefusalReason::HeadTooLarge,
+        RefusalReason::TargetTooLong,
+        RefusalReason::BodyTooLarge,
+        RefusalReason::Version,
+        RefusalReason::Method,
+        RefusalReason::Expectation,
+        RefusalReason::HeadTimeout,
+        RefusalReason::BodyTimeout,
+        RefusalReason::Overload,
+    ];
+
+    /// Its name as a metric's label.
+    pub fn label(self) -> &'static str {
+        match self {
+            RefusalReason::Syntax => "syntax",
+            RefusalReason::Target => "target",
+            RefusalReason::Host => "host",
+            RefusalReason::Framing => "framing",
+            RefusalReason::HeadTooLarge => "head_too_large",
+            RefusalReason::TargetTooLong => "target_too_long",
+            RefusalReason::BodyTooLarge => "body_too_large",
+            RefusalReason::Version => "version",
+            RefusalReason::Method => "method",
+            RefusalReason::Expectation => "expectation",
+            RefusalReason::HeadTimeout => "head_timeout",
+            RefusalReason::BodyTimeout => "body_timeout",
+            RefusalReason::Overload => "overload",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            RefusalReason::Syntax
+            | RefusalReason::Target
+            | RefusalReason::Host
+            | RefusalReason::Framing => StatusCode::BAD_REQUEST,
+            RefusalReason::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            RefusalReason::TargetTooLong => StatusCode::URI_TOO_LONG,
+            RefusalReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            RefusalReason::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            RefusalReason::Method => StatusCode::METHOD_NOT_ALLOWED,
+            RefusalReason::Expectation => StatusCode::EXPECTATION_FAILED,
+            RefusalReason::HeadTimeout | RefusalReason::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            RefusalReason::Overload => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// A refusal: told to the client in one line, counted by its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) reason: RefusalReason,
+    /// What was wrong, in one line without a line end.
+    pub(super) text: &'static str,
+}
+
+impl Refusal {
+    pub(super) fn new(reason: RefusalReason, text: &'static str) -> Self {
+        Refusal { status: reason.status(), reason, text }
+    }
+
+    /// The same with another status than the reason has by itself.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Refusal { status, ..self }
+    }
+}

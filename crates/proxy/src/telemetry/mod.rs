@@ -1,0 +1,32 @@
+//! What is told to the outside of each exchange: `Cache-Status`, the access log and the metrics,
+//! all from one value, the [`Record`].
+
+mod access_log;
+mod metrics;
+mod record;
+mod telling;
+
+use std::sync::Arc;
+
+pub use access_log::{AccessLog, LINES_MAX};
+pub use metrics::{Gauges, Metrics};
+pub use record::{Outcome, Record};
+pub use telling::Telling;
+
+use crate::server::Request;
+
+/// Where records go.
+#[derive(Clone)]
+pub struct Telemetry {
+    /// The counters behind `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// The access log.
+    pub access_log: AccessLog,
+}
+
+impl Telemetry {
+    /// Begins to tell of an exchange.
+    pub fn begin(&self, request: &Request) -> Telling {
+        Telling::begin(self.clone(), request)
+    }
+}

@@ -1,0 +1,143 @@
+//! An exchange that is under way: told of when the last byte of its answer has left, or when its
+//! client has.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use forebay_semantics::status::CacheStatus;
+use http::{Method, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use tokio::time::Instant;
+
+use super::{Record, Telemetry};
+use crate::answer::{Answer, AnswerBody, BodyError};
+use crate::ask::Ask;
+use crate::failure::FetchFailure;
+use crate::server::Request;
+
+/// What is known of an exchange before it is answered.
+pub struct Telling {
+    telemetry: Telemetry,
+    began: Instant,
+    line: Option<Box<Line>>,
+}
+
+/// What only the access log wants; made only where there is one.
+struct Line {
+    began: SystemTime,
+    client: Option<std::net::SocketAddr>,
+    method: Method,
+    url: String,
+    route: Option<Arc<str>>,
+}
+
+impl Telling {
+    pub(super) fn begin(telemetry: Telemetry, request: &Request) -> Self {
+        let line = telemetry.access_log.is_on().then(|| {
+            Box::new(Line {
+                began: SystemTime::now(),
+                client: request.peer.address,
+                method: request.method.clone(),
+                url: request.target.to_string(),
+                route: None,
+            })
+        });
+        Telling { telemetry, began: Instant::now(), line }
+    }
+
+    /// The same, now that the request is routed.
+    pub fn on(mut self, ask: &Ask) -> Self {
+        if let Some(line) = &mut self.line {
+            line.url = ask.url();
+            line.route = Some(Arc::clone(&ask.lane.name));
+        }
+        self
+    }
+
+    /// Sends the answer on, and tells of the exchange when its body has ended.
+    pub fn watch(
+        self,
+        answer: Answer,
+        said: CacheStatus<'static>,
+        failure: Option<FetchFailure>,
+    ) -> Answer {
+        let mut told = Told { telling: self, status: answer.status, said, failure, body_bytes: 0 };
+        let body = match answer.body {
+            AnswerBody::Whole(bytes) => {
+                told.body_bytes = bytes.len() as u64;
+                AnswerBody::Whole(bytes)
+            }
+            AnswerBody::Stream { length, frames } => {
+                let frames = Watched { frames, told }.boxed_unsync();
+                return Answer { body: AnswerBody::Stream { length, frames }, ..answer };
+            }
+            body @ (AnswerBody::None | AnswerBody::Sized(_)) => body,
+        };
+        Answer { body, ..answer }
+    }
+}
+
+/// An answered exchange; dropping it tells of it.
+struct Told {
+    telling: Telling,
+    status: StatusCode,
+    said: CacheStatus<'static>,
+    failure: Option<FetchFailure>,
+    body_bytes: u64,
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let Telling { telemetry, began, line } = &mut self.telling;
+        let duration = began.elapsed();
+        telemetry.metrics.count(self.status, &self.said, duration, self.body_bytes);
+        let Some(line) = line.take() else { return };
+        telemetry.access_log.write(&Record {
+            began: line.began,
+            client: line.client,
+            method: line.method,
+            url: line.url,
+            route: line.route,
+            status: self.status,
+            body_bytes: self.body_bytes,
+            duration,
+            cache: self.said,
+            failure: self.failure.take().map(|failure| failure.to_string()),
+        });
+    }
+}
+
+/// A body that counts its bytes.
+struct Watched {
+    frames: UnsyncBoxBody<Bytes, BodyError>,
+    told: Told,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.frames).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.told.body_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.frames.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.frames.size_hint()
+    }
+}

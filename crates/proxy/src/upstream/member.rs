@@ -1,0 +1,268 @@
+//! One origin server: its name, its pool, and how a connection to it is made.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use http::HeaderValue;
+use rustls::pki_types::ServerName;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+use super::connect::{Connect, MemberAddress};
+use super::connection::{Socket, open_http1, open_http2};
+use super::dns::NotResolved;
+use super::pool::{Held, Pool, PoolLimits, Room, Wanted};
+use super::tls::{Spoken, Tls, explain};
+use super::{UpstreamError, cause};
+use crate::config::{MemberScheme, MemberSettings, UpstreamSettings};
+use crate::failure::{FailureKind, FetchFailure};
+
+/// One origin server and the connections to it.
+pub(super) struct Member {
+    pub(super) name: Arc<str>,
+    address: MemberAddress,
+    /// What goes into `Host` when the request has none.
+    pub(super) host: HeaderValue,
+    scheme: MemberScheme,
+    tls: Option<(Tls, ServerName<'static>)>,
+    connect: Arc<dyn Connect>,
+    pool: Arc<Pool>,
+    /// What the last connection spoke; see [`Member::dials_alone`].
+    spoken: AtomicU8,
+    dialling: tokio::sync::Mutex<()>,
+    pub(super) times: Times,
+    head_bytes_max: usize,
+}
+
+/// How long each step may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    connect: Duration,
+    pub(super) send: Duration,
+    pub(super) read: Duration,
+}
+
+/// The values of [`Member::spoken`].
+const SPOKEN_NOTHING: u8 = 0;
+const SPOKEN_HTTP1: u8 = 1;
+const SPOKEN_HTTP2: u8 = 2;
+
+impl Member {
+    pub(super) fn new(
+        settings: &MemberSettings,
+        upstream: &UpstreamSettings,
+        tls: Option<&Tls>,
+        connect: Arc<dyn Connect>,
+    ) -> Result<Member, UpstreamError> {
+        let name: Arc<str> = Arc::from(name(settings));
+        let unusable = || UpstreamError::MemberName(name.to_string());
+        let tls = match (settings.scheme, tls) {
+            (MemberScheme::Https, Some(tls)) => {
+                let server = ServerName::try_from(settings.host.clone());
+                Some((tls.clone(), server.map_err(|_| unusable())?))
+            }
+            (MemberScheme::Https, None) => return Err(UpstreamError::NoAuthorities),
+            (MemberScheme::Http | MemberScheme::H2c | MemberScheme::Unix, _) => None,
+        };
+        let spoken = match settings.scheme {
+            MemberScheme::Http | MemberScheme::Unix => SPOKEN_HTTP1,
+            MemberScheme::H2c => SPOKEN_HTTP2,
+            MemberScheme::Https => SPOKEN_NOTHING,
+        };
+        Ok(Member {
+            address: address(settings),
+            host: HeaderValue::try_from(host_field(settings)).map_err(|_| unusable())?,
+            name,
+            scheme: settings.scheme,
+            tls,
+            connect,
+            pool: Pool::new(PoolLimits {
+                connections_max: upstream.connections_max,
+                idle_connections_max: upstream.idle_connections_max,
+                idle_timeout: upstream.idle_timeout,
+            }),
+            spoken: AtomicU8::new(spoken),
+            dialling: tokio::sync::Mutex::default(),
+            times: Times {
+                connect: upstream.connect_timeout,
+                send: upstream.send_timeout,
+                read: upstream.read_timeout,
+            },
+            head_bytes_max: upstream.head_bytes_max,
+        })
+    }
+
+    /// A connection for one exchange: an idle one, or a new one within `connect_timeout`.
+    pub(super) async fn connection(&self, wanted: Wanted) -> Result<Held, FetchFailure> {
+        let wanted = self.possible(wanted);
+        let generation = self.connect.generation(&self.address);
+        match self.pool.take_at_once(wanted, generation) {
+            Some(held) => Ok(held),
+            None => self.connection_in_turn(wanted, generation).await,
+        }
+    }
+
+    async fn connection_in_turn(
+        &self,
+        wanted: Wanted,
+        generation: u64,
+    ) -> Result<Held, FetchFailure> {
+        let deadline = Instant::now() + self.times.connect;
+        let full = || self.failure(FailureKind::PoolFull);
+        let _turn = self.pool.queue().ok_or_else(full)?;
+        let _alone = match self.dials_alone(wanted) {
+            Alone::No => None,
+            Alone::Yes => Some(self.within(deadline, self.dialling.lock()).await?),
+        };
+        let room = timeout_at(deadline, self.pool.room(wanted, generation)).await;
+        match room.map_err(|_| full())? {
+            Room::Taken(held) => Ok(held),
+            Room::Place(place) => self.within(deadline, self.dial(place, wanted)).await?,
+        }
+    }
+
+    /// A connection other than the one that just failed: a new one, but where connections are
+    /// shared, the one that all who lost the old one share.
+    pub(super) async fn another_connection(&self, wanted: Wanted) -> Result<Held, FetchFailure> {
+        let wanted = self.possible(wanted);
+        if self.dials_alone(wanted) == Alone::Yes {
+            return self.connection(wanted).await;
+        }
+        let deadline = Instant::now() + self.times.connect;
+        let full = || self.failure(FailureKind::PoolFull);
+        let _turn = self.pool.queue().ok_or_else(full)?;
+        let place = timeout_at(deadline, self.pool.place()).await.map_err(|_| full())?;
+        self.within(deadline, self.dial(place, wanted)).await?
+    }
+
+    /// With prior knowledge of HTTP/2 there is no HTTP/1.1; the origin then ignores the wish for
+    /// a tunnel, as RFC 9110 section 7.8 lets it.
+    fn possible(&self, wanted: Wanted) -> Wanted {
+        match self.scheme {
+            MemberScheme::H2c => Wanted::Any,
+            MemberScheme::Http | MemberScheme::Https | MemberScheme::Unix => wanted,
+        }
+    }
+
+    /// The URI scheme of requests to it.
+    pub(super) fn uri_scheme(&self) -> http::uri::Scheme {
+        match self.scheme {
+            MemberScheme::Https => http::uri::Scheme::HTTPS,
+            MemberScheme::Http | MemberScheme::H2c | MemberScheme::Unix => http::uri::Scheme::HTTP,
+        }
+    }
+
+    /// Whether others wait while one connects, since what comes of it may be shared. So many
+    /// requests at once do not make many connections where one will do.
+    fn dials_alone(&self, wanted: Wanted) -> Alone {
+        match (wanted, self.spoken.load(Ordering::Relaxed)) {
+            (Wanted::Http1, _) | (Wanted::Any, SPOKEN_HTTP1) => Alone::No,
+            (Wanted::Any, _) => Alone::Yes,
+        }
+    }
+
+    async fn dial(
+        &self,
+        place: OwnedSemaphorePermit,
+        wanted: Wanted,
+    ) -> Result<Held, FetchFailure> {
+        let generation = self.connect.generation(&self.address);
+        let bytes = self.connect.connect(&self.address).await;
+        let bytes = bytes.map_err(|error| self.unreached(&error))?;
+        let (bytes, spoken) = match &self.tls {
+            Some((tls, server)) => {
+                let shaken = tls.handshake(bytes, server.clone(), wanted).await;
+                shaken.map_err(|error| self.because(FailureKind::Tls, explain(&error)))?
+            }
+            None if self.scheme == MemberScheme::H2c => (bytes, Spoken::Http2),
+            None => (bytes, Spoken::Http1),
+        };
+        let socket = Socket::new(bytes, place);
+        let failed = |error: hyper::Error| self.because(FailureKind::Connect, cause(&error));
+        match spoken {
+            Spoken::Http1 => {
+                if wanted == Wanted::Any {
+                    self.spoken.store(SPOKEN_HTTP1, Ordering::Relaxed);
+                }
+                let http1 = open_http1(socket, self.head_bytes_max, generation).await;
+                Ok(self.pool.hold(http1.map_err(failed)?))
+            }
+            Spoken::Http2 => {
+                self.spoken.store(SPOKEN_HTTP2, Ordering::Relaxed);
+                let http2 = open_http2(socket, self.head_bytes_max, generation).await;
+                let held = self.pool.share(http2.map_err(failed)?);
+                held.ok_or_else(|| self.failure(FailureKind::PoolFull))
+            }
+        }
+    }
+
+    fn unreached(&self, error: &io::Error) -> FetchFailure {
+        let kind = match error.get_ref() {
+            Some(inner) if inner.is::<NotResolved>() => FailureKind::Resolve,
+            Some(_) | None => FailureKind::Connect,
+        };
+        self.because(kind, cause(error))
+    }
+
+    async fn within<T>(
+        &self,
+        deadline: Instant,
+        step: impl Future<Output = T>,
+    ) -> Result<T, FetchFailure> {
+        let ended = timeout_at(deadline, step).await;
+        ended.map_err(|_| self.failure(FailureKind::ConnectTimeout))
+    }
+
+    pub(super) fn failure(&self, kind: FailureKind) -> FetchFailure {
+        FetchFailure::new(kind, &self.name)
+    }
+
+    pub(super) fn because(&self, kind: FailureKind, cause: impl fmt::Display) -> FetchFailure {
+        FetchFailure::because(kind, &self.name, cause)
+    }
+}
+
+/// Whether a connection is made while the others wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alone {
+    Yes,
+    No,
+}
+
+fn address(settings: &MemberSettings) -> MemberAddress {
+    match settings.scheme {
+        MemberScheme::Unix => MemberAddress::Unix(PathBuf::from(&settings.host)),
+        MemberScheme::Http | MemberScheme::H2c | MemberScheme::Https => {
+            MemberAddress::Tcp { host: settings.host.clone(), port: settings.port }
+        }
+    }
+}
+
+/// Its name in messages: `host:port`, or a path.
+fn name(settings: &MemberSettings) -> String {
+    match settings.scheme {
+        MemberScheme::Unix => settings.host.clone(),
+        MemberScheme::Http | MemberScheme::H2c | MemberScheme::Https => {
+            format!("{}:{}", bracketed(&settings.host), settings.port)
+        }
+    }
+}
+
+/// What its `Host` says (RFC 9110 section 7.2), without a port that the scheme implies.
+fn host_field(settings: &MemberSettings) -> String {
+    match (settings.scheme, settings.port) {
+        (MemberScheme::Unix, _) => "localhost".to_owned(),
+        (MemberScheme::Http | MemberScheme::H2c, 80) | (MemberScheme::Https, 443) => {
+            bracketed(&settings.host)
+        }
+        (MemberScheme::Http | MemberScheme::H2c | MemberScheme::Https, _) => name(settings),
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}

@@ -1,0 +1,188 @@
+//! Origins: choose a member, take or make a connection, send, time out.
+//!
+//! It knows HTTP's versions and connections (RFC 9112, RFC 9113) and nothing of caching. Read
+//! [`Upstream::send`] first, then `attempt`.
+
+mod attempt;
+mod body;
+mod connect;
+mod connection;
+mod dns;
+mod member;
+mod pool;
+mod request;
+mod tls;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::header::UPGRADE;
+use http::{HeaderMap, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+
+pub use body::OriginBody;
+pub use connect::{Connect, Connecting, MemberAddress, Network};
+pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
+pub use request::RequestBody;
+
+use self::member::Member;
+use self::pool::{Held, Wanted};
+use self::request::Sending;
+use self::tls::Tls;
+use crate::answer::Duplex;
+use crate::config::{MemberScheme, UpstreamSettings};
+use crate::failure::{FailureKind, FetchFailure};
+
+/// Members that one request tries to reach before it fails.
+const MEMBERS_TRIED_MAX: usize = 3;
+/// 1xx responses to one request that are passed on; further ones are dropped.
+const INFORMATIONAL_MAX: usize = 16;
+
+/// Is told of the 1xx responses before the final one, but for 100 and 101 (RFC 9110 section
+/// 15.2). Called from the connection's task: it must not block.
+pub type Informational = Box<dyn Fn(StatusCode, HeaderMap) + Send + Sync>;
+
+/// A set of origin servers that a route leads to, and the connections to them.
+pub struct Upstream {
+    members: Vec<Member>,
+    turn: AtomicUsize,
+}
+
+/// Why an upstream cannot be used at all.
+#[derive(Debug)]
+pub enum UpstreamError {
+    /// It has no members.
+    NoMembers,
+    /// A member's host is no name and no address.
+    MemberName(String),
+    /// The file of certificate authorities cannot be read.
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        cause: String,
+    },
+    /// Neither the system nor the settings name a certificate authority.
+    NoAuthorities,
+    /// TLS itself cannot be set up.
+    Tls(String),
+}
+
+impl Upstream {
+    /// Checks the settings and reads the certificate authorities. Connects to nobody yet.
+    pub fn new(
+        settings: &UpstreamSettings,
+        connect: Arc<dyn Connect>,
+    ) -> Result<Arc<Upstream>, UpstreamError> {
+        let is_tls = settings.members.iter().any(|member| member.scheme == MemberScheme::Https);
+        let tls = is_tls.then(|| Tls::new(settings.ca_file.as_deref())).transpose()?;
+        let members = settings
+            .members
+            .iter()
+            .map(|member| Member::new(member, settings, tls.as_ref(), connect.clone()))
+            .collect::<Result<Vec<_>, _>>()?;
+        if members.is_empty() {
+            return Err(UpstreamError::NoMembers);
+        }
+        Ok(Arc::new(Upstream { members, turn: AtomicUsize::new(0) }))
+    }
+
+    /// Sends a request to a member and returns its final response head; the body follows as it
+    /// is read. `Host` goes out as given, or is the member's own when there is none; a wish for
+    /// a tunnel goes out with its `Upgrade` field; all other hop-by-hop fields are the caller's
+    /// to remove. Framing is made from the body, and `Expect` is never sent. Dropping the future
+    /// ends the exchange with the origin.
+    pub async fn send(
+        &self,
+        request: Request<RequestBody>,
+        observe: Option<Informational>,
+    ) -> Result<Response<OriginBody>, FetchFailure> {
+        let mut request = request.map(Sending::new);
+        let wanted = match request.headers().contains_key(UPGRADE) {
+            true => Wanted::Http1,
+            false => Wanted::Any,
+        };
+        if let Some(observe) = observe {
+            pass_on_informational(&mut request, observe);
+        }
+        let (member, held) = self.reach(wanted).await?;
+        member.exchange(held, request, wanted).await
+    }
+
+    /// A connection to the member whose turn it is, or to one after it that can be reached.
+    async fn reach(&self, wanted: Wanted) -> Result<(&Member, Held), FetchFailure> {
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.members.len();
+        let mut tried = 1;
+        loop {
+            let member = &self.members[(first + tried - 1) % self.members.len()];
+            match member.connection(wanted).await {
+                Ok(held) => return Ok((member, held)),
+                Err(failure) if tried >= self.members.len().min(MEMBERS_TRIED_MAX) => {
+                    return Err(failure);
+                }
+                Err(failure) => tracing::warn!("{failure}; trying the next member"),
+            }
+            tried += 1;
+        }
+    }
+}
+
+/// The connection itself after a 101 (RFC 9110 section 7.8); fails on every other response.
+pub async fn tunnel(response: &mut Response<OriginBody>) -> Result<Box<dyn Duplex>, FetchFailure> {
+    let member = response.body().member().clone();
+    let upgraded = hyper::upgrade::on(response).await;
+    let failed = |error| FetchFailure::because(FailureKind::Tunnel, &member, cause(&error));
+    Ok(Box::new(TokioIo::new(upgraded.map_err(failed)?)))
+}
+
+fn pass_on_informational(request: &mut Request<Sending>, observe: Informational) {
+    let passed = AtomicUsize::new(0);
+    hyper::ext::on_informational(request, move |response| {
+        let status = response.status();
+        if status != StatusCode::CONTINUE
+            && passed.fetch_add(1, Ordering::Relaxed) < INFORMATIONAL_MAX
+        {
+            observe(status, response.headers().clone());
+        }
+    });
+}
+
+/// The innermost cause of an error, in the system's words without their numbers.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    match innermost.downcast_ref::<io::Error>() {
+        Some(error) if error.raw_os_error().is_some() => error.kind().to_string(),
+        Some(_) | None => innermost.to_string(),
+    }
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UpstreamError::NoMembers => f.write_str("cannot use an upstream: it has no members"),
+            UpstreamError::MemberName(name) => {
+                write!(f, "cannot use the member `{name}`: its host is no name and no address")
+            }
+            UpstreamError::CaFile { path, cause } => {
+                write!(f, "cannot read the certificates in `{}`: {cause}", path.display())
+            }
+            UpstreamError::NoAuthorities => f.write_str(
+                "cannot verify https members: the system has no certificate authorities and \
+                 `ca_file` is not set",
+            ),
+            UpstreamError::Tls(cause) => write!(f, "cannot set up TLS: {cause}"),
+        }
+    }
+}
+
+impl Error for UpstreamError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,270 @@
+//! A request on its way to an origin: its body, and how far the origin has taken it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::answer::BodyError;
+
+/// The body of a request to an origin.
+pub enum RequestBody {
+    /// None.
+    Empty,
+    /// All of it; it can be sent twice.
+    Whole(Bytes),
+    /// It arrives from the client.
+    Stream(UnsyncBoxBody<Bytes, BodyError>),
+}
+
+impl RequestBody {
+    /// The same body once more, unless it can be read only once.
+    pub(super) fn replay(&self) -> Option<RequestBody> {
+        match self {
+            RequestBody::Empty => Some(RequestBody::Empty),
+            RequestBody::Whole(bytes) => Some(RequestBody::Whole(bytes.clone())),
+            RequestBody::Stream(_) => None,
+        }
+    }
+}
+
+/// How far a request's body has come, seen from both of its ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// The client has to go on.
+    Awaited,
+    /// The origin has to take what came at this moment.
+    Offered(Instant),
+    /// All of it is on its way since then.
+    Sent(Instant),
+    /// The client's body failed.
+    Failed,
+    /// Nobody wants the answer any more: the rest is not sent.
+    Unwanted,
+}
+
+/// The step of a body that arrives, shared between the connection and who waits for the answer.
+#[derive(Debug)]
+pub(super) struct Progress(Mutex<Step>);
+
+impl Progress {
+    pub(super) fn step(&self) -> Step {
+        *self.0.lock()
+    }
+
+    fn go(&self, step: Step) {
+        *self.0.lock() = step;
+    }
+
+    /// Stops the body where it is, unless all of it was sent.
+    pub(super) fn stop(&self) {
+        let mut step = self.0.lock();
+        match *step {
+            Step::Awaited | Step::Offered(_) => *step = Step::Unwanted,
+            Step::Sent(_) | Step::Failed | Step::Unwanted => {}
+        }
+    }
+}
+
+/// A request body as the connection reads it.
+pub(super) struct Sending {
+    body: RequestBody,
+    progress: Option<Arc<Progress>>,
+}
+
+impl Sending {
+    pub(super) fn new(body: RequestBody) -> Self {
+        let progress = match body {
+            RequestBody::Empty | RequestBody::Whole(_) => None,
+            RequestBody::Stream(_) => {
+                Some(Arc::new(Progress(Mutex::new(Step::Offered(Instant::now())))))
+            }
+        };
+        Sending { body, progress }
+    }
+
+    /// The step it is at; none for a body that is taken at once.
+    pub(super) fn progress(&self) -> Option<Arc<Progress>> {
+        self.progress.clone()
+    }
+
+    /// The same body once more, unless it can be read only once.
+    pub(super) fn replay(&self) -> Option<Sending> {
+        self.body.replay().map(Sending::new)
+    }
+
+    /// Notes the step that a poll of a streamed body led to.
+    fn note(&self, polled: &Poll<Option<Result<Frame<Bytes>, BodyError>>>) {
+        let Some(progress) = &self.progress else { return };
+        progress.go(match polled {
+            Poll::Pending => Step::Awaited,
+            Poll::Ready(Some(Ok(_))) if !self.is_end_stream() => Step::Offered(Instant::now()),
+            Poll::Ready(Some(Ok(_)) | None) => Step::Sent(Instant::now()),
+            Poll::Ready(Some(Err(_))) => Step::Failed,
+        });
+    }
+
+    fn is_unwanted(&self) -> bool {
+        self.progress.as_ref().is_some_and(|progress| matches!(progress.step(), Step::Unwanted))
+    }
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.is_unwanted() {
+            return Poll::Ready(Some(Err("nobody wants the answer any more".into())));
+        }
+        let polled = match &mut self.body {
+            RequestBody::Empty => return Poll::Ready(None),
+            RequestBody::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.body = RequestBody::Empty;
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            RequestBody::Stream(frames) => Pin::new(frames).poll_frame(cx),
+        };
+        self.note(&polled);
+        Poll::Ready(ready!(polled))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            RequestBody::Empty => true,
+            RequestBody::Whole(bytes) => bytes.is_empty(),
+            RequestBody::Stream(frames) => frames.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            RequestBody::Empty => SizeHint::with_exact(0),
+            RequestBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            RequestBody::Stream(frames) => frames.size_hint(),
+        }
+    }
+}
+
+/// The same request once more, if it may be sent twice (RFC 9110 section 9.2.2).
+pub(super) fn spare(request: &Request<Sending>) -> Option<Request<Sending>> {
+    if !request.method().is_idempotent() {
+        return None;
+    }
+    let mut spare = Request::new(request.body().replay()?);
+    *spare.method_mut() = request.method().clone();
+    *spare.uri_mut() = request.uri().clone();
+    *spare.headers_mut() = request.headers().clone();
+    *spare.extensions_mut() = request.extensions().clone();
+    Some(spare)
+}
+
+/// That a request cannot be said in the version of HTTP at hand.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unsendable;
+
+/// Brings a request into the form of HTTP/1.1 (RFC 9112 section 3.2.1). Doing so twice changes
+/// nothing more.
+pub(super) fn shape_for_http1(
+    request: &mut Request<Sending>,
+    member_host: &HeaderValue,
+) -> Result<(), Unsendable> {
+    *request.version_mut() = Version::HTTP_11;
+    frame(request)?;
+    if !request.headers().contains_key(HOST) {
+        let host = match request.uri().authority() {
+            Some(authority) => HeaderValue::from_str(authority.as_str()).map_err(|_| Unsendable)?,
+            None => member_host.clone(),
+        };
+        request.headers_mut().insert(HOST, host);
+    }
+    if request.uri().authority().is_some() {
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
+    }
+    if request.headers().contains_key(UPGRADE) {
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    Ok(())
+}
+
+/// Brings a request into the form of HTTP/2: `Host` becomes `:authority` (RFC 9113 section
+/// 8.3.1). Doing so twice changes nothing more.
+pub(super) fn shape_for_http2(
+    request: &mut Request<Sending>,
+    scheme: Scheme,
+    member_host: &HeaderValue,
+) -> Result<(), Unsendable> {
+    *request.version_mut() = Version::HTTP_2;
+    frame(request)?;
+    let host = request.headers_mut().remove(HOST);
+    let authority = match (host, request.uri().authority()) {
+        (None, Some(authority)) => authority.clone(),
+        (Some(host), _) => Authority::try_from(host.as_bytes()).map_err(|_| Unsendable)?,
+        (None, None) => Authority::try_from(member_host.as_bytes()).map_err(|_| Unsendable)?,
+    };
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(scheme);
+    parts.authority = Some(authority);
+    parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Unsendable)?;
+    Ok(())
+}
+
+/// Makes the framing fields say what the body is (RFC 9112 section 6), whatever they said before.
+/// CONNECT has no place behind a gateway, and `Expect` is answered by the gateway itself.
+fn frame(request: &mut Request<Sending>) -> Result<(), Unsendable> {
+    if request.method() == Method::CONNECT {
+        return Err(Unsendable);
+    }
+    let bytes = request.body().size_hint().exact();
+    let is_empty = request.body().is_end_stream();
+    let has_meaning = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    let version = request.version();
+    let fields = request.headers_mut();
+    fields.remove(EXPECT);
+    fields.remove(TRANSFER_ENCODING);
+    match bytes {
+        _ if is_empty && has_meaning => {
+            fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        _ if is_empty => {
+            fields.remove(CONTENT_LENGTH);
+        }
+        Some(bytes) => {
+            fields.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+        }
+        None if declares_length(fields) => {}
+        None => {
+            fields.remove(CONTENT_LENGTH);
+            if version == Version::HTTP_11 {
+                fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is one `Content-Length`, and it is a number.
+fn declares_length(fields: &HeaderMap) -> bool {
+    let mut values = fields.get_all(CONTENT_LENGTH).iter();
+    let (Some(only), None) = (values.next(), values.next()) else { return false };
+    only.to_str().is_ok_and(|text| {
+        text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests;

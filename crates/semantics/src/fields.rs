@@ -1,0 +1,177 @@
+//! Fields: a stored head's as one block of bytes, which of them are never stored, and lists.
+//!
+//! A block is in wire form already, so that a hit writes it to a socket as it is (RFC 9110
+//! section 5, RFC 9111 section 3.1).
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// A head's fields as lines `name: value\r\n`, names in lower case, in one allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldBlock(Bytes);
+
+impl FieldBlock {
+    /// A block that is in wire form already: whole lines, names in lower case.
+    pub fn from_wire(lines: Bytes) -> Self {
+        FieldBlock(lines)
+    }
+
+    /// All of these fields. The order of names is the map's, that of a name's lines is kept.
+    pub fn from_map(fields: &HeaderMap) -> Self {
+        Self::from_map_where(fields, |_| true)
+    }
+
+    /// Those of these fields whose name passes.
+    pub fn from_map_where(fields: &HeaderMap, passes: impl Fn(&HeaderName) -> bool) -> Self {
+        let lines = || fields.iter().filter(|(name, _)| passes(name));
+        let length = lines().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let mut bytes = BytesMut::with_capacity(length);
+        for (name, value) in lines() {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        FieldBlock(bytes.freeze())
+    }
+
+    /// Each line's name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        Lines(&self.0)
+    }
+
+    /// The first line's value under this name, which is in lower case.
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    /// The values of all lines under this name, which is in lower case.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// The fields as a map; values share the block's memory.
+    pub fn to_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in self.iter() {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            let value = HeaderValue::from_maybe_shared(self.0.slice_ref(value));
+            if let (Ok(name), Ok(value)) = (name, value) {
+                map.append(name, value);
+            }
+        }
+        map
+    }
+
+    /// The lines as they go over the wire.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// Their length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no line at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What is left of a block.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // No value holds a carriage return, so the next one ends the line.
+        let end = self.0.iter().position(|byte| *byte == b'\r')?;
+        let line = &self.0[..end];
+        self.0 = self.0.get(end + 2..).unwrap_or_default();
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = str::from_utf8(&line[..colon]).ok()?;
+        Some((name, line.get(colon + 2..).unwrap_or_default()))
+    }
+}
+
+/// Whether a field is about one connection, or about the exchange with this cache alone, and so
+/// is never stored (RFC 9111 section 3.1, RFC 9110 section 7.6.1).
+///
+/// `Trailer` goes too: a stored body is sent with its length, and promises nothing.
+/// `Content-Length` is said by who sends. `Age` is in the stored age (RFC 9111 section 4.2.3).
+pub fn is_never_stored(name: &HeaderName) -> bool {
+    const NAMES: [HeaderName; 10] = [
+        header::CONNECTION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::CONTENT_LENGTH,
+        header::AGE,
+        HeaderName::from_static("keep-alive"),
+    ];
+    NAMES.contains(name)
+        || matches!(name.as_str(), "proxy-connection" | "proxy-authentication-info")
+}
+
+/// Whether a field sets cookies, and so is meant for one client.
+pub fn sets_cookies(name: &HeaderName) -> bool {
+    *name == header::SET_COOKIE || name.as_str() == "set-cookie2"
+}
+
+/// Whether `Connection` names this field (RFC 9110 section 7.6.1).
+pub fn is_named_by_connection(fields: &HeaderMap, name: &HeaderName) -> bool {
+    members_of(fields, &header::CONNECTION)
+        .any(|member| member.eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
+/// The members of a list field over all its lines, without the empty ones (RFC 9110 section
+/// 5.6.1).
+pub fn members_of<'a>(
+    fields: &'a HeaderMap,
+    name: &'a HeaderName,
+) -> impl Iterator<Item = &'a [u8]> {
+    fields.get_all(name).into_iter().flat_map(|value| members(value.as_bytes()))
+}
+
+/// The members of a comma-separated list, trimmed, without the empty ones. A comma in a quoted
+/// string parts nothing; a string that does not end takes the rest.
+pub fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut quotes = Quotes::default();
+    list.split(move |byte| !quotes.covers(*byte) && *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
+}
+
+/// Walks over a value and knows what stands in quotes (RFC 9110 section 5.6.4).
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Quotes {
+    /// Not in a quoted string.
+    #[default]
+    Outside,
+    /// In a quoted string.
+    Inside,
+    /// In a quoted string, behind a backslash.
+    Escaped,
+}
+
+impl Quotes {
+    /// Whether the next byte belongs to a quoted string, its quotes included.
+    pub(crate) fn covers(&mut self, byte: u8) -> bool {
+        let before = *self;
+        *self = match (before, byte) {
+            (Quotes::Outside, b'"') => Quotes::Inside,
+            (Quotes::Outside, _) | (Quotes::Inside, b'"') => Quotes::Outside,
+            (Quotes::Inside, b'\\') => Quotes::Escaped,
+            (Quotes::Inside | Quotes::Escaped, _) => Quotes::Inside,
+        };
+        !matches!((before, *self), (Quotes::Outside, Quotes::Outside))
+    }
+}
+
+#[cfg(test)]
+mod tests;
