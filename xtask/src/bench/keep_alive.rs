@@ -18,9 +18,12 @@ pub(crate) struct Answer {
     pub(crate) body_bytes: usize,
 }
 
+/// Whom all our clients ask for. It is part of most caches' keys.
+pub(crate) const HOST: &str = "bench.test";
+
 /// The bytes of a request as all our clients send it.
 pub(crate) fn request(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: bench.test\r\n\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n").into_bytes()
 }
 
 /// Reads the measure of an answer off its first bytes, as soon as its head is whole.

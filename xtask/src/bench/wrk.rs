@@ -7,6 +7,7 @@ use crate::process;
 use crate::tools;
 use crate::workspace;
 
+use super::keep_alive::HOST;
 use super::servers;
 
 const CONNECTIONS: &str = "64";
@@ -32,6 +33,7 @@ impl Paths {
             "local requests = {{}}
 local at = 0
 function init(args)
+  wrk.headers['Host'] = '{HOST}'
   for key = 0, {} do requests[key] = wrk.format('GET', '{}' .. key) end
 end
 function request()

@@ -30,7 +30,7 @@ pub(crate) fn everywhere(text: &str) -> Vec<Violation> {
 }
 
 /// Of every Rust file.
-pub(crate) fn rust(text: &str) -> Vec<Violation> {
+pub(crate) fn rust(file: &str, text: &str) -> Vec<Violation> {
     let mut found = Vec::new();
     let count = text.lines().count();
     if count > LINES_MAX {
@@ -40,7 +40,9 @@ pub(crate) fn rust(text: &str) -> Vec<Violation> {
             "style 2: at most 600 lines a file",
         ));
     }
-    if !text.starts_with("//!") && !opens_with_attribute(text) {
+    // `x/tests.rs` is the tests of `x`, whose doc says what it is.
+    let is_named_by_parent = file.ends_with("/tests.rs");
+    if !is_named_by_parent && !text.starts_with("//!") && !opens_with_attribute(text) {
         found.push(Violation::at(
             1,
             "no `//!` at its head",
@@ -79,7 +81,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str, lines: &[usize]) {
-        let found: Vec<usize> = rust(text).iter().map(|violation| violation.line).collect();
+        let found: Vec<usize> =
+            rust("src/key.rs", text).iter().map(|violation| violation.line).collect();
         assert_eq!(found, lines, "{text}");
     }
 
@@ -89,6 +92,7 @@ mod tests {
         check("#![no_main]\n//! What it is.\n", &[]);
         check("use a::b;\n", &[1]);
         check("", &[1]);
+        assert!(rust("src/key/tests.rs", "use a::b;\n").is_empty());
     }
 
     #[test]

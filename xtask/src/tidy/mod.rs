@@ -72,7 +72,7 @@ fn violations(root: &Path, file: &str, text: &str) -> Outcome<Vec<Violation>> {
     let mut found = lines::everywhere(text);
     if file.ends_with(".rs") {
         let parsed = syn::parse_file(text).trying(format!("parse `{file}`"))?;
-        found.extend(lines::rust(text));
+        found.extend(lines::rust(file, text));
         found.extend(functions::check(&parsed));
         found.extend(names::check(file, &parsed));
         found.extend(imports::check(file, &parsed));
