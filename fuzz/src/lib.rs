@@ -1,0 +1,23 @@
+//! What must not panic, whatever bytes come.
+//!
+//! A target is a plain function from bytes. Two drivers run it: `mutate`, on stable Rust and in CI,
+//! and libFuzzer, on nightly, which sees coverage. To add one: a module below `targets`, a line in
+//! [`TARGETS`], a folder with at least one file in `corpus`.
+
+pub mod mutation;
+pub mod targets;
+
+/// A function that gets bytes from outside, and what helps to reach its depths.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Its name, and that of its folder in `corpus`.
+    pub name: &'static str,
+    /// The function. It panics when it finds a broken promise.
+    pub run: fn(&[u8]),
+    /// Words that are more likely than chance to mean something.
+    pub words: &'static [&'static [u8]],
+}
+
+/// Every target.
+pub const TARGETS: &[Target] =
+    &[Target { name: "timestamp", run: targets::timestamp::run, words: targets::timestamp::WORDS }];

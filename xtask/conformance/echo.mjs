@@ -1,0 +1,24 @@
+// An origin for the other suites: echoes WebSocket messages, answers any other request in short.
+// Takes PORT from the environment.
+import http from 'node:http'
+import { WebSocketServer } from 'ws'
+
+const server = http.createServer((request, response) => {
+  request.resume()
+  response.setHeader('Content-Type', 'text/plain')
+  response.end('this is the origin of the conformance runs\n')
+})
+const sockets = new WebSocketServer({
+  server,
+  perMessageDeflate: true,
+  // Some cases send a message in very many pieces; the limits of ws are not what is tried here.
+  maxPayload: 64 * 1024 * 1024,
+  maxFragments: 0,
+  maxBufferedChunks: 0
+})
+sockets.on('connection', socket => {
+  socket.on('message', (message, binary) => socket.send(message, { binary }))
+  // A broken peer is what the cases are about; ws has closed the connection by then.
+  socket.on('error', () => {})
+})
+server.listen(Number(process.env.PORT), '127.0.0.1')

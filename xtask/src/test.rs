@@ -1,0 +1,101 @@
+//! `cargo xtask test`: everything that proves the program, from a machine with Rust alone.
+
+use std::path::Path;
+
+use crate::conformance;
+use crate::fuzz;
+use crate::outcome::{Outcome, fail};
+use crate::process;
+use crate::summary::{Summary, quiet};
+use crate::tools;
+use crate::workspace;
+
+/// Installs what is needed, builds, runs all tests and prints one table.
+pub(crate) fn run() -> Outcome {
+    let mut summary = Summary::default();
+    steps(&mut summary);
+    summary.finish()
+}
+
+/// The steps, for whoever has more of them.
+pub(crate) fn steps(summary: &mut Summary) {
+    summary.step("what is needed", || quiet(install()));
+    let mut program = None;
+    summary.step("build the program", || {
+        program = Some(workspace::release_program()?);
+        Ok(String::new())
+    });
+    summary.step("tests of the workspace", || workspace_tests(program.as_deref()));
+    summary.step("interleavings of the cache", interleavings);
+    summary.step("fuzz, briefly", fuzz::smoke);
+    match program {
+        Some(program) => conformance::steps(summary, &program),
+        None => summary.step("conformance", || fail("there is no program to try")),
+    }
+}
+
+fn install() -> Outcome {
+    tools::need(&[tools::COMPILER, tools::CMAKE, tools::NODE, tools::NPM, tools::PYTHON])?;
+    tools::node_packages()?;
+    tools::kosoku()?;
+    tools::cargo_program(&tools::HTTPWG)?;
+    Ok(())
+}
+
+fn workspace_tests(program: Option<&Path>) -> Outcome<String> {
+    let mut command = workspace::cargo();
+    command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    // The trials over real sockets run the program as it is shipped.
+    if let Some(program) = program {
+        command.env("FOREBAY_BIN", program);
+    }
+    counted(&mut command)
+}
+
+fn interleavings() -> Outcome<String> {
+    let mut command = workspace::cargo();
+    command.args(["test", "--locked", "--package", "forebay-cache", "--lib"]);
+    // Another build of everything, so in a place of its own.
+    command.env("CARGO_TARGET_DIR", workspace::target().join("shuttle"));
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    command.env("RUSTFLAGS", format!("{flags} --cfg shuttle").trim());
+    counted(&mut command)
+}
+
+fn counted(command: &mut std::process::Command) -> Outcome<String> {
+    let (printed, outcome) = process::show_and_keep(command)?;
+    let (passed, failed) = count(&printed);
+    match outcome {
+        Ok(()) => Ok(format!("{passed} tests passed")),
+        Err(failure) => fail(format!("{passed} tests passed, {failed} failed; {failure}")),
+    }
+}
+
+/// Adds up the lines in which cargo's test programs say how they ended.
+fn count(printed: &str) -> (usize, usize) {
+    let mut passed = 0;
+    let mut failed = 0;
+    for line in printed.lines().filter(|line| line.starts_with("test result:")) {
+        passed += number_before(line, " passed");
+        failed += number_before(line, " failed");
+    }
+    (passed, failed)
+}
+
+fn number_before(line: &str, word: &str) -> usize {
+    let Some((before, _)) = line.split_once(word) else { return 0 };
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_test_programs_count() {
+        let printed = "running 3 tests\n\
+            test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n\
+            test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n";
+        assert_eq!(count(printed), (43, 2));
+    }
+}
