@@ -35,7 +35,7 @@ impl Reply {
     ) -> Option<Self> {
         match respond::from_entry(ask, entry, response) {
             Responded::Answer(answer) => {
-                let age_seconds = respond::age_said(&response.stored, &said, now);
+                let age_seconds = respond::age_said(response, &said, now);
                 Some(Reply { answer, said, age_seconds, failure: None })
             }
             Responded::Unwanted | Responded::BeginGone => None,

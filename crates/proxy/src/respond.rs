@@ -304,14 +304,17 @@ fn line(lines: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// The age that an answer from a stored response says (RFC 9111 section 5.1). A response that
 /// comes straight from its origin has none: the field would say that it does not.
-pub fn age_said(stored: &Stored, said: &CacheStatus<'_>, now: Timestamp) -> Option<u64> {
-    let age = stored.age(now).as_secs();
+pub fn age_said(kept: &KeptResponse, said: &CacheStatus<'_>, now: Timestamp) -> Option<u64> {
+    let age = kept.stored.age(now).as_secs();
     let from_cache = match said.source {
         Source::Hit => true,
         Source::Forward(_) => said.collapsed || said.fwd_status == Some(StatusCode::NOT_MODIFIED),
         Source::Own => false,
     };
-    (from_cache || age > 0).then_some(age)
+    // The age of a response counts the time that its fetch took; what is beyond that, a cache
+    // nearer the origin has said.
+    let said_upstream = age > kept.fetch_duration.as_secs().saturating_add(1);
+    (from_cache || said_upstream).then_some(age)
 }
 
 /// A reader that keeps a body that passes through from ending before its first client reads it.

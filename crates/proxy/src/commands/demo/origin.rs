@@ -18,7 +18,7 @@ use tokio::time::Instant;
 const PAGE: &str = include_str!("page.html");
 
 /// How long an answer takes.
-pub const DELAY: Duration = Duration::from_secs(2);
+const DELAY: Duration = Duration::from_secs(2);
 
 /// How long it fails once it was told to.
 const BROKEN_FOR: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ struct Origin {
 }
 
 /// Answers on this listener for ever.
-pub async fn serve(listener: TcpListener) {
+pub(super) async fn serve(listener: TcpListener) {
     let origin = Arc::new(Origin::default());
     loop {
         let Ok((stream, _)) = listener.accept().await else {
