@@ -45,7 +45,7 @@ fn a_status_is_written_as_the_rfc_shows() {
     };
     check(
         stale,
-        "forebay; fwd=stale; fwd-status=304; stored; collapsed; ttl=30; detail=revalidated",
+        "forebay; fwd=stale; fwd-status=304; stored; collapsed; ttl=30; detail=hit-for-miss",
     );
     let own = CacheStatus::new("forebay", Source::Own);
     check(CacheStatus { detail: Some("no-route"), ..own }, "forebay; detail=no-route");
