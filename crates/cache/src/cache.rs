@@ -413,5 +413,6 @@ impl<H: Head, F> fmt::Debug for Cache<H, F> {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;

@@ -246,5 +246,6 @@ impl<H: Head> fmt::Debug for Memory<H> {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;

@@ -40,5 +40,6 @@ pub trait Tier<H>: Send + Sync + 'static {
     fn remove<'a>(&'a self, key: &'a Key) -> Answer<'a, ()>;
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 pub(crate) mod contract;

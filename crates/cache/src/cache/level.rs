@@ -44,10 +44,10 @@ impl<H: Send + Sync + 'static> Level<H> {
     }
 
     pub(super) async fn remove(&self, key: &Key) {
-        match timeout(self.wait_max, self.tier.remove(key)).await {
-            Ok(answer) => self.or_count(answer),
-            Err(_) => return self.stats.late.one_more(),
+        let Ok(answer) = timeout(self.wait_max, self.tier.remove(key)).await else {
+            return self.stats.late.one_more();
         };
+        self.or_count(answer);
     }
 
     pub(super) fn snapshot(&self) -> TierSnapshot {
