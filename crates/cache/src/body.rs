@@ -140,8 +140,8 @@ impl Body {
             || self.shared.arriving.lock().as_ref().is_none_or(|body| body.holds_from(0))
     }
 
-    /// Calls this when the body ends, before any reader hears of it: so a caller who has read the
-    /// end finds the entry in its tier. Called at once if the body has ended.
+    /// Calls this when the body ends, before its readers are woken: who was told of the end finds
+    /// the entry in its tier. Called at once if the body has ended.
     pub(crate) fn on_end(&self, hook: Hook) {
         let mut arriving = self.shared.arriving.lock();
         let end = match arriving.as_mut() {
