@@ -142,7 +142,7 @@ impl Fetch {
             return self.settle(flight, arrived).await;
         }
         if let Some(entry) = self.freshen(&arrived).await {
-            let stored = true;
+            let stored = self.seen.entry().is_none_or(|seen| !Arc::ptr_eq(seen, &entry));
             self.share(flight, &entry);
             let status = StatusCode::NOT_MODIFIED;
             let own = HeaderMap::new();
@@ -298,7 +298,9 @@ impl Fetch {
         let stored = [respond::validators(&kept.stored)];
         match validation::verdict(StatusCode::NOT_MODIFIED, &answer, &stored, Some(0)) {
             Verdict::Freshen(_) => {}
-            Verdict::Replace | Verdict::Failed | Verdict::PassOn304 => return None,
+            // The origin says that ours is good, and names another. It is good for this answer, and
+            // nothing is updated (RFC 9111 section 4.3.4).
+            Verdict::Replace | Verdict::Failed | Verdict::PassOn304 => return Some(entry.clone()),
         }
         let head = self.freshened(kept, arrived);
         let vary = head.stored.vary();
