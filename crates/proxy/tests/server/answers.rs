@@ -156,7 +156,6 @@ async fn interim_heads_go_out_before_the_answer_and_none_after_it() {
         sender.send(StatusCode::EARLY_HINTS, &fields);
         sender.send(StatusCode::OK, &fields);
         sender.send(StatusCode::SWITCHING_PROTOCOLS, &fields);
-        tokio::task::yield_now().await;
         let late = sender.clone();
         tokio::spawn(async move {
             tokio::task::yield_now().await;

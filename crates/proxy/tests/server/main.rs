@@ -1,5 +1,7 @@
 //! The client side, tested from the client's side: what goes over the wire, and what comes back.
 
+#![allow(clippy::unwrap_used, reason = "in a test a failure is what it is for")]
+
 mod answers;
 mod bodies;
 mod framing;

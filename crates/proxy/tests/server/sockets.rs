@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use forebay::config::{Limits, Listen};
 use forebay::server::{Drained, RefusalReason, Server, ServerStats};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
@@ -124,6 +128,29 @@ async fn a_drain_closes_idle_connections_and_lets_exchanges_finish() {
     drop((idle, busy));
     assert_eq!(running.end.await.unwrap(), Drained { finished: 2, cut: 0 });
     assert!(TcpStream::connect(running.address).await.is_err(), "it still accepts");
+}
+
+#[tokio::test]
+async fn a_drain_tells_http2_to_go_and_lets_its_streams_finish() {
+    let stage = Stage::new(|_| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        whole("done")
+    });
+    let running = run(stage, &Limits::default());
+    let io = TokioIo::new(TcpStream::connect(running.address).await.unwrap());
+    let (mut client, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = || http::Request::get("http://a/").body(Empty::<Bytes>::new()).unwrap();
+    let response = client.send_request(request());
+    while running.stats.exchanges_open.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    running.stop.send(()).unwrap();
+    let body = response.await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(body.to_bytes(), "done");
+    connection.await.unwrap().unwrap();
+    assert!(client.send_request(request()).await.is_err());
+    assert_eq!(running.end.await.unwrap(), Drained { finished: 1, cut: 0 });
 }
 
 #[tokio::test]
