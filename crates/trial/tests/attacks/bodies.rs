@@ -46,7 +46,8 @@ async fn chunks_that_are_not_as_the_rfc_writes_them_never_make_a_request() {
     ] {
         let head = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         let came = stage.until_closed(format!("{head}{body}{SMUGGLED}").as_bytes()).await;
-        assert_eq!(status_lines(&came), [400], "{body:?}: {came}");
+        // 413 for a number that is one, and too large.
+        assert!(matches!(status_lines(&came)[..], [400 | 413]), "{body:?}: {came}");
     }
     stage.lives().await;
     // What has begun to reach the origin before the fault ended there without its end.
@@ -121,14 +122,19 @@ async fn a_body_that_stops_in_a_hit_leaves_no_connection_half_read() {
 async fn expectations_cannot_be_abused() {
     let mut stage = Stage::start(mirror_unkept).await;
     for expectation in ["y 100-continue", "200-ok", "100-continue, x", "\"100-continue\"", "x=y"] {
-        let sent = format!("POST /a HTTP/1.1\r\nHost: a\r\nExpect: {expectation}\r\n\
-            Content-Length: 5\r\n\r\nhello{SMUGGLED}");
+        let sent = format!(
+            "POST /a HTTP/1.1\r\nHost: a\r\nExpect: {expectation}\r\n\
+            Content-Length: 5\r\n\r\nhello{SMUGGLED}"
+        );
         let came = stage.until_closed(sent.as_bytes()).await;
         assert_eq!(status_lines(&came), [417], "{expectation}: {came}");
     }
     // Never before the body is wanted, never twice, and never to the origin.
-    let sent = format!("POST /b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\
-        Content-Length: {}\r\n\r\n{SMUGGLED}", SMUGGLED.len());
+    let sent = format!(
+        "POST /b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\
+        Content-Length: {}\r\n\r\n{SMUGGLED}",
+        SMUGGLED.len()
+    );
     let came = stage.talk(sent.as_bytes()).await;
     let finals: Vec<_> = status_lines(&came).into_iter().filter(|status| *status != 100).collect();
     assert_eq!(finals, [200], "{came}");
@@ -161,8 +167,10 @@ async fn bytes_behind_an_upgrade_that_was_refused_are_no_secret_tunnel() {
     let stage = Stage::start(mirror_unkept).await;
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: evil\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n";
     for upgrade in ["websocket", "h2c", "TLS/1.0", "x"] {
-        let sent = format!("GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n\
-            Upgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n{smuggled}");
+        let sent = format!(
+            "GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+            Upgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n{smuggled}"
+        );
         stage.talk(sent.as_bytes()).await;
     }
     for heard in stage.origin.heard() {
@@ -186,12 +194,12 @@ async fn a_thousand_pipelined_requests_are_answered_in_order() {
         sent.push_str(&format!("GET /{number:04} HTTP/1.1\r\nHost: a\r\n{close}\r\n"));
     }
     let mut came = Vec::new();
-    let both = async {
-        tokio::join!(writer.write_all(sent.as_bytes()), reader.read_to_end(&mut came)).0
-    };
+    let both =
+        async { tokio::join!(writer.write_all(sent.as_bytes()), reader.read_to_end(&mut came)).0 };
     tokio::time::timeout(PATIENCE * 2, both).await.expect("it ends").expect("it is read");
     let came = String::from_utf8_lossy(&came);
-    let bodies: Vec<String> = came.split("\r\n\r\n").skip(1).map(|b| b.chars().take(5).collect()).collect();
+    let bodies: Vec<String> =
+        came.split("\r\n\r\n").skip(1).map(|b| b.chars().take(5).collect()).collect();
     let expected: Vec<String> = (0..1000).map(|number| format!("/{number:04}")).collect();
     assert_eq!(bodies, expected);
     stage.lives().await;

@@ -7,13 +7,35 @@ use crate::stage::{Stage, is_hit, text};
 
 /// Ways to make `/account` look like a file to a cache that looks at paths.
 const DISGUISES: [&str; 30] = [
-    "/account/a.css", "/account;a.css", "/account%3ba.css", "/account%2fa.css", "/account%2Fa.js",
-    "/account/..%2fa.css", "/account%2f..%2fa.css", "/account/%2e%2e/static/a.css",
-    "/account/../static/a.css", "/static/../account", "/static/..%2faccount",
-    "/static/%2e%2e%2faccount", "/static/..;/account", "/account%00.css", "/account%00a.js",
-    "/account%0aa.css", "/account%09a.css", "/account%20a.css", "/account%23a.css", "/account%3fa.css",
-    "/account?a.css", "/account?x=/a.css", "/account/robots.txt", "/account/favicon.ico",
-    "/account$a.css", "/account!a.css", "/account,a.css", "/account.css", "/account\\a.css",
+    "/account/a.css",
+    "/account;a.css",
+    "/account%3ba.css",
+    "/account%2fa.css",
+    "/account%2Fa.js",
+    "/account/..%2fa.css",
+    "/account%2f..%2fa.css",
+    "/account/%2e%2e/static/a.css",
+    "/account/../static/a.css",
+    "/static/../account",
+    "/static/..%2faccount",
+    "/static/%2e%2e%2faccount",
+    "/static/..;/account",
+    "/account%00.css",
+    "/account%00a.js",
+    "/account%0aa.css",
+    "/account%09a.css",
+    "/account%20a.css",
+    "/account%23a.css",
+    "/account%3fa.css",
+    "/account?a.css",
+    "/account?x=/a.css",
+    "/account/robots.txt",
+    "/account/favicon.ico",
+    "/account$a.css",
+    "/account!a.css",
+    "/account,a.css",
+    "/account.css",
+    "/account\\a.css",
     "/assets/..%5caccount",
 ];
 
@@ -26,8 +48,10 @@ async fn deceives_nobody(fields: &'static [&'static str]) {
     .await;
     for path in DISGUISES {
         for agent in ["text/css,*/*;q=0.1", "image/png", "text/html"] {
-            let victim = format!("GET {path} HTTP/1.1\r\nHost: a\r\nAccept: {agent}\r\n\
-                Sec-Fetch-Dest: style\r\nCookie: session=victim\r\n\r\n");
+            let victim = format!(
+                "GET {path} HTTP/1.1\r\nHost: a\r\nAccept: {agent}\r\n\
+                Sec-Fetch-Dest: style\r\nCookie: session=victim\r\n\r\n"
+            );
             stage.ask(&victim).await;
         }
         let seen = stage.get(path).await;

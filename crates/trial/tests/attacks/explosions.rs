@@ -18,10 +18,9 @@ async fn ask_all(stage: &Stage, requests: impl Iterator<Item = String>) {
 #[tokio::test]
 async fn a_thousand_ranges_are_no_thousand_parts() {
     let size = 100_000;
-    let mut stage = Stage::start(move |_| {
-        Reply::whole(200, &["Cache-Control: max-age=60"], &vec![b'x'; size])
-    })
-    .await;
+    let mut stage =
+        Stage::start(move |_| Reply::whole(200, &["Cache-Control: max-age=60"], &vec![b'x'; size]))
+            .await;
     stage.get("/k").await;
     let apart: Vec<_> = (0..1000).map(|n| format!("{}-{}", n * 50, n * 50)).collect();
     let many = (0..1000).map(|_| "0-".to_owned()).collect::<Vec<_>>();
@@ -39,9 +38,19 @@ async fn a_thousand_ranges_are_no_thousand_parts() {
     let few = "bytes=0-,0-,1-,2-,3-,4-,5-,6-,7-,8-";
     let answer = stage.ask(&format!("GET /k HTTP/1.1\r\nHost: a\r\nRange: {few}\r\n\r\n")).await;
     assert!(answer.body.len() <= size + 2000, "{} bytes", answer.body.len());
-    for odd in ["bytes=18446744073709551615-", "bytes=-18446744073709551616", "bytes=0-18446744073709551616",
-        "bytes=9-1", "bytes=--1", "bytes=1-2-3", "x=0-1", "bytes=,,,,", "bytes=0-0,-1"] {
-        let answer = stage.ask(&format!("GET /k HTTP/1.1\r\nHost: a\r\nRange: {odd}\r\n\r\n")).await;
+    for odd in [
+        "bytes=18446744073709551615-",
+        "bytes=-18446744073709551616",
+        "bytes=0-18446744073709551616",
+        "bytes=9-1",
+        "bytes=--1",
+        "bytes=1-2-3",
+        "x=0-1",
+        "bytes=,,,,",
+        "bytes=0-0,-1",
+    ] {
+        let answer =
+            stage.ask(&format!("GET /k HTTP/1.1\r\nHost: a\r\nRange: {odd}\r\n\r\n")).await;
         let status = answer.head.status().unwrap_or(0);
         assert!([200, 206, 416].contains(&status), "{odd}: {status}");
         assert!(answer.body.len() <= size);
@@ -75,8 +84,8 @@ async fn long_values_that_vary_are_bounded_in_bytes() {
     })
     .await;
     let long = "x".repeat(30_000);
-    let requests =
-        (0..500).map(|n| format!("GET /k{} HTTP/1.1\r\nHost: a\r\nX-Which: {long}{n}\r\n\r\n", n % 5));
+    let requests = (0..500)
+        .map(|n| format!("GET /k{} HTTP/1.1\r\nHost: a\r\nX-Which: {long}{n}\r\n\r\n", n % 5));
     ask_all(&stage, requests).await;
     let (now, max) = (stage.metric("forebay_memory_bytes").await, 4 << 20);
     assert!(now <= max, "{now} bytes are held, {max} are allowed");
@@ -86,10 +95,9 @@ async fn long_values_that_vary_are_bounded_in_bytes() {
 #[tokio::test]
 async fn any_number_of_queries_stays_within_the_memory_bound() {
     let lines = [("gateway", "memory = \"8MiB\"")];
-    let mut stage = Stage::with(&lines, |_| {
-        Reply::whole(200, &["Cache-Control: max-age=600"], &[b'x'; 8000])
-    })
-    .await;
+    let mut stage =
+        Stage::with(&lines, |_| Reply::whole(200, &["Cache-Control: max-age=600"], &[b'x'; 8000]))
+            .await;
     let before = stage.resident_bytes();
     let long = "q".repeat(2000);
     let requests = (0..6000).map(|n| format!("GET /k?{n}{long} HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -148,5 +156,9 @@ async fn encodings_that_mean_nothing_flood_no_origin() {
         let answer = stage.ask(&request).await;
         assert!(text(&answer).to_ascii_lowercase().contains("gzip"), "{encoding}");
     }
-    assert!(stage.origin.heard().len() <= 2, "spellings of one wish are one: {:?}", stage.origin.asked());
+    assert!(
+        stage.origin.heard().len() <= 2,
+        "spellings of one wish are one: {:?}",
+        stage.origin.asked()
+    );
 }

@@ -12,7 +12,8 @@ async fn refuses_heads(heads: &[&str]) {
     let mut stage = Stage::start(mirror).await;
     for head in heads {
         let sent = format!("POST /a HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n0\r\n\r\n{SMUGGLED}");
-        stage.refuses(sent.as_bytes(), &[400, 501]).await;
+        // 413 for a length that is a number, and too large.
+        stage.refuses(sent.as_bytes(), &[400, 413, 501]).await;
     }
     stage.lives().await;
     assert_eq!(stage.origin.asked(), ["GET /lives"]);
@@ -151,7 +152,8 @@ async fn a_body_that_belongs_to_a_get_is_never_the_next_request() {
 #[tokio::test]
 async fn http_1_0_cannot_send_chunks_nor_bodies_until_close() {
     let mut stage = Stage::start(mirror).await;
-    for head in ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nConnection: keep-alive"]
+    for head in
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nConnection: keep-alive"]
     {
         let sent = format!("POST /a HTTP/1.0\r\nHost: a\r\n{head}\r\n\r\n0\r\n\r\n{SMUGGLED}");
         stage.refuses(sent.as_bytes(), &[400]).await;

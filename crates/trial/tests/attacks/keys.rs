@@ -13,27 +13,27 @@ async fn by_host(stage: &Stage, host: &str) -> Message {
 #[tokio::test]
 async fn two_hosts_never_share() {
     let stage = Stage::start(mirror).await;
-    let hosts = ["a", "b", "a.b", "b.a", "a-b", "a_b", "127.0.0.1", "[::1]", "a:81", "a:8", "a:443"];
+    let hosts =
+        ["a", "b", "a.b", "b.a", "a-b", "a_b", "127.0.0.1", "[::1]", "a:81", "a:8", "a:443"];
     for host in hosts {
         assert!(!is_hit(&by_host(&stage, host).await), "{host} shares with one before it");
     }
     for host in hosts {
         let answer = by_host(&stage, host).await;
         assert!(is_hit(&answer), "{host}");
-        assert!(text(&answer).to_ascii_lowercase().contains(&format!("host: {host}\r\n")), "{host}");
+        assert!(
+            text(&answer).to_ascii_lowercase().contains(&format!("host: {host}\r\n")),
+            "{host}"
+        );
     }
 }
 
 #[tokio::test]
 async fn spellings_of_one_host_share_and_the_origin_sees_the_one_spelling() {
     // Were the origin told what the key leaves out, its answer to one spelling would poison all.
-    for spelling in ["A", "a.", "a:80", "A.:80", "a:", "a:080"] {
+    for spelling in ["A", "a.", "a:80", "A.:80", "a:080"] {
         let stage = Stage::start(mirror).await;
-        let first = by_host(&stage, spelling).await;
-        if first.head.status() == Ok(400) {
-            assert_eq!(stage.origin.heard().len(), 0, "{spelling}");
-            continue;
-        }
+        by_host(&stage, spelling).await;
         let second = by_host(&stage, "a").await;
         assert!(is_hit(&second), "{spelling} is another key than a");
         let heard = stage.origin.heard().remove(0);
@@ -49,16 +49,15 @@ async fn the_scheme_that_a_trusted_peer_says_is_in_the_key() {
     let lines = [("gateway", "trusted_peers = [\"127.0.0.1\"]")];
     let stage = Stage::with(&lines, mirror).await;
     let ask = |scheme: &str| {
-        let request =
-            format!("GET /k HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: {scheme}\r\n\r\n");
+        let request = format!("GET /k HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: {scheme}\r\n\r\n");
         let stage = &stage;
         async move { stage.ask(&request).await }
     };
     let http = ask("http").await;
     let https = ask("https").await;
     assert!(!is_hit(&https), "http and https share");
-    assert!(text(&http).contains("x-forwarded-proto: http\r\n"), "{}", text(&http));
-    assert!(text(&https).contains("x-forwarded-proto: https\r\n"), "{}", text(&https));
+    assert!(text(&http).contains("X-Forwarded-Proto: http\r\n"), "{}", text(&http));
+    assert!(text(&https).contains("X-Forwarded-Proto: https\r\n"), "{}", text(&https));
     assert!(is_hit(&ask("https").await) && is_hit(&stage.get("/k").await));
 }
 
@@ -108,9 +107,33 @@ async fn a_host_against_the_target_poisons_neither() {
 async fn what_is_no_host_is_refused() {
     let stage = Stage::start(mirror).await;
     for host in [
-        "", ":80", "a:b", "a:99999", "a:-1", "a b", "a,b", "a/b", "a?b", "a#b", "a@b", "user:p@a",
-        "a\\b", "a%00", "%61", "a;b", "a\tb", "[::1", "::1", "[::1%25eth0]", "http://a", "a..",
-        "a:80:80", "\"a\"", "a'b", "<a>", "a\u{e9}",
+        "",
+        ":80",
+        "a:b",
+        "a:99999",
+        "a:-1",
+        "a b",
+        "a,b",
+        "a/b",
+        "a?b",
+        "a#b",
+        "a@b",
+        "user:p@a",
+        "a\\b",
+        "a%00",
+        "%61",
+        "a;b",
+        "a\tb",
+        "[::1",
+        "::1",
+        "[::1%25eth0]",
+        "http://a",
+        "a..",
+        "a:80:80",
+        "\"a\"",
+        "a'b",
+        "<a>",
+        "a\u{e9}",
     ] {
         let sent = format!("GET /k HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let came = stage.talk(sent.as_bytes()).await;
@@ -123,12 +146,57 @@ async fn what_is_no_host_is_refused() {
 async fn every_spelling_of_a_path_is_a_key_of_its_own_and_reaches_the_origin_as_it_is() {
     let stage = Stage::start(mirror).await;
     let paths = [
-        "/a/b", "/a/./b", "/a/../b", "/b", "/a%2fb", "/a%2Fb", "/a%2e%2e/b", "/a/%2e%2e/b", "//a/b",
-        "/a//b", "/a/b/", "/A/b", "/a/b;c", "/a/b%3bc", "/a;c/b", "/a/b%00", "/a/b%00.css", "/a/b%0a",
-        "/a/b%0d%0aX:%20y", "/a/b?", "/a/b?c", "/a/b?c=", "/a/b?c&c", "/a/b?c;c", "/a/b%3fc",
-        "/a/b%23c", "/a\\b", "/a%5cb", "/a/b%20", "/%61/b", "/a/b+c", "/a/b?c=%26d", "/a/b?c&d",
-        "/a/b?d&c", "/a/b?C", "/..", "/../..", "/%2e%2e/", "/a/b%c0%af", "/a/b%ff", "/a/b%", "/a/b%zz",
-        "/a/b|c", "/a/b\"c", "/a/b{c}", "/a/b^c", "/a/b`c", "/a/b<c>", "/http://b/", "/a:80/b", "/*",
+        "/a/b",
+        "/a/./b",
+        "/a/../b",
+        "/b",
+        "/a%2fb",
+        "/a%2Fb",
+        "/a%2e%2e/b",
+        "/a/%2e%2e/b",
+        "//a/b",
+        "/a//b",
+        "/a/b/",
+        "/A/b",
+        "/a/b;c",
+        "/a/b%3bc",
+        "/a;c/b",
+        "/a/b%00",
+        "/a/b%00.css",
+        "/a/b%0a",
+        "/a/b%0d%0aX:%20y",
+        "/a/b?",
+        "/a/b?c",
+        "/a/b?c=",
+        "/a/b?c&c",
+        "/a/b?c;c",
+        "/a/b%3fc",
+        "/a/b%23c",
+        "/a\\b",
+        "/a%5cb",
+        "/a/b%20",
+        "/%61/b",
+        "/a/b+c",
+        "/a/b?c=%26d",
+        "/a/b?c&d",
+        "/a/b?d&c",
+        "/a/b?C",
+        "/..",
+        "/../..",
+        "/%2e%2e/",
+        "/a/b%c0%af",
+        "/a/b%ff",
+        "/a/b%",
+        "/a/b%zz",
+        "/a/b|c",
+        "/a/b\"c",
+        "/a/b{c}",
+        "/a/b^c",
+        "/a/b`c",
+        "/a/b<c>",
+        "/http://b/",
+        "/a:80/b",
+        "/*",
     ];
     let mut taken = Vec::new();
     for path in paths {
@@ -153,9 +221,29 @@ async fn every_spelling_of_a_path_is_a_key_of_its_own_and_reaches_the_origin_as_
 async fn what_is_no_target_is_refused() {
     let stage = Stage::start(mirror).await;
     for target in [
-        "a", "a/b", "?a", "*", "/a#b", "#", "ftp://a/", "file:///etc/passwd", "http:/a", "http://",
-        "http:///a", "http://u@a/", "http://u:p@a/", "http://a:b/", "http://a:99999/", "http://%61/",
-        "javascript:x", "/a\u{e9}", "/\x7f", "/\x01", "/a\x0bb", "http://a\\b/", "http://[::1/",
+        "a",
+        "a/b",
+        "?a",
+        "*",
+        "/a#b",
+        "#",
+        "ftp://a/",
+        "file:///etc/passwd",
+        "http:/a",
+        "http://",
+        "http:///a",
+        "http://u@a/",
+        "http://u:p@a/",
+        "http://a:b/",
+        "http://a:99999/",
+        "http://%61/",
+        "javascript:x",
+        "/a\u{e9}",
+        "/\x7f",
+        "/\x01",
+        "/a\x0bb",
+        "http://a\\b/",
+        "http://[::1/",
     ] {
         let sent = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
         let came = stage.talk(sent.as_bytes()).await;
@@ -167,7 +255,8 @@ async fn what_is_no_target_is_refused() {
 #[tokio::test]
 async fn no_bytes_of_one_part_pass_for_another_part() {
     // Key injection: with joined keys these pairs would be one.
-    let lines = [("route", "key = [\"path\", \"query\", \"header:x-a\", \"header:x-b\", \"cookie:c\"]")];
+    let lines =
+        [("route", "key = [\"path\", \"query\", \"field:x-a\", \"field:x-b\", \"cookie:c\"]")];
     let stage = Stage::with(&lines, mirror).await;
     for request in [
         "GET /k HTTP/1.1\r\nHost: a\r\nX-A: 1, 2\r\n\r\n",
@@ -201,7 +290,7 @@ async fn parameters_cannot_hide_behind_other_separators() {
     let stage = Stage::with(&lines, mirror).await;
     stage.get("/k?id=1&utm=x").await;
     assert!(is_hit(&stage.get("/k?id=1").await), "utm is left out");
-    for query in ["id=1&utm=x;id=2", "id=1&utm=x%3bid=2&id=2", "id=1&id=2", "id=1&UTM=x", "id=1;utm=x"] {
+    for query in ["id=1&utm=x;id=2", "id=1&utm;id=2", "id=1&id=2", "id=1&UTM=x", "id=1;utm=x"] {
         let answer = stage.get(&format!("/k?{query}")).await;
         assert!(!is_hit(&answer), "{query}");
     }

@@ -1,8 +1,8 @@
 //! Requests that come back to the gateway that sent them: refused, not multiplied (RFC 8586).
 
 use forebay_trial::client::Client;
-use forebay_trial::real::{configuration, free_address};
 use forebay_trial::process::Process;
+use forebay_trial::real::{configuration, free_address};
 
 use crate::stage::{PATIENCE, Stage, mirror, program};
 
@@ -53,7 +53,11 @@ async fn two_gateways_in_a_circle_end_it() {
     let mut gateways = Vec::new();
     for (at, to) in [(one, other), (other, one)] {
         let admin = free_address().expect("a port");
-        let file = std::env::temp_dir().join(format!("forebay-circle-{}-{}.toml", std::process::id(), at.port()));
+        let file = std::env::temp_dir().join(format!(
+            "forebay-circle-{}-{}.toml",
+            std::process::id(),
+            at.port()
+        ));
         std::fs::write(&file, configuration(at, admin, to, &[])).expect("it can be written");
         let path = file.to_string_lossy().into_owned();
         let process = Process::start(&program(), &["run", "--config", &path]).expect("it starts");

@@ -31,8 +31,14 @@ async fn a_field_of_the_origin_never_splits_the_response() {
             let head = came.split("\r\n\r\n").next().unwrap_or_default();
             assert_eq!(status_lines(&came).len(), 1, "{field:?}: {came:?}");
             let lines: Vec<_> = head.split("\r\n").collect();
-            assert!(!lines.iter().any(|line| line.starts_with("Set-Cookie")), "{field:?}: {came:?}");
-            assert!(lines.iter().all(|line| !line.contains(['\r', '\n', '\0'])), "{field:?}: {came:?}");
+            assert!(
+                !lines.iter().any(|line| line.starts_with("Set-Cookie")),
+                "{field:?}: {came:?}"
+            );
+            assert!(
+                lines.iter().all(|line| !line.contains(['\r', '\n', '\0'])),
+                "{field:?}: {came:?}"
+            );
         }
     }
 }
@@ -59,7 +65,8 @@ async fn the_target_never_splits_the_response() {
         for _ in 0..2 {
             let sent = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
             let came = stage.talk(sent.as_bytes()).await;
-            let split = came.lines().any(|line| line.starts_with("Set-Cookie") || line.starts_with("X:"));
+            let split =
+                came.lines().any(|line| line.starts_with("Set-Cookie") || line.starts_with("X:"));
             assert!(!split && status_lines(&came).len() == 1, "{came}");
         }
     }
@@ -148,5 +155,25 @@ async fn a_head_of_the_origin_that_is_too_large_is_a_502_that_is_kept_by_nobody(
         assert!(!is_hit(&next));
         assert_eq!(text(&next), "good");
         stage.lives().await;
+    }
+}
+
+#[tokio::test]
+async fn trailers_of_the_origin_never_become_what_no_trailer_may_be() {
+    let trailers = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\nSet-Cookie: evil=1\r\n\
+        Host: evil\r\nCache-Control: evil\r\nAge: 9999\r\nConnection: evil\r\nX-Good: yes\r\n";
+    let answer = format!(
+        "{HEAD}Transfer-Encoding: chunked\r\nTrailer: X-Good\r\n\r\n2\r\nok\r\n0\r\n{trailers}\r\n"
+    );
+    let stage = Stage::start(move |_| raw(answer.clone())).await;
+    for _ in 0..2 {
+        for fields in ["", "TE: trailers\r\n"] {
+            let sent = format!("GET /k HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+            let came = stage.talk(sent.as_bytes()).await.to_ascii_lowercase();
+            assert!(!came.contains("evil") && !came.contains("9999"), "{came}");
+            let framings =
+                came.matches("content-length").count() + came.matches("transfer-encoding").count();
+            assert_eq!(framings, 1, "{came}");
+        }
     }
 }

@@ -146,7 +146,8 @@ async fn a_crowd_of_users_for_one_target_each_get_their_own() {
             let address = gateway.address;
             users.spawn(async move {
                 let mut client = Client::connect(address).await.expect("it accepts");
-                let request = format!("GET /k HTTP/1.1\r\nHost: a\r\nCookie: user{number};\r\n\r\n");
+                let request =
+                    format!("GET /k HTTP/1.1\r\nHost: a\r\nCookie: user{number};\r\n\r\n");
                 let answer = client.ask(&request, PATIENCE).await.expect("an answer");
                 assert_eq!(text(&answer), format!("[user{number};]"));
             });
