@@ -1,8 +1,8 @@
 //! Trials: what a stranger may read and run to believe that Forebay does what it says.
 //!
 //! An exchange script ([`script`]) is a story of clients, an origin and passing time. [`engine`]
-//! tells it on a [`stage`]: the gateway inside this process with a clock that stands still, or the
-//! built program over real sockets ([`real`]). Both speak through [`wire`], byte by byte, so that
+//! tells it on a [`stage`]: the gateway inside this process with a clock that stands still
+//! ([`simulated`]), or the built program over real sockets ([`real`]). Both speak through [`wire`], byte by byte, so that
 //! neither shares a parser with what is on trial. [`counting`] and [`process`] serve the trials
 //! that are code.
 
@@ -15,6 +15,7 @@ pub mod origin;
 pub mod process;
 pub mod real;
 pub mod script;
+pub mod simulated;
 pub mod stage;
 pub mod suite;
 pub mod wire;

@@ -1,6 +1,7 @@
-//! Every script: can be read, and holds over real sockets where the program is built.
+//! Every script: can be read, holds in the simulator, and over real sockets where the program is
+//! built.
 
-use forebay_trial::{process, suite};
+use forebay_trial::{process, simulated, suite};
 
 #[test]
 fn every_script_can_be_read() {
@@ -9,6 +10,14 @@ fn every_script_can_be_read() {
         panic!("{}", shown.join("\n"));
     });
     assert!(scripts.len() > 50, "only {} scripts were found", scripts.len());
+}
+
+#[test]
+fn every_script_holds_in_the_simulator() {
+    let scripts = suite::read(&suite::folder()).expect("the other test says what is wrong");
+    let outcome = simulated::tell_all(scripts);
+    println!("{}", outcome.report());
+    assert!(outcome.failures.is_empty(), "{}", outcome.report());
 }
 
 #[tokio::test]
