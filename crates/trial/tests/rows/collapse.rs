@@ -144,10 +144,11 @@ async fn p1_8_a_refused_connection_is_told_to_all_and_tried_again_by_none_of_the
 async fn p1_8_one_failure_answers_all_who_waited() {
     let gate = Gate::shut();
     let shut = gate.clone();
-    let stage = stage(&["collapse_wait = \"20s\""], move |_, _out| {
+    let stage = stage(&["collapse_wait = \"20s\""], move |_, out| {
         let gate = shut.clone();
         async move {
             gate.passed().await;
+            drop(out);
             None
         }
     })
