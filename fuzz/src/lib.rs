@@ -19,5 +19,8 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: &[Target] =
-    &[Target { name: "timestamp", run: targets::timestamp::run, words: targets::timestamp::WORDS }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "config", run: targets::config::run, words: targets::config::WORDS },
+    Target { name: "date", run: targets::date::run, words: targets::date::WORDS },
+    Target { name: "rules", run: targets::rules::run, words: targets::rules::WORDS },
+];

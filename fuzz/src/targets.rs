@@ -1,3 +1,5 @@
 //! The targets, one module each.
 
-pub mod timestamp;
+pub mod config;
+pub mod date;
+pub mod rules;

@@ -30,9 +30,10 @@ pub(crate) fn smoke() -> Outcome<String> {
 }
 
 fn runner() -> Outcome<PathBuf> {
-    let target = workspace::target().join("fuzz");
+    // The same place as the program's: what both need is then built once.
+    let target = workspace::target();
     let mut command = workspace::cargo();
-    command.args(["build", "--release", "--locked", "--quiet"]);
+    command.args(["build", "--release", "--quiet"]);
     command.args(["--manifest-path", "fuzz/Cargo.toml", "--bin", "mutate"]);
     command.env("CARGO_TARGET_DIR", &target);
     process::run(&mut command)?;

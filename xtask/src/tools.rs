@@ -35,9 +35,6 @@ pub(crate) const TASKSET: SystemProgram =
     SystemProgram { command: "taskset", package: "util-linux" };
 /// Compiles the C parts of the TLS library.
 pub(crate) const COMPILER: SystemProgram = SystemProgram { command: "cc", package: "gcc" };
-/// Builds the C parts of the TLS library where it must.
-pub(crate) const CMAKE: SystemProgram = SystemProgram { command: "cmake", package: "cmake" };
-
 /// A crate with a program, and its version.
 pub(crate) struct CargoProgram {
     name: &'static str,

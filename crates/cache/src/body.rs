@@ -2,8 +2,9 @@
 //!
 //! A body is *kept* while it arrives, so that a reader may begin at its first byte at any time and
 //! a slow one holds up nobody. One that outgrows its limit, or that the budget has no room for,
-//! goes on through a *window*: what every reader has had is let go, the writer waits for the
-//! slowest reader, nobody is cut off, and who comes when the begin has gone must go himself.
+//! goes on through a *window*: when that is full, what every reader has had is let go, the writer
+//! waits for the slowest reader, nobody is cut off, and who comes when the begin has gone must go
+//! himself.
 
 mod arriving;
 mod reader;
@@ -82,10 +83,7 @@ impl Body {
         budget: &Budget,
         expected_len: Option<u64>,
     ) -> (BodyWriter, Self) {
-        let kept = expected_len.is_none_or(|len| len <= limits.kept_bytes_max);
-        let arriving =
-            if kept { Arriving::kept(expected_len) } else { Arriving::windowed(expected_len) };
-        let arriving = Mutex::new(Some(Box::new(arriving)));
+        let arriving = Mutex::new(Some(Box::new(Arriving::new(expected_len))));
         let shared = Arc::new(Shared { whole: OnceLock::new(), arriving });
         let body = Self { shared };
         (BodyWriter::new(body.clone(), limits, budget.clone(), expected_len), body)
@@ -142,8 +140,8 @@ impl Body {
             || self.shared.arriving.lock().as_ref().is_none_or(|body| body.holds_from(0))
     }
 
-    /// Calls this when the body ends, before any reader hears of it: so a caller who has read the
-    /// end finds the entry in its tier. Called at once if the body has ended.
+    /// Calls this when the body ends, before its readers are woken: who was told of the end finds
+    /// the entry in its tier. Called at once if the body has ended.
     pub(crate) fn on_end(&self, hook: Hook) {
         let mut arriving = self.shared.arriving.lock();
         let end = match arriving.as_mut() {
@@ -202,7 +200,9 @@ impl Drop for Ended {
     }
 }
 
-#[cfg(all(test, shuttle))]
+#[cfg(test)]
+#[cfg(shuttle)]
 mod interleavings;
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;

@@ -113,7 +113,8 @@ impl AsRef<[u8]> for Page {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests {
     use super::*;
 

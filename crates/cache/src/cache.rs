@@ -89,7 +89,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     /// A cache of memory over these tiers, the nearest first.
     pub fn with_tiers(options: &Options, clock: Clock, below: Vec<Arc<dyn Tier<H>>>) -> Self {
         let stats = Arc::new(Stats::default());
-        let level = |tier| Level::new(tier, options.tier_wait_max);
+        let level = |tier| Level::new(tier, options);
         let parts = Parts {
             memory: Memory::new(options, clock.clone(), Arc::clone(&stats)),
             below: below.into_iter().map(level).collect(),
@@ -456,5 +456,6 @@ impl<H: Head, F> fmt::Debug for Cache<H, F> {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;

@@ -65,19 +65,22 @@ impl<H: Head> Memory<H> {
         self.unless_expired(key, self.entries.peek(key)?.entry)
     }
 
-    /// Takes an entry, in place of any under the same key; that goes even if this is refused.
+    /// Takes an entry, in place of any under the same key. That one goes even if this is too large
+    /// or too old, because it is older still; it stays if this broke off.
     pub(crate) fn insert(&self, key: &Key, entry: &Arc<Entry<H>>) -> Admitted {
-        match self.weigh(key, entry) {
+        let refused = match self.weigh(key, entry) {
             Ok(held) => {
                 self.entries.insert(key.clone(), held);
                 self.stats.inserts.one_more();
-                Admitted::Kept
+                return Admitted::Kept;
             }
-            Err(refused) => {
-                self.remove(key.as_bytes());
-                refused
-            }
+            Err(refused) => refused,
+        };
+        match refused {
+            Admitted::TooLarge | Admitted::Expired => self.remove(key.as_bytes()),
+            Admitted::NotWhole | Admitted::Kept => {}
         }
+        refused
     }
 
     /// Takes an entry if there is none under its key: a promoted one is older than any that is.
@@ -246,5 +249,6 @@ impl<H: Head> fmt::Debug for Memory<H> {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;

@@ -29,6 +29,8 @@ pub struct Options {
     pub resting_max: usize,
     /// How long a tier below memory may take to find an entry. Over it, it is a miss.
     pub tier_wait_max: Duration,
+    /// How long a tier below memory may take to store an entry. Over it, it does not have it.
+    pub put_wait_max: Duration,
     /// Entries on their way into the tiers below memory. Over it, they stay in memory only.
     pub puts_max: usize,
 }
@@ -47,6 +49,7 @@ impl Default for Options {
             declined_max: 65_536,
             resting_max: 65_536,
             tier_wait_max: Duration::from_millis(250),
+            put_wait_max: Duration::from_secs(10),
             puts_max: 1_024,
         }
     }

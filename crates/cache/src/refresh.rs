@@ -25,7 +25,8 @@ pub fn early_refresh(
     lead >= expiry.since(now).as_secs_f64()
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests {
     use super::*;
 

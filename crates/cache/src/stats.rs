@@ -109,7 +109,7 @@ pub struct TierSnapshot {
     pub misses: u64,
     /// Calls that failed.
     pub failed: u64,
-    /// Look-ups that were given up because it was late.
+    /// Calls that were given up because it was late.
     pub late: u64,
 }
 

@@ -32,13 +32,14 @@ pub trait Tier<H>: Send + Sync + 'static {
     /// Finds what it holds and has not expired; the body may still be arriving.
     fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<H>>>>;
 
-    /// Takes an entry in place of any under its key. The body may still be arriving; nothing is
-    /// held unless it ends whole.
+    /// Takes an entry in place of any under its key. The body may still be arriving; if it does
+    /// not end whole, all stays as it was.
     fn put<'a>(&'a self, key: &'a Key, entry: Arc<Entry<H>>) -> Answer<'a, Admitted>;
 
     /// Holds nothing under the key from then on.
     fn remove<'a>(&'a self, key: &'a Key) -> Answer<'a, ()>;
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 pub(crate) mod contract;

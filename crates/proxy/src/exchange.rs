@@ -25,7 +25,7 @@ use crate::kept::{self, Found, Kept, KeptEntry, KeptResponse, Unfilled};
 use crate::keyed_body::{self, Keyed};
 use crate::pass;
 use crate::reply::Reply;
-use crate::respond;
+use crate::respond::{self, Unanswered};
 use crate::seen::Seen;
 use crate::server::{InformationalSender, Request};
 
@@ -78,16 +78,19 @@ fn glance(gateway: &Gateway, ask: &Ask) -> Option<Reply> {
     if ask.lane.route.skip.is_some() || ask.fields.contains_key(http::header::UPGRADE) {
         return None;
     }
-    let Found::Response { entry, .. } = kept::find(gateway.cache(), &ask.key, &ask.fields) else {
-        return None;
-    };
+    let found = kept::find(gateway.cache(), &ask.key, &ask.fields);
+    let Found::Response { entry, index, key } = found else { return None };
     let response = entry.head().response()?;
     let now = gateway.now();
     match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, now) {
-        Reuse::Serve if response.is_refreshed_early(&ask.lane.route, now) => None,
         Reuse::Serve => {
             let said = hit(gateway, response.stored.ttl_seconds(now));
-            Reply::from_entry(ask, &entry, response, said, now)
+            if response.is_refreshed_early(&ask.lane.route, now) {
+                let seen = Seen::response(entry.clone(), index, key);
+                let ask = Arc::new(ask.clone());
+                Story { gateway, ask: &ask, body: Bytes::new() }.refresh_behind(&seen);
+            }
+            Reply::from_entry(ask, &entry, response, said, now).ok()
         }
         Reuse::ServeAndRefresh(_) | Reuse::Revalidate(_) | Reuse::Refuse => None,
     }
@@ -220,7 +223,9 @@ impl Story<'_> {
         let seen = Seen::response(entry.clone(), index, key);
         match reuse(&self.ask.asked, &response.stored, policy, now) {
             Reuse::Serve => {
-                self.refresh_behind(&seen);
+                if response.is_refreshed_early(&self.ask.lane.route, now) {
+                    self.refresh_behind(&seen);
+                }
                 self.served(&seen, None, now)
             }
             Reuse::ServeAndRefresh(why) => {
@@ -246,7 +251,8 @@ impl Story<'_> {
         let alone = Judged::Alone((Forward::Request, Some(Detail::Precondition.word())));
         let Some((entry, response)) = seen.stored() else { return alone };
         let said = CacheStatus { detail, ..hit(self.gateway, response.stored.ttl_seconds(now)) };
-        Reply::from_entry(self.ask, entry, response, said, now).map_or(alone, Judged::Reply)
+        Reply::from_entry(self.ask, entry, response, said, now)
+            .map_or_else(|_| alone, Judged::Reply)
     }
 
     /// Whether the last try to validate it failed a moment ago, and it may be served until the next
@@ -288,7 +294,7 @@ impl Story<'_> {
             Joined::Lead(flight) => return self.lead_unless_late(seen, flight),
             Joined::Filled(entry) => return self.shared(&entry, why),
             Joined::Unshared => {
-                return Turn::Alone(Errand::AsAsked, Some(Detail::HitForMiss.word()));
+                return Turn::Alone(errand_alone(seen), Some(Detail::HitForMiss.word()));
             }
             Joined::Follow(follower) => follower,
         };
@@ -310,7 +316,7 @@ impl Story<'_> {
             return Some(Errand::ForCache);
         }
         if ask.asked.method == MethodClass::Head {
-            return Some(if seen.entry().is_some() { Errand::ForCache } else { Errand::AsAsked });
+            return Some(errand_alone(seen));
         }
         let is_far = ask.asked.extent == Extent::Ranges && ask.range_begins_beyond(RANGE_BEGIN_MAX);
         let is_kept = !ask.asked.forbids_storing() && !(is_far && seen.entry().is_none());
@@ -336,7 +342,7 @@ impl Story<'_> {
         let ttl = Some(response.stored.ttl_seconds(now));
         let said = CacheStatus { ttl, collapsed: true, ..self.forwarded(why) };
         let reply = Reply::from_entry(self.ask, entry, response, said, now);
-        reply.map_or(Turn::Alone(Errand::AsAsked, None), Turn::Reply)
+        reply.map_or_else(|_| Turn::Alone(Errand::AsAsked, None), Turn::Reply)
     }
 
     fn forwarded(&self, why: Why) -> CacheStatus<'static> {
@@ -381,7 +387,7 @@ impl Story<'_> {
             Failing::Status(_) => Detail::StaleIfError.word(),
         });
         let ttl = Some(response.stored.ttl_seconds(now));
-        Reply::from_entry(self.ask, entry, response, CacheStatus { ttl, detail, ..said }, now)
+        Reply::from_entry(self.ask, entry, response, CacheStatus { ttl, detail, ..said }, now).ok()
     }
 
     fn fetch(&self, seen: Seen, errand: Errand) -> Fetch {
@@ -416,9 +422,9 @@ impl Story<'_> {
     fn fetched(&self, seen: &Seen, why: Why, fetched: Fetched) -> Reply {
         let said = self.forwarded(why);
         match fetched {
-            Fetched::Kept { entry, status, stored, hold } => {
+            Fetched::Kept { entry, status, stored, own, hold } => {
                 let said = CacheStatus { fwd_status: Some(status), stored, ..said };
-                let reply = self.validated(&entry, said);
+                let reply = self.validated(&entry, said).with_fields(own);
                 drop(hold);
                 reply
             }
@@ -446,10 +452,23 @@ impl Story<'_> {
             return Reply::refused(self.gateway, OWN_FAILURE);
         };
         let said = CacheStatus { ttl: Some(response.stored.ttl_seconds(now)), ..said };
-        // Only a condition that fails is left: on what the origin has just said, that is 412.
-        Reply::from_entry(self.ask, entry, response, said, now)
-            .unwrap_or_else(|| Reply::of(respond::precondition_failed(), said))
+        match Reply::from_entry(self.ask, entry, response, said, now) {
+            Ok(reply) => reply,
+            // What the origin has just said is what the condition is about.
+            Err(Unanswered::Unwanted) => Reply::of(respond::precondition_failed(), said),
+            Err(Unanswered::BodyGone) => {
+                let said =
+                    CacheStatus { detail: Some(Detail::BodyBroken.word()), stored: false, ..said };
+                Reply::of(respond::own(StatusCode::BAD_GATEWAY, "the origin broke off"), said)
+            }
+        }
     }
+}
+
+/// In whose words a request that shares nothing asks: what is stored is validated, and for what is
+/// not the client's own conditions and ranges are as good as any.
+fn errand_alone(seen: &Seen) -> Errand {
+    if seen.entry().is_some() { Errand::ForCache } else { Errand::AsAsked }
 }
 
 const ONLY_IF_CACHED: Refusal = Refusal {

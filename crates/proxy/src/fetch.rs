@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_cache::{Entry, Flight, Mark};
+use forebay_semantics::cache_control::CacheControl;
 use forebay_semantics::date::http_date;
 use forebay_semantics::request::{Extent, MethodClass};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
@@ -15,8 +16,8 @@ use forebay_semantics::status::Detail;
 use forebay_semantics::stored::HeadEffect;
 use forebay_semantics::storing::{DeclineReason, Storing, storing};
 use forebay_semantics::validation::{self, Condition, Validators, Verdict};
-use forebay_semantics::{Asked, Policy, Timestamp, partial, range};
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use forebay_semantics::{Asked, Policy, Timestamp, fields, partial, range};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 use tokio::sync::oneshot;
 
@@ -63,6 +64,8 @@ pub enum Fetched {
         status: StatusCode,
         /// Whether it is in the cache now, or will be when it is whole.
         stored: bool,
+        /// Fields of the response that are not stored, for the client that caused the fetch.
+        own: HeaderMap,
         /// Keeps the body there until the client reads it.
         hold: Hold,
     },
@@ -139,10 +142,11 @@ impl Fetch {
             return self.settle(flight, arrived).await;
         }
         if let Some(entry) = self.freshen(&arrived).await {
-            let stored = true;
+            let stored = self.seen.entry().is_none_or(|seen| !Arc::ptr_eq(seen, &entry));
             self.share(flight, &entry);
             let status = StatusCode::NOT_MODIFIED;
-            return (Fetched::Kept { entry, status, stored, hold: None }, None);
+            let own = HeaderMap::new();
+            return (Fetched::Kept { entry, status, stored, own, hold: None }, None);
         }
         // The 304 is about nothing that is stored: ask again, for the whole.
         match self.send(&flight, None, None).await {
@@ -265,9 +269,10 @@ impl Fetch {
         arrived: Arrived,
         status: StatusCode,
     ) -> (Fetched, Option<Rest>) {
+        let own = withheld(arrived.response.headers(), &self.ask.lane.route.policy);
         let kept = self.keeping(asked, &arrived).keep(flight, arrived.response);
         let hold = kept.entry.body().reader();
-        let fetched = Fetched::Kept { entry: kept.entry, status, stored: kept.stored, hold };
+        let fetched = Fetched::Kept { entry: kept.entry, status, stored: kept.stored, own, hold };
         (fetched, Some(kept.rest))
     }
 
@@ -293,7 +298,9 @@ impl Fetch {
         let stored = [respond::validators(&kept.stored)];
         match validation::verdict(StatusCode::NOT_MODIFIED, &answer, &stored, Some(0)) {
             Verdict::Freshen(_) => {}
-            Verdict::Replace | Verdict::Failed | Verdict::PassOn304 => return None,
+            // The origin says that ours is good, and names another. It is good for this answer, and
+            // nothing is updated (RFC 9111 section 4.3.4).
+            Verdict::Replace | Verdict::Failed | Verdict::PassOn304 => return Some(entry.clone()),
         }
         let head = self.freshened(kept, arrived);
         let vary = head.stored.vary();
@@ -424,6 +431,15 @@ fn rest(flight: Option<OwnFlight>, status: StatusCode, ask: &Ask) {
     if let Some(flight) = flight {
         flight.rest(Unfilled::Status(status), ask.lane.route.retry_pause);
     }
+}
+
+/// The fields that a response says not to store (`private="…"`, `no-cache="…"`).
+fn withheld(fields: &HeaderMap, policy: &Policy) -> HeaderMap {
+    let names = CacheControl::of_response(fields, &policy.targeted_fields).withheld;
+    let own = |(name, _): &(&HeaderName, &HeaderValue)| {
+        names.contains(name) && !fields::is_never_stored(name)
+    };
+    fields.iter().filter(own).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Makes of a 206 whose one part is the whole the 200 that it stands for.

@@ -2,13 +2,14 @@
 
 use forebay_semantics::Timestamp;
 use forebay_semantics::status::{CacheStatus, Source};
+use http::HeaderMap;
 
 use crate::answer::Answer;
 use crate::ask::{Ask, Refusal};
 use crate::failure::FetchFailure;
 use crate::gateway::Gateway;
 use crate::kept::{KeptEntry, KeptResponse};
-use crate::respond::{self, Responded};
+use crate::respond::{self, Unanswered};
 use crate::telemetry::Telling;
 
 /// An answer that is not signed yet.
@@ -25,21 +26,23 @@ impl Reply {
         Reply { answer, said, age_seconds: None, failure: None }
     }
 
-    /// An answer from an entry; `None` where the client's conditions, or the body's begin, forbid.
+    /// An answer from an entry, or why there is none.
     pub fn from_entry(
         ask: &Ask,
         entry: &KeptEntry,
         response: &KeptResponse,
         said: CacheStatus<'static>,
         now: Timestamp,
-    ) -> Option<Self> {
-        match respond::from_entry(ask, entry, response) {
-            Responded::Answer(answer) => {
-                let age_seconds = respond::age_said(response, &said, now);
-                Some(Reply { answer, said, age_seconds, failure: None })
-            }
-            Responded::Unwanted | Responded::BeginGone => None,
-        }
+    ) -> Result<Self, Unanswered> {
+        let answer = respond::from_entry(ask, entry, response)?;
+        let age_seconds = respond::age_said(response, &said, now);
+        Ok(Reply { answer, said, age_seconds, failure: None })
+    }
+
+    /// The same with fields that are for this client alone, and not stored.
+    pub fn with_fields(mut self, own: HeaderMap) -> Self {
+        self.answer.fields.extend(own);
+        self
     }
 
     /// A refusal of the gateway's own.

@@ -27,23 +27,26 @@ use crate::upstream::OriginBody;
 /// Bytes of a multipart answer that are put together in memory; a longer one is the whole instead.
 const MULTIPART_BYTES_MAX: u64 = 8 << 20;
 
-/// What came of answering from an entry.
-pub enum Responded {
-    /// An answer.
-    Answer(Answer),
-    /// The client does not want what is stored; only its origin may say that (412).
+/// Why an entry gives no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The client's condition rules out what is stored; only its origin may say so (412).
     Unwanted,
-    /// The begin of a body that is passing through has gone by.
-    BeginGone,
+    /// The body has broken, or is passing through and its begin has gone by.
+    BodyGone,
 }
 
 /// Answers from an entry, whose body may still be arriving.
-pub fn from_entry(ask: &Ask, entry: &KeptEntry, response: &KeptResponse) -> Responded {
+pub fn from_entry(
+    ask: &Ask,
+    entry: &KeptEntry,
+    response: &KeptResponse,
+) -> Result<Answer, Unanswered> {
     let stored = &response.stored;
     let validators = validators(stored);
     match outcome(ask, stored, &validators) {
-        Outcome::NotModified => return Responded::Answer(not_modified(stored, &validators)),
-        Outcome::PreconditionFailed => return Responded::Unwanted,
+        Outcome::NotModified => return Ok(not_modified(stored, &validators)),
+        Outcome::PreconditionFailed => return Err(Unanswered::Unwanted),
         Outcome::Proceed => {}
     }
     let Some((wanted, total)) = ranged(ask, stored, &validators, entry.body()) else {
@@ -51,7 +54,7 @@ pub fn from_entry(ask: &Ask, entry: &KeptEntry, response: &KeptResponse) -> Resp
     };
     match wanted {
         Ranged::Whole => whole(ask, stored, entry.body()),
-        Ranged::Unsatisfiable => Responded::Answer(unsatisfiable(total)),
+        Ranged::Unsatisfiable => Ok(unsatisfiable(total)),
         Ranged::One(range) => one_range(stored, entry.body(), range, total),
         Ranged::Many(ranges) => many_ranges(ask, stored, entry.body(), &ranges, total),
     }
@@ -101,17 +104,14 @@ fn ranged(
     Some((range::wanted(&ask.method, status, &ask.fields, validators, total, max), total))
 }
 
-fn whole(ask: &Ask, stored: &Stored, body: &Body) -> Responded {
+fn whole(ask: &Ask, stored: &Stored, body: &Body) -> Result<Answer, Unanswered> {
     let answer_body = if ask.method == Method::HEAD {
         AnswerBody::Sized(body.len_known())
     } else {
-        match all_of(body) {
-            Some(body) => body,
-            None => return Responded::BeginGone,
-        }
+        all_of(body).ok_or(Unanswered::BodyGone)?
     };
     let prepared = stored.fields().as_bytes().clone();
-    Responded::Answer(answer(stored.status(), prepared, HeaderMap::new(), answer_body))
+    Ok(answer(stored.status(), prepared, HeaderMap::new(), answer_body))
 }
 
 /// All of a body, as it is there or as it arrives; `None` if its begin has gone.
@@ -125,12 +125,17 @@ fn all_of(body: &Body) -> Option<AnswerBody> {
     }
 }
 
-fn one_range(stored: &Stored, body: &Body, range: ByteRange, total: u64) -> Responded {
-    let Some(frames) = part_of(body, range) else { return Responded::BeginGone };
+fn one_range(
+    stored: &Stored,
+    body: &Body,
+    range: ByteRange,
+    total: u64,
+) -> Result<Answer, Unanswered> {
+    let frames = part_of(body, range).ok_or(Unanswered::BodyGone)?;
     let mut fields = HeaderMap::new();
     fields.insert(header::CONTENT_RANGE, range.content_range(total));
     let prepared = stored.fields().as_bytes().clone();
-    Responded::Answer(answer(StatusCode::PARTIAL_CONTENT, prepared, fields, frames))
+    Ok(answer(StatusCode::PARTIAL_CONTENT, prepared, fields, frames))
 }
 
 fn part_of(body: &Body, range: ByteRange) -> Option<AnswerBody> {
@@ -147,7 +152,7 @@ fn many_ranges(
     body: &Body,
     ranges: &[ByteRange],
     total: u64,
-) -> Responded {
+) -> Result<Answer, Unanswered> {
     let boundary = format!("{:032x}", rand::random::<u128>());
     let content_type = stored.fields().first("content-type");
     let framed = Multipart::new(&boundary, content_type, ranges, total);
@@ -167,7 +172,7 @@ fn many_ranges(
     fields.insert(header::CONTENT_TYPE, framed.content_type.clone());
     let frames = stream::slices(slices, framed.length());
     let prepared = without(stored, |name| name == "content-type");
-    Responded::Answer(answer(StatusCode::PARTIAL_CONTENT, prepared, fields, frames))
+    Ok(answer(StatusCode::PARTIAL_CONTENT, prepared, fields, frames))
 }
 
 fn unsatisfiable(total: u64) -> Answer {

@@ -14,6 +14,8 @@ use super::judge::{self, Verdict};
 
 const PASSED: &str = "Test passed: ";
 const FAILED: &str = "Test failed: ";
+/// Fewer means that the suite gave up: it has 107.
+const CASES_MIN: usize = 100;
 
 /// Runs all cases against the program.
 pub(crate) fn run(program: &Path, accepted: &[Case]) -> Outcome<String> {
@@ -32,8 +34,8 @@ pub(crate) fn run(program: &Path, accepted: &[Case]) -> Outcome<String> {
         return Ok(note.to_owned());
     }
     let verdicts = parse(&printed);
-    if verdicts.is_empty() {
-        return fail(format!("httpwg ran no case:\n{printed}"));
+    if verdicts.len() < CASES_MIN {
+        return fail(format!("httpwg ran {} cases only:\n{printed}", verdicts.len()));
     }
     let passed = verdicts.values().filter(|verdict| **verdict == Verdict::Passed).count();
     let note = format!("{passed}/{} passed, accepted failures {}", verdicts.len(), accepted.len());

@@ -18,17 +18,9 @@ const PAGE_BYTES: usize = 16 << 10;
 /// What is to be done when the body ends.
 pub(crate) type Hook = Box<dyn FnOnce(&End) + Send>;
 
-/// Whether the readers' past is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeping {
-    All,
-    Window,
-}
-
 pub(super) struct Arriving {
     pub(super) expected_len: Option<u64>,
     pub(super) len: u64,
-    pub(super) keeping: Keeping,
     pub(super) held_bytes: usize,
     pub(super) end: Option<End>,
     pub(super) trailer: Option<Bytes>,
@@ -52,11 +44,10 @@ struct Place {
 }
 
 impl Arriving {
-    pub(super) fn kept(expected_len: Option<u64>) -> Self {
+    pub(super) fn new(expected_len: Option<u64>) -> Self {
         Self {
             expected_len,
             len: 0,
-            keeping: Keeping::All,
             held_bytes: 0,
             end: None,
             trailer: None,
@@ -66,10 +57,6 @@ impl Arriving {
             chunks: VecDeque::new(),
             readers: Slots::new(),
         }
-    }
-
-    pub(super) fn windowed(expected_len: Option<u64>) -> Self {
-        Self { keeping: Keeping::Window, ..Self::kept(expected_len) }
     }
 
     /// A reader's place, if all from `start` on is held or to come.
@@ -84,7 +71,7 @@ impl Arriving {
 
     pub(super) fn leave(&mut self, place: usize) -> Option<Waker> {
         self.readers.remove(place);
-        self.trim();
+        self.let_go_after_the_end();
         self.writer.take()
     }
 
@@ -99,7 +86,7 @@ impl Arriving {
         if let Some(reader) = self.readers.at(place) {
             reader.at = range.start + slice.len() as u64;
         }
-        self.trim();
+        self.let_go_after_the_end();
         Some(slice)
     }
 
@@ -143,17 +130,31 @@ impl Arriving {
     pub(super) fn pass(&mut self, bytes: Bytes, reservation: Reservation) {
         let start = self.len;
         self.hold(Piece { start, bytes }, Some(reservation));
-        self.trim();
-    }
-
-    pub(super) fn stop_keeping(&mut self) {
-        self.keeping = Keeping::Window;
-        self.trim();
     }
 
     pub(super) fn end_here(&mut self, end: End, trailer: Option<Bytes>) {
         (self.end, self.trailer) = (Some(end), trailer);
-        self.stop_keeping();
+        self.let_go_after_the_end();
+    }
+
+    /// Lets go of what every reader has had, or begins behind, until no more than this is held.
+    /// Not sooner than the room is needed: who was told of the body a moment ago still finds its
+    /// begin.
+    pub(super) fn make_room(&mut self, held_bytes_max: usize) {
+        let slowest = self.readers.iter().map(|reader| reader.at).min().unwrap_or(u64::MAX);
+        while self.held_bytes > held_bytes_max {
+            let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.piece.end() <= slowest) else {
+                return;
+            };
+            self.held_bytes -= chunk.piece.bytes.len() + CHUNK_OVERHEAD;
+        }
+    }
+
+    // Nobody joins a body that broke or passed through.
+    fn let_go_after_the_end(&mut self) {
+        if self.end.is_some() {
+            self.make_room(0);
+        }
     }
 
     pub(super) fn pieces(&self) -> Vec<Piece> {
@@ -174,16 +175,5 @@ impl Arriving {
         self.held_bytes += piece.bytes.len() + CHUNK_OVERHEAD;
         self.len = piece.end();
         self.chunks.push_back(Chunk { piece, _reservation: reservation });
-    }
-
-    // Lets go of what every reader has had, or begins behind. Nothing while all is kept.
-    fn trim(&mut self) {
-        if self.keeping == Keeping::All {
-            return;
-        }
-        let slowest = self.readers.iter().map(|reader| reader.at).min().unwrap_or(u64::MAX);
-        while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.piece.end() <= slowest) {
-            self.held_bytes -= chunk.piece.bytes.len() + CHUNK_OVERHEAD;
-        }
     }
 }

@@ -157,10 +157,27 @@ fn a_body_announced_too_long_is_never_kept() {
     for number in 1..=3 {
         writer.push(ten(number)).unwrap();
         assert_eq!(drain(&mut reader).0, ten(number));
-        assert_eq!(budget.bytes(), 0);
     }
+    assert_eq!(budget.bytes(), 2 * (10 + CHUNK_OVERHEAD), "the window");
     assert_eq!(writer.finish(None), End::PassedThrough);
-    assert_eq!(budget.windowed(), 1);
+    assert_eq!((budget.windowed(), budget.bytes()), (1, 0));
+}
+
+#[test]
+fn the_begin_of_a_body_that_is_not_kept_is_there_until_its_room_is_needed() {
+    let (mut writer, body) = Body::arriving(narrow(0), &budget(), None);
+    let mut leader = body.reader().unwrap();
+    for number in 1..=2 {
+        writer.push(ten(number)).unwrap();
+        drain(&mut leader);
+    }
+    let mut told_late = body.reader().unwrap();
+    writer.push(ten(3)).unwrap();
+    drain(&mut leader);
+    assert!(poll(writer.room()).is_pending());
+    assert_eq!(drain(&mut told_late).0, [ten(1), ten(2), ten(3)].concat());
+    assert_eq!(poll(writer.room()), Poll::Ready(Ok(())));
+    assert!(body.reader().is_none());
 }
 
 #[test]

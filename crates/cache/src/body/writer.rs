@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use super::arriving::{Arriving, Keeping};
+use super::arriving::Arriving;
 use super::whole::{Piece, Whole};
 use super::{Body, End, Limits};
 use crate::budget::{Budget, CHUNK_OVERHEAD};
@@ -17,6 +17,13 @@ const ONE_SLICE_BYTES_MAX: u64 = 1 << 20;
 
 /// The window while the budget has no room: enough to keep a connection busy.
 const SHORT_WINDOW_BYTES: usize = 16 << 10;
+
+/// Whether all that arrives is held, or only what the readers have yet to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    All,
+    Window,
+}
 
 /// Sends a body. Dropping it before [`BodyWriter::finish`] breaks the body.
 #[derive(Debug)]
@@ -37,11 +44,19 @@ impl BodyWriter {
         budget: Budget,
         expected_len: Option<u64>,
     ) -> Self {
-        let keeping = body.shared.arriving.lock().as_ref().map_or(Keeping::All, |it| it.keeping);
-        if keeping == Keeping::Window {
-            budget.note_windowed();
+        let mut writer = Self {
+            body,
+            limits,
+            budget,
+            expected_len,
+            len: 0,
+            keeping: Keeping::All,
+            ended: false,
+        };
+        if expected_len.is_some_and(|len| len > limits.kept_bytes_max) {
+            writer.stop_keeping();
         }
-        Self { body, limits, budget, expected_len, len: 0, keeping, ended: false }
+        writer
     }
 
     /// Waits until more is wanted: not at all while the body is kept, otherwise until the slowest
@@ -60,7 +75,8 @@ impl BodyWriter {
             if arriving.is_unread() {
                 return Poll::Ready(Err(NobodyReads));
             }
-            if arriving.held_bytes < window_bytes_max {
+            arriving.make_room(window_bytes_max);
+            if arriving.held_bytes <= window_bytes_max {
                 return Poll::Ready(Ok(()));
             }
             arriving.writer = Some(cx.waker().clone());
@@ -139,11 +155,13 @@ impl BodyWriter {
 
     fn pass(&mut self, bytes: &Bytes) -> Result<(), NobodyReads> {
         let reservation = self.budget.count(bytes.len() + CHUNK_OVERHEAD);
+        let window_bytes_max = self.window_bytes_max();
         let wakers = self.with(|arriving| {
             if arriving.is_unread() {
                 return Err(NobodyReads);
             }
             arriving.pass(bytes.clone(), reservation);
+            arriving.make_room(window_bytes_max);
             Ok(arriving.take_reader_wakers())
         })?;
         wakers.into_iter().for_each(Waker::wake);
@@ -159,7 +177,6 @@ impl BodyWriter {
     fn stop_keeping(&mut self) {
         self.keeping = Keeping::Window;
         self.budget.note_windowed();
-        self.with(Arriving::stop_keeping);
     }
 
     fn poll_deserted(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -42,3 +42,34 @@ pub(super) async fn serve<IO: Wire + 'static, S: Service>(
         Spoken::Nothing => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use super::*;
+    use crate::answer::Answer;
+    use crate::server::Request;
+
+    #[derive(Clone)]
+    struct Heavy;
+
+    impl Service for Heavy {
+        fn answer(&self, _: Request) -> impl Future<Output = Answer> + Send {
+            let ballast = [0u8; 16 * 1024];
+            async move {
+                std::future::pending::<()>().await;
+                unreachable!("{}", ballast.len())
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_small_however_large_its_exchanges_are() {
+        let (_, io) = tokio::io::duplex(1);
+        let peer = Peer { address: None, local: None };
+        let connection = serve_connection(io, peer, Limits::default(), Heavy);
+        let size = std::mem::size_of_val(&connection);
+        assert!(size < 4096, "{size} bytes");
+    }
+}

@@ -30,6 +30,8 @@ pub struct ServerStats {
     pub clients_gone: AtomicU64,
     /// HTTP/2 connections closed because an answer made no progress.
     pub stalls: AtomicU64,
+    /// HTTP/2 connections closed because the client reset streams faster than it may.
+    pub floods: AtomicU64,
     /// Connections cut when a drain had lasted too long.
     pub drain_cut: AtomicU64,
     refused: [AtomicU64; RefusalReason::ALL.len()],

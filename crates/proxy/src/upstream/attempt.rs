@@ -1,6 +1,7 @@
 //! One exchange with a member: send, wait for the head, judge it, and try once more where the
 //! connection had died of old age.
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ struct Lost {
 /// Whether the request may be sent again.
 enum Again {
     /// It came back, and not one byte of it was sent.
-    Unsent(Request<Sending>),
+    Unsent(Box<Request<Sending>>),
     /// The connection was closed while nobody used it, so most likely nobody saw the request.
     IfIdempotent,
     /// It may not.
@@ -41,7 +42,7 @@ enum End {
     /// A time limit passed.
     Late(FailureKind),
     /// The connection failed, or what came over it.
-    Broken(TrySendError<Request<Sending>>),
+    Broken(Box<TrySendError<Request<Sending>>>),
 }
 
 impl Member {
@@ -63,7 +64,7 @@ impl Member {
             Err(lost) => lost,
         };
         let request = match lost.again {
-            Again::Unsent(request) => request,
+            Again::Unsent(request) => *request,
             Again::IfIdempotent => spare.ok_or(lost.failure)?,
             Again::No => return Err(lost.failure),
         };
@@ -96,7 +97,7 @@ impl Member {
                 held.retire();
                 Err(self.failure(kind).into())
             }
-            Err(End::Broken(error)) => Err(self.lost(&held, error, progress.as_deref())),
+            Err(End::Broken(error)) => Err(self.lost(held, *error, progress.as_deref())),
         }
     }
 
@@ -124,7 +125,9 @@ impl Member {
             let (until, _) = self.patience(begun, progress);
             tokio::select! {
                 biased;
-                answered = &mut response => return answered.map_err(End::Broken),
+                answered = &mut response => {
+                    return answered.map_err(|error| End::Broken(Box::new(error)));
+                },
                 () = sleep_until(until) => {}
             }
             let (until, kind) = self.patience(begun, progress);
@@ -161,7 +164,8 @@ impl Member {
             return Err(self.because(FailureKind::Malformed, cause));
         }
         let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if is_tunnel && wanted == Wanted::Any {
+        if is_tunnel && (wanted == Wanted::Any || matches!(held.line, Line::Http2(_))) {
+            // HTTP/2 has no 101 (RFC 9113 section 8.6).
             let cause = "it switches protocols, and nobody asked it to";
             return Err(self.because(FailureKind::Malformed, cause));
         }
@@ -183,10 +187,11 @@ impl Member {
         }))
     }
 
-    /// Says what an error is about, and whether the request may be sent again.
+    /// Says what an error is about, and whether the request may be sent again; a connection that
+    /// is at its end is not chosen for that.
     fn lost(
         &self,
-        held: &Held,
+        held: Held,
         mut error: TrySendError<Request<Sending>>,
         progress: Option<&Progress>,
     ) -> Lost {
@@ -194,21 +199,43 @@ impl Member {
         let error = error.into_error();
         let is_reused = held.reused == Reused::Yes;
         let is_cut = matches!(progress.map(Progress::step), Some(Step::Failed));
-        let kind = match () {
-            () if is_cut => FailureKind::RequestCut,
-            () if error.is_parse() => FailureKind::Malformed,
-            () if error.is_timeout() => FailureKind::HeadTimeout,
-            () => FailureKind::HeadCut,
+        let kind = if is_cut {
+            FailureKind::RequestCut
+        } else if error.is_parse() || http2_error(&error).is_some_and(h2::Error::is_library) {
+            FailureKind::Malformed
+        } else if error.is_timeout() {
+            FailureKind::HeadTimeout
+        } else {
+            FailureKind::HeadCut
         };
+        let is_refused = http2_error(&error).is_some_and(was_refused);
+        let is_over = unsent.is_some() || is_going_away(&held, &error);
         let again = match unsent {
-            Some(request) if is_reused => Again::Unsent(request),
-            None if is_reused && kind == FailureKind::HeadCut && held.ended_silently() => {
+            Some(request) if is_reused => Again::Unsent(Box::new(request)),
+            None if is_reused && kind == FailureKind::HeadCut && (is_over || is_refused) => {
                 Again::IfIdempotent
             }
             Some(_) | None => Again::No,
         };
+        if is_over {
+            held.retire();
+        }
         Lost { failure: self.because(kind, cause(&error)), again }
     }
+}
+
+/// Whether the connection was closed, or about to be, before the request came to it.
+fn is_going_away(held: &Held, error: &hyper::Error) -> bool {
+    held.ended_silently() || http2_error(error).is_some_and(h2::Error::is_go_away)
+}
+
+/// Whether the origin said that it did not look at the request (RFC 9113 section 8.7).
+fn was_refused(error: &h2::Error) -> bool {
+    error.reason() == Some(h2::Reason::REFUSED_STREAM)
+}
+
+fn http2_error(error: &hyper::Error) -> Option<&h2::Error> {
+    error.source()?.downcast_ref()
 }
 
 impl From<FetchFailure> for Lost {

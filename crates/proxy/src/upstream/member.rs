@@ -120,7 +120,7 @@ impl Member {
     ) -> Result<Held, FetchFailure> {
         let deadline = Instant::now() + self.times.connect;
         let full = || self.failure(FailureKind::PoolFull);
-        let _turn = self.pool.queue().ok_or_else(full)?;
+        let turn = self.pool.queue().ok_or_else(full)?;
         let mut alone = match self.dials_alone(wanted) {
             Alone::No => None,
             Alone::Yes => Some(self.within(deadline, self.dialling.lock()).await?),
@@ -130,6 +130,7 @@ impl Member {
             alone = None;
         }
         let room = timeout_at(deadline, self.pool.room(wanted, generation)).await;
+        drop(turn);
         match room.map_err(|_| full())? {
             Room::Taken(held) => Ok(held),
             Room::Place(place) => {
@@ -149,8 +150,9 @@ impl Member {
         }
         let deadline = Instant::now() + self.times.connect;
         let full = || self.failure(FailureKind::PoolFull);
-        let _turn = self.pool.queue().ok_or_else(full)?;
+        let turn = self.pool.queue().ok_or_else(full)?;
         let place = timeout_at(deadline, self.pool.place()).await.map_err(|_| full())?;
+        drop(turn);
         self.dial_until(deadline, place, wanted).await
     }
 

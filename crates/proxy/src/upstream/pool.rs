@@ -13,6 +13,8 @@ use tokio::time::{Instant, timeout};
 
 use super::connection::{Http1, Http2, Reused};
 
+/// Requests that wait for a connection to one member.
+const WAITING_MAX: usize = 1024;
 /// How long a connection may take to become ready after an exchange over it ended. It takes longer
 /// only where the origin answered and left a part of the request unread.
 const READY_TIMEOUT: Duration = Duration::from_millis(200);
@@ -20,7 +22,7 @@ const READY_TIMEOUT: Duration = Duration::from_millis(200);
 /// The bounds of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PoolLimits {
-    /// Connections at once. As many requests may wait for one.
+    /// Connections at once.
     pub(super) connections_max: usize,
     /// Idle connections that are kept; beyond it the oldest closes.
     pub(super) idle_connections_max: usize,
@@ -174,7 +176,7 @@ impl Pool {
     pub(super) fn queue(&self) -> Option<Turn<'_>> {
         let turn = Turn(self);
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        (before < self.limits.connections_max).then_some(turn)
+        (before < WAITING_MAX).then_some(turn)
     }
 
     /// Puts a new connection to use.

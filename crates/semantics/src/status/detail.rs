@@ -39,13 +39,15 @@ pub enum Detail {
     OnlyIfCached,
     /// The client's own condition is one that only the origin may judge.
     Precondition,
+    /// The origin broke off in the middle of its response.
+    BodyBroken,
     /// The gateway itself failed.
     OwnFailure,
 }
 
 impl Detail {
     /// Every one.
-    pub const ALL: [Detail; 19] = [
+    pub const ALL: [Detail; 20] = [
         Detail::SkipField,
         Detail::Upgrade,
         Detail::KeyedBodyTooLarge,
@@ -64,6 +66,7 @@ impl Detail {
         Detail::BodyTooLarge,
         Detail::OnlyIfCached,
         Detail::Precondition,
+        Detail::BodyBroken,
         Detail::OwnFailure,
     ];
 
@@ -88,6 +91,7 @@ impl Detail {
             Detail::BodyTooLarge => "body-too-large",
             Detail::OnlyIfCached => "only-if-cached",
             Detail::Precondition => "precondition",
+            Detail::BodyBroken => "body-broken",
             Detail::OwnFailure => "own-failure",
         }
     }

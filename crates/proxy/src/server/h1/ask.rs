@@ -81,13 +81,14 @@ impl<IO: Wire> Socket<IO> {
         slot: &mut Slot<F>,
         incoming: &mut Incoming,
     ) -> Poll<Outcome> {
-        match catch_unwind(AssertUnwindSafe(|| slot.poll(cx))) {
+        let polled = catch_unwind(AssertUnwindSafe(|| slot.poll(cx)));
+        if let Some(interim) = self.link.take_interim() {
+            self.output.bytes.extend_from_slice(&interim);
+        }
+        match polled {
             Ok(Poll::Ready(answer)) => return Poll::Ready(Outcome::Answer(answer)),
             Ok(Poll::Pending) => {}
             Err(_) => return Poll::Ready(Outcome::Panicked),
-        }
-        if let Some(interim) = self.link.take_interim() {
-            self.output.bytes.extend_from_slice(&interim);
         }
         match self.tend(cx, incoming) {
             Ok(()) => Poll::Pending,

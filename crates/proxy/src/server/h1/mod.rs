@@ -16,9 +16,6 @@ mod scan;
 mod socket;
 mod tunnel;
 
-#[cfg(test)]
-mod tests;
-
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -188,7 +185,6 @@ fn persistence<IO: Wire>(
     let goes_on = asked.keep_alive
         && !unasked
         && !close_delimited
-        && !socket.input_ended
         && incoming.decoder.left() <= REST_BYTES_MAX as u64
         && !socket.terms.drain.begun();
     if goes_on { Persistence::Keep } else { Persistence::Close }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::refusal::{Refusal, RefusalReason};
+use super::super::stats::count;
 use super::super::wire::Wire;
 use super::head::{self, Head};
 use super::scan::Scan;
@@ -74,7 +75,10 @@ impl<IO: Wire> Socket<IO> {
                 Ok(None) => {}
             }
             let flushed = match self.poll_output(cx) {
-                Poll::Ready(Err(_)) => return Poll::Ready(Received::Over),
+                Poll::Ready(Err(_)) => {
+                    count(&self.terms.stats.answers_cut);
+                    return Poll::Ready(Received::Over);
+                }
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };

@@ -10,7 +10,7 @@ use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 
 use super::super::wire::Wire;
-use super::ask::Incoming;
+use super::ask::{Incoming, Trouble};
 use super::encode::{Ending, append_chunk_size, append_last_chunk};
 use super::socket::{Broken, Socket};
 use crate::answer::BodyError;
@@ -92,7 +92,8 @@ impl<IO: Wire> Socket<IO> {
     ) -> Poll<Result<(), Unfinished>> {
         match self.tend(cx, incoming) {
             Ok(()) => Poll::Pending,
-            Err(_) => Poll::Ready(Err(Unfinished::Client(Broken::Transport))),
+            Err(Trouble::Broken(broken)) => Poll::Ready(Err(Unfinished::Client(broken))),
+            Err(Trouble::Refused(_)) => Poll::Ready(Err(Unfinished::Client(Broken::Transport))),
         }
     }
 

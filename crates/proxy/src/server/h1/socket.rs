@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, ReadBuf};
 use tokio::time::Instant;
 
 use super::super::link::Link;
@@ -78,13 +78,28 @@ impl<IO: Wire> Socket<IO> {
         if self.input_ended {
             return Poll::Ready(Ok(Read::End));
         }
-        if self.input.capacity() - self.input.len() < READ_BYTES / 2 {
-            self.input.reserve(READ_BYTES);
-        }
-        let count = ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx))?;
+        let count = ready!(self.poll_fill(cx))?;
         self.read_deadline = None;
         self.input_ended = count == 0;
         Poll::Ready(Ok(if count == 0 { Read::End } else { Read::Some }))
+    }
+
+    /// A connection without a buffer waits without one: the first bytes come by way of the stack.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity() == 0 {
+            let mut first = [0; READ_BYTES];
+            let mut first = ReadBuf::new(&mut first);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut first))?;
+            if !first.filled().is_empty() {
+                self.input.reserve(READ_BYTES);
+                self.input.extend_from_slice(first.filled());
+            }
+            return Poll::Ready(Ok(first.filled().len()));
+        }
+        if self.input.capacity() - self.input.len() < READ_BYTES / 2 {
+            self.input.reserve(READ_BYTES);
+        }
+        pin!(self.io.read_buf(&mut self.input)).poll(cx)
     }
 
     /// Writes what waits. Pending with a deadline that only progress moves.

@@ -9,9 +9,6 @@ mod replayed;
 mod request;
 mod response;
 
-#[cfg(test)]
-mod tests;
-
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -56,7 +53,9 @@ pub(super) async fn serve<IO: Wire + 'static, S: Service>(mut socket: Socket<IO>
     count(&terms.stats.connections_h2);
     let (link, peer) = (socket.link.clone(), socket.peer);
     let io = Replayed::new(socket.take_input(), socket);
-    let answers = Arc::new(Answers::default());
+    // A client may at any time give up all that it has open.
+    let resets_max = terms.limits.resets_max + terms.limits.streams_max as usize;
+    let answers = Arc::new(Answers::new(link.clone(), resets_max));
     let serve_one = {
         let (terms, answers) = (terms.clone(), answers.clone());
         service_fn(move |request| {
@@ -73,6 +72,10 @@ pub(super) async fn serve<IO: Wire + 'static, S: Service>(mut socket: Socket<IO>
         if closing.is_none() && terms.drain.begun() {
             connection.as_mut().graceful_shutdown();
             closing = Some(Instant::now() + terms.limits.drain_timeout);
+        }
+        if answers.flooded() {
+            count(&terms.stats.floods);
+            return Poll::Ready(());
         }
         // Errors of a connection are the client's; its exchanges have been told.
         if connection.as_mut().poll(cx).is_ready() {

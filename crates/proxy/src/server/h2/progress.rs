@@ -4,47 +4,67 @@
 //! as long as it likes (the "HTTP/2 bomb" of 2026). hyper has no bound for that, so every piece of
 //! an answer carries a mark here from when it is handed over until it is written or dropped.
 
-use std::sync::Arc;
-use std::sync::Weak;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::super::link::Link;
+
+/// The span in which resets are counted together.
+const RESETS_SPAN: Duration = Duration::from_secs(1);
+
 /// The answers of one connection that are not wholly taken. Bound by `streams_max`.
 pub(super) struct Answers {
     epoch: Instant,
     live: Mutex<Vec<Weak<Progress>>>,
-    /// When the last exchange ended or began, in milliseconds since `epoch`.
-    busy: Arc<AtomicU64>,
+    /// When the last exchange ended, in milliseconds since `epoch`.
+    busy: AtomicU64,
+    resets: Mutex<Resets>,
+    resets_max: usize,
+    link: Arc<Link>,
+}
+
+/// Exchanges that the client ended before their answers were whole, in the present span.
+struct Resets {
+    since: Instant,
+    count: usize,
 }
 
 /// How far one answer is.
 pub(super) struct Progress {
-    epoch: Instant,
+    answers: Arc<Answers>,
     /// Pieces that were handed over and are not written.
     waiting: AtomicUsize,
-    /// The last time that a byte was taken, in milliseconds since `epoch`.
+    /// The last time that a byte was taken, in milliseconds since the answers' `epoch`.
     moved: AtomicU64,
-    busy: Arc<AtomicU64>,
-}
-
-impl Default for Answers {
-    fn default() -> Self {
-        Answers { epoch: Instant::now(), live: Mutex::default(), busy: Arc::default() }
-    }
+    finished: AtomicBool,
 }
 
 impl Answers {
+    /// No more than `resets_max` exchanges may be reset by the client within a second.
+    pub(super) fn new(link: Arc<Link>, resets_max: usize) -> Self {
+        let now = Instant::now();
+        Answers {
+            epoch: now,
+            live: Mutex::default(),
+            busy: AtomicU64::new(0),
+            resets: Mutex::new(Resets { since: now, count: 0 }),
+            resets_max,
+            link,
+        }
+    }
+
     /// Begins to watch one exchange, until the returned value is dropped with its last piece.
-    pub(super) fn begin(&self) -> Arc<Progress> {
+    pub(super) fn begin(self: &Arc<Self>) -> Arc<Progress> {
         let progress = Arc::new(Progress {
-            epoch: self.epoch,
+            answers: self.clone(),
             waiting: AtomicUsize::new(0),
             moved: AtomicU64::new(0),
-            busy: self.busy.clone(),
+            finished: AtomicBool::new(false),
         });
         let mut live = self.live.lock();
         live.retain(|answer| answer.strong_count() > 0);
@@ -67,23 +87,53 @@ impl Answers {
     }
 }
 
-impl Progress {
+impl Answers {
+    /// Whether the client resets streams faster than anybody does who wants answers: each reset
+    /// costs it nothing and us an exchange (CVE-2023-44487). h2 counts only those streams that
+    /// were reset before they were accepted.
+    pub(super) fn flooded(&self) -> bool {
+        self.resets.lock().count > self.resets_max
+    }
+
+    fn count_reset(&self) {
+        let now = Instant::now();
+        let mut resets = self.resets.lock();
+        if now.saturating_duration_since(resets.since) > RESETS_SPAN {
+            *resets = Resets { since: now, count: 0 };
+        }
+        resets.count += 1;
+        if resets.count > self.resets_max {
+            self.link.connection.wake();
+        }
+    }
+
     fn touch(&self, moment: &AtomicU64) {
         let passed = Instant::now().saturating_duration_since(self.epoch).as_millis();
         moment.store(u64::try_from(passed).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Progress {
+    fn touch(&self) {
+        self.answers.touch(&self.moved);
+    }
+
+    /// All of the answer was handed over; the client's leaving is no reset any more.
+    pub(super) fn finish(&self) {
+        self.finished.store(true, Ordering::Relaxed);
     }
 
     fn untouched_for(&self, now: Instant) -> Duration {
         if self.waiting.load(Ordering::Acquire) == 0 {
             return Duration::ZERO;
         }
-        since(self.epoch, self.moved.load(Ordering::Relaxed), now)
+        since(self.answers.epoch, self.moved.load(Ordering::Relaxed), now)
     }
 
     /// Marks a piece that is handed over.
     pub(super) fn piece(self: &Arc<Self>, bytes: Bytes) -> Piece {
         if self.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.touch(&self.moved);
+            self.touch();
         }
         Piece { bytes, progress: self.clone() }
     }
@@ -91,7 +141,10 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.touch(&self.busy);
+        self.answers.touch(&self.answers.busy);
+        if !*self.finished.get_mut() {
+            self.answers.count_reset();
+        }
     }
 }
 
@@ -116,18 +169,18 @@ impl Buf for Piece {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        self.progress.touch(&self.progress.moved);
+        self.progress.touch();
     }
 
     fn copy_to_bytes(&mut self, length: usize) -> Bytes {
-        self.progress.touch(&self.progress.moved);
+        self.progress.touch();
         self.bytes.copy_to_bytes(length)
     }
 }
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.progress.touch(&self.progress.moved);
+        self.progress.touch();
         self.progress.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -17,8 +18,10 @@ use crate::config::Limits;
 pub(in super::super) struct ReceivedBody {
     body: Incoming,
     bytes_left: u64,
+    /// Runs while the reader waits.
     silence: Pin<Box<Sleep>>,
-    body_timeout: std::time::Duration,
+    waiting: bool,
+    body_timeout: Duration,
     length: Option<u64>,
 }
 
@@ -29,6 +32,7 @@ impl ReceivedBody {
             body,
             bytes_left: limits.body_bytes_max,
             silence: Box::pin(sleep(limits.body_timeout)),
+            waiting: false,
             body_timeout: limits.body_timeout,
         }
     }
@@ -39,7 +43,7 @@ impl ReceivedBody {
     }
 
     fn heard(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        self.silence.as_mut().reset(Instant::now() + self.body_timeout);
+        self.waiting = false;
         let bytes = match frame.into_data() {
             Ok(bytes) => bytes,
             Err(frame) => {
@@ -69,6 +73,9 @@ impl Body for ReceivedBody {
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
+                if !std::mem::replace(&mut received.waiting, true) {
+                    received.silence.as_mut().reset(Instant::now() + received.body_timeout);
+                }
                 std::task::ready!(received.silence.as_mut().poll(cx));
                 let text = "cannot read the request body to its end: it said nothing for too long";
                 Poll::Ready(Some(Err(text.into())))

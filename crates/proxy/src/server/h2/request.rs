@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST};
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use hyper::body::Incoming;
 
@@ -117,7 +117,9 @@ fn with_authority(uri: Uri, fields: &HeaderMap) -> Result<Uri, Refusal> {
             Err(host_refused("Host and :authority name different hosts"))
         };
     }
+    // h2 drops the scheme of a request without an authority; nothing but http arrives here.
     let mut parts = uri.into_parts();
+    parts.scheme.get_or_insert(Scheme::HTTP);
     let authority = host.to_str().ok().and_then(|host| host.parse().ok());
     parts.authority = Some(authority.ok_or_else(|| host_refused("the Host field is not a host"))?);
     Uri::from_parts(parts).map_err(|_| host_refused("the request names no host"))

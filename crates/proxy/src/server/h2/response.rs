@@ -92,6 +92,9 @@ fn respond(
     progress: Arc<Progress>,
     place: Option<ExchangePlace>,
 ) -> Response<ResponseBody> {
+    if matches!(&rest, Rest::Whole(bytes) if bytes.is_empty()) {
+        progress.finish();
+    }
     let body = ResponseBody { rest, progress, terms: terms.clone(), _place: place };
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -132,6 +135,7 @@ impl ResponseBody {
 
     fn broken(&self, error: BodyError) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
         count(&self.terms.stats.answers_broken);
+        self.progress.finish();
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -149,6 +153,9 @@ impl Body for ResponseBody {
             Rest::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
             Rest::Whole(bytes) => {
                 let piece = bytes.split_to(bytes.len().min(PIECE_BYTES_MAX));
+                if bytes.is_empty() {
+                    body.progress.finish();
+                }
                 return body.piece(piece);
             }
             Rest::Stream { piece, left, frames } => (piece, left, frames),
@@ -157,10 +164,14 @@ impl Body for ResponseBody {
             match next_frame(frames, left, cx) {
                 Next::Data(bytes) => *piece = bytes,
                 Next::Trailers(trailers) => {
+                    body.progress.finish();
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                 }
                 Next::Broken(error) => return body.broken(error),
-                Next::End => return Poll::Ready(None),
+                Next::End => {
+                    body.progress.finish();
+                    return Poll::Ready(None);
+                }
                 Next::Pending => return Poll::Pending,
             }
         }

@@ -17,6 +17,32 @@ async fn no_more_idle_connections_are_kept_than_allowed() {
     assert_eq!(origin.closed(), 2, "one is kept: {:?}", origin.seen());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_connection_is_woken_for_each_that_comes_back() {
+    let (address, connections, _server) = super::versions::http1().await;
+    let settings = UpstreamSettings { connections_max: 4, ..http(address) };
+    let upstream = over_network(&settings);
+    let settings = UpstreamSettings { connections_max: 64, ..settings };
+    let wide = over_network(&settings);
+    let begun = std::time::Instant::now();
+    for (upstream, tasks) in [(upstream, 8), (wide, 64)] {
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..tasks {
+            let upstream = upstream.clone();
+            asking.spawn(async move {
+                for _ in 0..50 {
+                    assert_eq!(ask(&upstream, get()).await.unwrap().status, 200);
+                }
+            });
+        }
+        while let Some(task) = asking.join_next().await {
+            task.unwrap();
+        }
+    }
+    assert!(connections.load(Ordering::Relaxed) <= 4 + 64, "{connections:?}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "nobody was left to wait in vain");
+}
+
 #[tokio::test]
 async fn an_abandoned_exchange_closes_its_connection_and_frees_its_place() {
     let origin = Origin::start(vec![vec![Read, Stall], vec![Read, OK]]).await;

@@ -74,3 +74,23 @@ async fn a_connection_that_ends_before_the_head_is_a_head_cut() {
         check(&acts, Err(FailureKind::HeadCut)).await;
     }
 }
+
+#[test]
+fn a_body_whose_driver_was_dropped_is_cut() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    };
+    let (outer, driving) = (runtime(), runtime());
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n";
+    let origin = outer.block_on(Origin::start(vec![vec![Read, Write(head), Act::Stall]]));
+    let mut body = driving.block_on(async {
+        let upstream = over_network(&http(origin.address));
+        let mut body = upstream.send(get(), None).await.unwrap().into_body();
+        assert!(body.frame().await.unwrap().is_ok());
+        body
+    });
+    driving.shutdown_timeout(Duration::from_secs(5));
+    let ending = outer.block_on(body.frame());
+    assert_eq!(ending.unwrap().unwrap_err().kind, FailureKind::BodyCut);
+}

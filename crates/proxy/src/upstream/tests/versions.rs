@@ -41,6 +41,11 @@ async fn reply(request: Request<Incoming>) -> Result<Reply, Infallible> {
         }
         return Ok(response);
     }
+    if request.uri().path() == "/long" {
+        let mut response = Response::new(Full::from("").map_err(|e| match e {}).boxed_unsync());
+        response.headers_mut().insert("a", "b".repeat(70_000).parse().unwrap());
+        return Ok(response);
+    }
     if request.method() == http::Method::HEAD {
         let mut response = Response::new(Full::from("").map_err(|e| match e {}).boxed_unsync());
         response.headers_mut().insert("content-length", text.len().into());
@@ -62,6 +67,24 @@ async fn h2c() -> (SocketAddr, Arc<AtomicUsize>, JoinSet<()>) {
             let (stream, _) = listener.accept().await.unwrap();
             counted.fetch_add(1, Ordering::Relaxed);
             open.spawn(serve_http2(stream));
+        }
+    });
+    (address, connections, tasks)
+}
+
+/// A server that speaks HTTP/1.1; counts its connections.
+pub(super) async fn http1() -> (SocketAddr, Arc<AtomicUsize>, JoinSet<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut open = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::Relaxed);
+            open.spawn(serve_http1(stream));
         }
     });
     (address, connections, tasks)
@@ -130,6 +153,8 @@ async fn http2_bodies_and_heads_are_held_to_the_same_rules() {
     assert_eq!(cut.kind, FailureKind::BodyCut);
     let many = ask(&upstream, asking("/many")).await.unwrap_err();
     assert_eq!(many.kind, FailureKind::Malformed);
+    let long = ask(&upstream, asking("/long")).await.unwrap_err();
+    assert_eq!(long.kind, FailureKind::Malformed, "{long}");
     let mut head = asking("/head");
     *head.method_mut() = http::Method::HEAD;
     let heard = ask(&upstream, head).await.unwrap();
@@ -141,10 +166,12 @@ async fn http2_bodies_and_heads_are_held_to_the_same_rules() {
 mod frames {
     pub(super) const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
     pub(super) const HEADERS_200: &[u8] = &[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88];
-    pub(super) const DATA: &[u8] = &[0, 0, 3, 0, 0, 0, 0, 0, 1, b'h', b'e', b'l'];
-    pub(super) const LAST_DATA: &[u8] = &[0, 0, 2, 0, 1, 0, 0, 0, 1, b'l', b'o'];
+    pub(super) const BYTES: &[u8] = &[0, 0, 3, 0, 0, 0, 0, 0, 1, b'h', b'e', b'l'];
+    pub(super) const LAST_BYTES: &[u8] = &[0, 0, 2, 0, 1, 0, 0, 0, 1, b'l', b'o'];
     pub(super) const RESET_NO_ERROR: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 0];
     pub(super) const RESET_CANCEL: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
+    pub(super) const REFUSED: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 3, 0, 0, 0, 7];
+    pub(super) const THIRD_HEADERS_204: &[u8] = &[0, 0, 1, 1, 5, 0, 0, 0, 5, 0x89];
     pub(super) const GO_AWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
 }
 
@@ -153,11 +180,12 @@ async fn a_reset_is_never_the_end_of_an_http2_body() {
     use frames::*;
     let pause = Act::Pause(Duration::from_millis(50));
     let cut = Err(FailureKind::BodyCut);
-    let cases: [(Vec<&'static [u8]>, Result<&str, FailureKind>); 5] = [
-        (vec![HEADERS_200, DATA, LAST_DATA], Ok("hello")),
-        (vec![HEADERS_200, DATA, RESET_NO_ERROR], cut.clone()),
-        (vec![HEADERS_200, DATA, RESET_CANCEL], cut.clone()),
-        (vec![HEADERS_200, DATA], cut),
+    type Frames = Vec<&'static [u8]>;
+    let cases: [(Frames, Result<&str, FailureKind>); 5] = [
+        (vec![HEADERS_200, BYTES, LAST_BYTES], Ok("hello")),
+        (vec![HEADERS_200, BYTES, RESET_NO_ERROR], cut),
+        (vec![HEADERS_200, BYTES, RESET_CANCEL], cut),
+        (vec![HEADERS_200, BYTES], cut),
         (vec![RESET_CANCEL], Err(FailureKind::HeadCut)),
     ];
     for (sent, expected) in cases {
@@ -175,11 +203,11 @@ async fn a_reset_is_never_the_end_of_an_http2_body() {
 async fn a_connection_that_goes_away_is_replaced_whatever_the_method() {
     use frames::*;
     let pause = Act::Pause(Duration::from_millis(50));
-    let first = [SETTINGS, HEADERS_200, DATA, LAST_DATA, GO_AWAY];
+    let first = [SETTINGS, HEADERS_200, BYTES, LAST_BYTES, GO_AWAY];
     let mut script = vec![Act::Read, pause];
     script.extend(first.iter().map(|frame| Act::Bytes(frame)));
     script.push(Act::Stall);
-    let second = [SETTINGS, HEADERS_200, LAST_DATA];
+    let second = [SETTINGS, HEADERS_200, LAST_BYTES];
     let mut replacing = vec![Act::Read, pause];
     replacing.extend(second.iter().map(|frame| Act::Bytes(frame)));
     replacing.push(Act::Stall);
@@ -190,6 +218,42 @@ async fn a_connection_that_goes_away_is_replaced_whatever_the_method() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let heard = ask(&upstream, request("POST", RequestBody::Empty)).await;
     assert_eq!(heard.unwrap().body, "lo");
+}
+
+#[tokio::test]
+async fn a_refused_stream_is_begun_once_more_if_the_request_is_idempotent() {
+    use frames::*;
+    let pause = Act::Pause(Duration::from_millis(50));
+    for (method, expected) in [("GET", Ok(204)), ("POST", Err(FailureKind::HeadCut))] {
+        let mut script = vec![Act::Read, pause];
+        script.extend([SETTINGS, HEADERS_200, BYTES, LAST_BYTES].map(Act::Bytes));
+        script.extend([pause, pause, Act::Bytes(REFUSED), pause, Act::Bytes(THIRD_HEADERS_204)]);
+        script.push(Act::Stall);
+        let origin = Origin::start(vec![script]).await;
+        let member = member(MemberScheme::H2c, origin.address);
+        let upstream = over_network(&UpstreamSettings::to(vec![member]));
+        assert_eq!(ask(&upstream, get()).await.unwrap().body, "hello");
+        let heard = ask(&upstream, request(method, RequestBody::Empty)).await;
+        let heard = heard.map(|heard| heard.status).map_err(|failure| failure.kind);
+        assert_eq!(heard, expected, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_the_connection_left_behind_goes_over_another() {
+    use frames::*;
+    let pause = Act::Pause(Duration::from_millis(50));
+    let mut script = vec![Act::Read, pause];
+    script.extend([SETTINGS, HEADERS_200, BYTES, LAST_BYTES].map(Act::Bytes));
+    script.extend([pause, pause, Act::Bytes(GO_AWAY), Act::Stall]);
+    let mut replacing = vec![Act::Read, pause];
+    replacing.extend([SETTINGS, HEADERS_200, LAST_BYTES].map(Act::Bytes));
+    replacing.push(Act::Stall);
+    let origin = Origin::start(vec![script, replacing]).await;
+    let member = member(MemberScheme::H2c, origin.address);
+    let upstream = over_network(&UpstreamSettings::to(vec![member]));
+    assert_eq!(ask(&upstream, get()).await.unwrap().body, "hello");
+    assert_eq!(ask(&upstream, get()).await.unwrap().body, "lo");
 }
 
 /// Certificates of an authority of our own.
