@@ -124,10 +124,11 @@ async fn read(mut client: Client, part: usize, pause: Duration) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
         let read = client.some(part, PATIENCE).await.expect("more comes");
-        if read.is_empty() {
+        let is_over = read.len() < part;
+        body.extend(read);
+        if is_over {
             return body;
         }
-        body.extend(read);
         pass(pause).await;
     }
 }
