@@ -43,8 +43,11 @@ pub fn from_entry(
     response: &KeptResponse,
 ) -> Result<Answer, Unanswered> {
     let stored = &response.stored;
+    if !asks_for_less(ask) {
+        return whole(ask, stored, entry.body());
+    }
     let validators = validators(stored);
-    match outcome(ask, stored, &validators) {
+    match validation::evaluate(&ask.method, stored.status(), &ask.fields, &validators) {
         Outcome::NotModified => return Ok(not_modified(stored, &validators)),
         Outcome::PreconditionFailed => return Err(Unanswered::Unwanted),
         Outcome::Proceed => {}
@@ -60,6 +63,18 @@ pub fn from_entry(
     }
 }
 
+/// Whether a condition or a range may make the answer anything but the whole.
+fn asks_for_less(ask: &Ask) -> bool {
+    const LESS: [header::HeaderName; 5] = [
+        header::RANGE,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_MATCH,
+        header::IF_UNMODIFIED_SINCE,
+    ];
+    LESS.iter().any(|name| ask.fields.contains_key(name))
+}
+
 /// The validators of a stored response.
 pub fn validators(stored: &Stored) -> Validators<'_> {
     let date = stored.fields().first("date").and_then(forebay_semantics::date::parse_http_date);
@@ -73,19 +88,6 @@ pub fn validators(stored: &Stored) -> Validators<'_> {
 /// The answer for a client whose condition failed on what its origin has just said (412).
 pub fn precondition_failed() -> Answer {
     own(StatusCode::PRECONDITION_FAILED, "the precondition of the request does not hold")
-}
-
-fn outcome(ask: &Ask, stored: &Stored, validators: &Validators<'_>) -> Outcome {
-    const CONDITIONS: [header::HeaderName; 4] = [
-        header::IF_NONE_MATCH,
-        header::IF_MODIFIED_SINCE,
-        header::IF_MATCH,
-        header::IF_UNMODIFIED_SINCE,
-    ];
-    if !CONDITIONS.iter().any(|name| ask.fields.contains_key(name)) {
-        return Outcome::Proceed;
-    }
-    validation::evaluate(&ask.method, stored.status(), &ask.fields, validators)
 }
 
 /// Which part is wanted, and the length of the whole. Without a length nothing can be said of a
