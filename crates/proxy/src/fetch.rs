@@ -386,8 +386,13 @@ impl Fetch {
         reason: DeclineReason,
     ) -> Fetched {
         let status = response.status();
-        if is_failing(status) {
+        if is_failing(status) && self.is_answered_meanwhile() {
             rest(flight, status, &self.ask);
+        } else if is_failing(status) {
+            // No pause: what is stored would answer in it, and may not.
+            if let Some(flight) = flight {
+                flight.abandon(Unfilled::Status(status));
+            }
         } else {
             if let Some(flight) = flight {
                 let remember = self.ask.lane.route.hit_for_miss;
@@ -397,6 +402,12 @@ impl Fetch {
             self.forget_replaced(reason).await;
         }
         Fetched::Passed { response, detail: Some(reason.detail()) }
+    }
+
+    /// Whether what is stored answers without the origin, so that a refresh of it may wait.
+    fn is_answered_meanwhile(&self) -> bool {
+        let Some((_, kept)) = self.seen.stored() else { return false };
+        is_shareable(&self.ask.asked, kept, &self.ask.lane.route.policy, self.gateway.now())
     }
 
     /// What is stored is not served any more once its origin says something in its place that may
