@@ -27,7 +27,9 @@ pub fn whole(whole: &Whole) -> AnswerBody {
     let data = whole.slices(0..u64::MAX).collect::<Vec<_>>().into_iter().map(Frame::data);
     let frames = data.chain(trailers).map(Ok::<_, BodyError>);
     let body = StreamBody::new(futures_util::stream::iter(frames));
-    AnswerBody::Stream { length: Some(whole.len()), frames: body.boxed_unsync() }
+    // HTTP/1.1 has trailers only behind chunks (RFC 9112 section 7.1.2), so no length is said.
+    let length = whole.trailer().is_none().then_some(whole.len());
+    AnswerBody::Stream { length, frames: body.boxed_unsync() }
 }
 
 /// These slices, one after the other.
