@@ -72,9 +72,11 @@ async fn p1_10_a_listed_post_is_keyed_by_its_body() {
     check(&stage.ask(&post("")).await, 200, &["fwd=uri-miss"], "for ");
     assert_eq!(stage.origin.count(), 4);
     let long = "x".repeat(65);
-    for framed in [post(&long), request("POST", "/search", &["Transfer-Encoding: chunked"])
-        + &format!("41\r\n{long}\r\n0\r\n\r\n")]
-    {
+    for framed in [
+        post(&long),
+        request("POST", "/search", &["Transfer-Encoding: chunked"])
+            + &format!("41\r\n{long}\r\n0\r\n\r\n"),
+    ] {
         let passed = stage.ask(&framed).await;
         let words = ["fwd=bypass", "detail=keyed-body-too-large"];
         check(&passed, 200, &words, &format!("for {long}"));

@@ -55,10 +55,9 @@ async fn a_hit_answers_the_clients_own_conditions() {
 
 #[tokio::test]
 async fn conditions_on_a_miss_do_not_go_to_the_origin() {
-    let stage = stage(&[], |_, out| async move {
-        out.send(200, &[FRESH, "ETag: \"1\""], "body").await
-    })
-    .await;
+    let stage =
+        stage(&[], |_, out| async move { out.send(200, &[FRESH, "ETag: \"1\""], "body").await })
+            .await;
     let answer = stage.get("/a", &["If-None-Match: \"1\""]).await;
     assert_eq!((status(&answer), text(&answer).as_str()), (304, ""), "{}", answer.shown());
     assert_eq!(stage.origin.last().field("if-none-match"), None);
@@ -69,10 +68,12 @@ async fn conditions_on_a_miss_do_not_go_to_the_origin() {
 
 #[tokio::test]
 async fn ranges_are_answered_from_what_is_stored() {
-    let stage = stage(&[], |_, out| async move {
-        out.send(200, &[FRESH, "ETag: \"1\""], "0123456789").await
-    })
-    .await;
+    let stage =
+        stage(
+            &[],
+            |_, out| async move { out.send(200, &[FRESH, "ETag: \"1\""], "0123456789").await },
+        )
+        .await;
     // On a miss that begins near, the whole is fetched and kept.
     let near = stage.get("/a", &["Range: bytes=2-4"]).await;
     check(&near, 206, &["fwd=uri-miss", "stored"], "234");
@@ -126,10 +127,12 @@ async fn a_range_far_into_what_is_not_stored_is_asked_of_the_origin_as_it_is() {
 
 #[tokio::test]
 async fn a_response_that_sets_a_cookie_is_for_one() {
-    let stage = stage(&[], |_, out| async move {
-        out.send(200, &[FRESH, "Set-Cookie: id=1"], "yours").await
-    })
-    .await;
+    let stage =
+        stage(
+            &[],
+            |_, out| async move { out.send(200, &[FRESH, "Set-Cookie: id=1"], "yours").await },
+        )
+        .await;
     let answers = stage.crowd(20, &request("GET", "/a", &[])).await;
     answers.iter().for_each(|answer| check(answer, 200, &["fwd="], "yours"));
     assert_eq!(stage.origin.count(), 20);
