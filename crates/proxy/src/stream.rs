@@ -77,6 +77,10 @@ pub async fn pump(mut body: OriginBody, mut writer: BodyWriter) -> Pumped {
                     if writer.push(data).is_err() {
                         return Pumped::Deserted;
                     }
+                    // Not a moment later than its readers know that this was all.
+                    if body.is_end_stream() {
+                        break;
+                    }
                 }
                 Err(frame) => trailer = frame.into_trailers().ok().and_then(|map| block_of(&map)),
             },
