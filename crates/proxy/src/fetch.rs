@@ -257,6 +257,7 @@ impl Fetch {
             if let Some(flight) = flight {
                 flight.decline(route.hit_for_miss);
             }
+            self.forget_seen().await;
             return (Fetched::Passed { response: arrived.response, detail }, None);
         }
         self.keep(flight, asked, arrived, status)
@@ -413,7 +414,13 @@ impl Fetch {
     /// What is stored is not served any more once its origin says something in its place that may
     /// not be kept. Whether that is so only a response to a plain GET can say.
     async fn forget_replaced(&self, reason: DeclineReason) {
-        if reason.is_worth_remembering() && self.seen.entry().is_some() {
+        if reason.is_worth_remembering() {
+            self.forget_seen().await;
+        }
+    }
+
+    async fn forget_seen(&self) {
+        if self.seen.entry().is_some() {
             self.gateway.cache().remove(&self.seen.own_key(&self.ask)).await;
         }
     }

@@ -170,8 +170,8 @@ async fn operators_are_told_of_health_readiness_and_metrics() {
 
 /// How the program ends with these arguments, and what it says.
 async fn ends(arguments: &[&str]) -> (Option<i32>, String) {
-    let mut process = Process::start(&program(), arguments).unwrap();
-    let ended = process.wait(PATIENCE).await.unwrap();
+    let mut process = Process::start(&program(), arguments).expect("it starts");
+    let ended = process.wait(PATIENCE).await.expect("it ends");
     // The last words are still on their way.
     pass(Duration::from_millis(100)).await;
     (ended.code(), process.output())
