@@ -158,7 +158,7 @@ impl Drop for File {
 /// The program with this configuration, when it accepts at the address.
 async fn run(configuration: &str, name: &str, address: SocketAddr) -> (Process, File) {
     let file = File::with(name, configuration);
-    let process = Process::start(&program(), &["run", "--config", file.path()]).unwrap();
+    let process = Process::start(&program(), &["run", "--config", file.path()]).expect("it starts");
     until("the gateway accepts", || std::net::TcpStream::connect(address).is_ok()).await;
     (process, file)
 }

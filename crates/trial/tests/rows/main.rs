@@ -9,6 +9,7 @@ mod connections;
 mod freshness;
 mod methods;
 mod operating;
+mod robustness;
 mod sharing;
 mod support;
 mod variants;

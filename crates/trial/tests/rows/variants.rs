@@ -105,7 +105,8 @@ async fn a_variant_whose_new_body_was_cut_is_not_taken_for_the_new_one() {
             match number {
                 0 => out.send(200, &fields("ETag: \"a\""), "old").await,
                 1 => {
-                    let out = out.write(head(200, &fields("ETag: \"b\""))).await;
+                    let fields = [&fields("ETag: \"b\"")[..], &["Content-Length: 9"]].concat();
+                    let out = out.write(head(200, &fields)).await;
                     drop(out);
                     None
                 }
@@ -125,6 +126,34 @@ async fn a_variant_whose_new_body_was_cut_is_not_taken_for_the_new_one() {
     let _ = client.response(PATIENCE).await;
     let other = stage.get("/a", &["Accept-Language: de"]).await;
     assert_eq!(text(&other), "new", "{} said to{}", said(&other), other.shown());
+}
+
+#[tokio::test]
+async fn a_304_that_names_another_variant_is_answered_with_that_one_or_asked_again() {
+    // What the origin says when it is asked of both, and what may answer then.
+    let table = [("ETag: \"b\"", "body b"), ("ETag: \"c\"", "body c"), ("X-None: 1", "body c")];
+    for (named, expected) in table {
+        let stage = stage(&[], move |asked, out| async move {
+            let fields = |tag| ["Cache-Control: max-age=1", VARIES[1], tag];
+            let asked_of = asked.head.field("if-none-match").unwrap_or_default();
+            if asked_of.contains("\"a\"") && asked_of.contains("\"b\"") {
+                return Some(out.write(head(304, &fields(named))).await);
+            }
+            match asked.head.field("x-new") {
+                Some(_) => out.send(200, &fields("ETag: \"c\""), "body c").await,
+                None if asked.head.field("accept-language").as_deref() == Some("en") => {
+                    out.send(200, &fields("ETag: \"a\""), "body a").await
+                }
+                None => out.send(200, &fields("ETag: \"b\""), "body b").await,
+            }
+        })
+        .await;
+        check(&stage.get("/a", &["Accept-Language: en"]).await, 200, &["stored"], "body a");
+        check(&stage.get("/a", &["Accept-Language: de"]).await, 200, &["stored"], "body b");
+        pass(Duration::from_millis(1200)).await;
+        let answer = stage.get("/a", &["Accept-Language: en", "X-New: 1"]).await;
+        check(&answer, 200, &["fwd=stale"], expected);
+    }
 }
 
 #[tokio::test]
