@@ -62,7 +62,13 @@ pub async fn pump(mut body: OriginBody, mut writer: BodyWriter) -> Option<End> {
                 return None;
             }
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => writer.push(data).ok()?,
+                Ok(data) => {
+                    writer.push(data).ok()?;
+                    // Not a moment later than its readers know that this was all.
+                    if body.is_end_stream() {
+                        break;
+                    }
+                }
                 Err(frame) => trailer = frame.into_trailers().ok().and_then(|map| block_of(&map)),
             },
         }
