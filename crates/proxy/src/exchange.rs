@@ -116,7 +116,7 @@ async fn go(gateway: &Gateway, asked_for: AskedFor) -> (Reply, Arc<Ask>) {
     if ask.asked.method == MethodClass::Listed {
         match keyed_body::read(body, ask.lane.route.keyed_body_bytes_max).await {
             Keyed::Whole(bytes) => {
-                ask.key_with_body(&keyed_body::digest(&bytes));
+                ask.key_with_body(&keyed_body::digest(&ask.fields, &bytes));
                 keyed = bytes;
             }
             Keyed::TooLarge(body) => {

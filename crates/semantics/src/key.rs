@@ -32,7 +32,7 @@ pub enum Part {
     Query(Query),
     /// A request field's lines.
     Field(http::HeaderName),
-    /// One cookie's value.
+    /// The values of the cookies of one name.
     Cookie(String),
 }
 
@@ -99,7 +99,6 @@ enum Kind {
     QueryParameters,
     Field,
     Cookie,
-    CookieAbsent,
     Body,
 }
 
@@ -171,21 +170,21 @@ fn write_field(name: &http::HeaderName, fields: &HeaderMap, out: &mut Vec<u8>) {
     }
 }
 
+/// Writes every value of a cookie: which of several counts is another one for each origin.
 fn write_cookie(name: &str, fields: &HeaderMap, out: &mut Vec<u8>) {
-    match cookie(name.as_bytes(), fields) {
-        Some(value) => {
-            write_piece(Kind::Cookie, name.as_bytes(), out);
-            write_bytes(value, out);
-        }
-        None => write_piece(Kind::CookieAbsent, name.as_bytes(), out),
+    write_piece(Kind::Cookie, name.as_bytes(), out);
+    let values = || cookies(name.as_bytes(), fields);
+    write_number(values().count(), out);
+    for value in values() {
+        write_bytes(value, out);
     }
 }
 
-/// The value of the first cookie of exactly this name (RFC 6265 section 5.4).
-fn cookie<'a>(name: &[u8], fields: &'a HeaderMap) -> Option<&'a [u8]> {
+/// The values of the cookies of exactly this name (RFC 6265 section 5.4).
+fn cookies<'a>(name: &[u8], fields: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
     let lines = fields.get_all(header::COOKIE).into_iter();
     let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
-    pairs.map(<[u8]>::trim_ascii).find_map(|pair| {
+    pairs.map(<[u8]>::trim_ascii).filter_map(move |pair| {
         let equals = pair.iter().position(|&byte| byte == b'=')?;
         (pair[..equals].trim_ascii() == name).then(|| pair[equals + 1..].trim_ascii())
     })
