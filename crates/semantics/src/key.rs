@@ -4,6 +4,7 @@
 //! any chosen part never make the same key, whatever bytes they hold. Nothing is decoded and no
 //! path is tidied up: the key is made of what the origin will see.
 
+mod nearest;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -11,8 +12,9 @@ mod words;
 
 use http::{HeaderMap, Method, header};
 
+pub use nearest::nearest;
 pub use target::{HostPort, Scheme, TargetError, TargetParts, host_and_port};
-pub use words::{TemplateError, nearest};
+pub use words::TemplateError;
 
 /// Which parts of a request make its key. Scheme, host and port are always in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
