@@ -2,7 +2,7 @@
 //! as HTTP/1 (H2.CL, H2.TE, CVE-2026-42926; RFC 9113 sections 8.2, 8.3 and 10.3).
 
 use crate::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, Outcome, frame, get, literals, request,
+    BODY, CONTINUATION, END_HEADERS, END_STREAM, HEADERS, Outcome, frame, get, literals, request,
 };
 use crate::stage::{Stage, is_hit, mirror, mirror_unkept, text};
 
@@ -127,7 +127,7 @@ async fn a_body_of_another_length_than_was_said_never_arrives_whole() {
     for (said, body) in [("0", SMUGGLED), ("5", SMUGGLED), ("100", "short"), ("1", "")] {
         let fields = [(":method", "POST"), scheme, authority, path, ("content-length", said)];
         let mut frames = frame(HEADERS, END_HEADERS, 1, &literals(&fields));
-        frames.extend(frame(DATA, END_STREAM, 1, body.as_bytes()));
+        frames.extend(frame(BODY, END_STREAM, 1, body.as_bytes()));
         let outcome = stage.h2_sends(&frames).await;
         assert!(!matches!(outcome, Outcome::Answered(200, _)), "{said}: {outcome:?}");
     }
@@ -146,7 +146,7 @@ async fn a_body_without_a_length_is_framed_by_the_gateway() {
     let fields = [(":method", "POST"), scheme, authority, path];
     let mut frames = frame(HEADERS, END_HEADERS, 1, &literals(&fields));
     let body = format!("0\r\n\r\n{SMUGGLED}");
-    frames.extend(frame(DATA, END_STREAM, 1, body.as_bytes()));
+    frames.extend(frame(BODY, END_STREAM, 1, body.as_bytes()));
     stage.h2_sends(&frames).await;
     stage.lives().await;
     assert_eq!(stage.origin.asked(), ["POST /k", "GET /lives"]);
@@ -157,7 +157,7 @@ async fn a_body_without_a_length_is_framed_by_the_gateway() {
 async fn the_body_of_a_get_over_http2_is_neither_passed_on_nor_believed() {
     let stage = Stage::start(mirror).await;
     let mut frames = frame(HEADERS, END_HEADERS, 1, &literals(&get("/k")));
-    frames.extend(frame(DATA, END_STREAM, 1, SMUGGLED.as_bytes()));
+    frames.extend(frame(BODY, END_STREAM, 1, SMUGGLED.as_bytes()));
     stage.h2_sends(&frames).await;
     let clean = text(&stage.get("/k").await);
     assert!(!clean.contains("smuggled"), "{clean}");
@@ -178,7 +178,7 @@ async fn trailers_over_http2_never_become_fields() {
     ] {
         let fields = [(":method", "POST"), scheme, authority, path];
         let mut frames = frame(HEADERS, END_HEADERS, 1, &literals(&fields));
-        frames.extend(frame(DATA, 0, 1, b"hello"));
+        frames.extend(frame(BODY, 0, 1, b"hello"));
         frames.extend(frame(HEADERS, END_STREAM | END_HEADERS, 1, &literals(&trailer)));
         if let Outcome::Answered(200, body) = stage.h2_sends(&frames).await {
             assert!(!body.contains("evil"), "{body}");

@@ -10,7 +10,8 @@ async fn ask_all(stage: &Stage, requests: impl Iterator<Item = String>) {
     let mut client: Client = stage.client().await;
     for request in requests {
         let answer = client.ask(&request, PATIENCE).await;
-        let answer = answer.unwrap_or_else(|failure| panic!("{failure}, asked:\n{request}"));
+        let answer = answer
+            .unwrap_or_else(|failure| panic!("{failure}, asked:\n{request}{}", stage.last_words()));
         assert!(answer.head.status().is_ok_and(|status| status < 500), "{}", answer.shown());
     }
 }

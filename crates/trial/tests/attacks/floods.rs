@@ -1,5 +1,5 @@
 //! Floods of HTTP/2 frames: rapid reset, MadeYouReset, CONTINUATION, HPACK bombs, crumbs, empty
-//! DATA, windows that stay shut. The flooder is closed or bounded; others are served meanwhile.
+//! BODY, windows that stay shut. The flooder is closed or bounded; others are served meanwhile.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Outcome, PING, RST_STREAM,
+    BODY, CONTINUATION, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Outcome, PING, RST_STREAM,
     SETTINGS, WINDOW_UPDATE, frame, get, literals, next, outcome, request, until,
 };
 use crate::stage::{PATIENCE, Stage, is_hit, mirror, mirror_unkept, text};
@@ -83,7 +83,7 @@ async fn made_you_reset_closes_the_connection() {
     for mistake in [
         |stream: u32| frame(WINDOW_UPDATE, 0, stream, &0u32.to_be_bytes()),
         |stream: u32| frame(WINDOW_UPDATE, 0, stream, &0x7fff_ffffu32.to_be_bytes()),
-        |stream: u32| frame(DATA, 0, stream, b"after the end"),
+        |stream: u32| frame(BODY, 0, stream, b"after the end"),
         |stream: u32| request(stream, &get("/again")),
     ] {
         let stage = closes(Vec::new(), |number| {
@@ -161,8 +161,8 @@ async fn floods_of_frames_that_say_nothing_starve_nobody() {
     let post = literals(&[(":method", "POST"), scheme, authority, path]);
     let open = frame(HEADERS, END_HEADERS, 1, &post);
     let floods: [(&str, Vec<u8>, Vec<u8>); 6] = [
-        ("empty DATA", open.clone(), frame(DATA, 0, 1, &[])),
-        ("padding", open, frame(DATA, 8, 1, &[10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+        ("empty DATA", open.clone(), frame(BODY, 0, 1, &[])),
+        ("padding", open, frame(BODY, 8, 1, &[10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
         ("PING", Vec::new(), frame(PING, 0, 0, &[0; 8])),
         ("SETTINGS", Vec::new(), frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 255, 255])),
         ("PRIORITY", Vec::new(), frame(2, 0, 1001, &[0, 0, 0, 0, 1])),

@@ -6,7 +6,8 @@ use tokio::time::timeout;
 
 use crate::stage::{PATIENCE, Stage};
 
-pub(crate) const DATA: u8 = 0;
+/// DATA, as the RFC calls it.
+pub(crate) const BODY: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
@@ -121,12 +122,12 @@ impl Stage {
 pub(crate) async fn outcome(stream: &mut TcpStream) -> Outcome {
     let (mut answered, mut body) = (0, String::new());
     loop {
-        let Some(frame) = until(stream, &[HEADERS, DATA, RST_STREAM, GOAWAY]).await else {
+        let Some(frame) = until(stream, &[HEADERS, BODY, RST_STREAM, GOAWAY]).await else {
             return Outcome::Closed;
         };
         match frame.kind {
             HEADERS => answered = status(&frame.payload),
-            DATA => body.push_str(&String::from_utf8_lossy(&frame.payload)),
+            BODY => body.push_str(&String::from_utf8_lossy(&frame.payload)),
             RST_STREAM => return Outcome::Reset,
             _ => return Outcome::Closed,
         }

@@ -1,7 +1,7 @@
 //! Poisoning: what one client says changes what the next one gets only where the key or `Vary`
 //! tells them apart (unkeyed fields, fat GET, CPDoS by HHO, HMC and HMO).
 
-use forebay_trial::origin::Reply;
+use forebay_trial::origin::{Reply, Then};
 
 use crate::stage::{Stage, is_hit, mirror, shown, status_lines, text};
 
@@ -318,4 +318,36 @@ async fn fields_that_connection_names_take_away_nothing_that_counts() {
     stage.talk(sent.as_bytes()).await;
     let heard = stage.origin.heard();
     assert!(heard.iter().all(|heard| heard.body == b"hello"), "the body lost its length");
+}
+
+#[tokio::test]
+async fn a_request_that_makes_the_origin_hang_up_breaks_nothing_for_others() {
+    let stage = Stage::start(|request| match request.head.field("x-meta").is_some() {
+        true => Reply { bytes: Vec::new(), then: Then::Close },
+        false => Reply::whole(200, &["Cache-Control: max-age=60"], b"good"),
+    })
+    .await;
+    for number in 0..5 {
+        let attack = "GET /PATH HTTP/1.1\r\nHost: a\r\nX-Meta: evil\r\n\r\n";
+        breaks_nobody(&stage, &format!("hang up {number}"), attack).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_for_one_keeps_no_others_from_the_cache() {
+    // Whoever gets a private answer must not make the key one that is never kept.
+    for fields in ["Cache-Control: private", "Cache-Control: no-store", "Set-Cookie: a=1"] {
+        let stage = Stage::start(move |request| match request.head.field("cookie").is_some() {
+            true => Reply::whole(200, &[fields], b"mine"),
+            false => Reply::whole(200, &["Cache-Control: max-age=60"], b"for all"),
+        })
+        .await;
+        for _ in 0..3 {
+            stage.ask("GET /k HTTP/1.1\r\nHost: a\r\nCookie: x\r\n\r\n").await;
+            assert_eq!(text(&stage.get("/k").await), "for all", "{fields}");
+            assert!(is_hit(&stage.get("/k").await), "{fields}");
+            // What is kept answers the one with the cookie as well: its origin says so.
+            stage.ask("DELETE /k HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        }
+    }
 }

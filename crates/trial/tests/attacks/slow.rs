@@ -177,3 +177,36 @@ async fn requests_beyond_the_bound_are_refused_at_once() {
     let answer = client.ask("GET /more HTTP/1.1\r\nHost: a\r\n\r\n", PATIENCE).await;
     assert_eq!(answer.expect("an answer").head.status(), Ok(503));
 }
+
+#[tokio::test]
+async fn slow_readers_of_many_bodies_pin_no_more_than_the_bounds_say() {
+    let lines = [("gateway", "memory = \"16MiB\"")];
+    let mut stage = Stage::with(&lines, |request| match request.head.target() {
+        "/lives" => mirror(request),
+        _ => Reply::whole(200, &["Cache-Control: max-age=60"], &vec![b'x'; 3 << 19]),
+    })
+    .await;
+    stage.lives().await;
+    let before = stage.resident_bytes();
+    let mut slow = Vec::new();
+    for number in 0..300 {
+        // A narrow window, so that the system takes little of an answer.
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a size that may be");
+        let mut stream = socket.connect(stage.gateway.address).await.expect("it accepts");
+        let sent = format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n");
+        stream.write_all(sent.as_bytes()).await.expect("it reads");
+        slow.push(stream);
+    }
+    let begun = std::time::Instant::now();
+    while stage.origin.heard().len() < 301 {
+        assert!(begun.elapsed() < PATIENCE, "the origin heard {}", stage.origin.heard().len());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // The tier, 64 MiB of bodies beside it, and beyond these a window of 256 KiB a body.
+    let more = stage.resident_bytes().saturating_sub(before);
+    assert!(more < 220 << 20, "{more} bytes more are resident for 450 MiB of answers");
+    stage.lives().await;
+    drop(slow);
+}

@@ -58,14 +58,15 @@ impl Stage {
 
     /// A new client.
     pub(crate) async fn client(&self) -> Client {
-        Client::connect(self.gateway.address).await.expect("the gateway accepts")
+        let client = Client::connect(self.gateway.address).await;
+        client.unwrap_or_else(|error| panic!("no connection: {error}{}", self.last_words()))
     }
 
     /// What a new client gets for a request that ends with its head.
     pub(crate) async fn ask(&self, request: &str) -> Message {
         let mut client = self.client().await;
         let answer = client.ask(request, PATIENCE).await;
-        answer.unwrap_or_else(|failure| panic!("{failure}, asked:\n{request}"))
+        answer.unwrap_or_else(|failure| panic!("{failure}, asked:\n{request}{}", self.last_words()))
     }
 
     /// What a new client without a peculiarity gets for this path from host `a`.
@@ -91,7 +92,9 @@ impl Stage {
 
     /// A connection of which nothing is known.
     pub(crate) async fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.gateway.address).await.expect("the gateway accepts");
+        let stream = TcpStream::connect(self.gateway.address).await;
+        let stream =
+            stream.unwrap_or_else(|error| panic!("no connection: {error}{}", self.last_words()));
         stream.set_nodelay(true).expect("a TCP socket");
         stream
     }
@@ -114,6 +117,14 @@ impl Stage {
         assert!(answer.head.status().is_ok_and(|status| status < 500), "{}", answer.shown());
         let said = self.gateway.process.output();
         assert!(!said.contains("panicked"), "{said}");
+    }
+
+    /// What the gateway said last; a failure shows it.
+    pub(crate) fn last_words(&self) -> String {
+        let said = self.gateway.process.output();
+        let lines: Vec<&str> = said.lines().rev().take(10).collect();
+        let lines: String = lines.iter().rev().map(|line| format!("\n    {line}")).collect();
+        format!("\nthe gateway said last:{lines}")
     }
 
     /// One of the numbers under /metrics.

@@ -12,7 +12,7 @@ use forebay_trial::wire::{Ending, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::frames::{self, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, SETTINGS};
+use crate::frames::{self, BODY, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, SETTINGS};
 use crate::stage::{PATIENCE, Stage, gateway, is_hit, text};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nETag: \"x\"\r\n";
@@ -173,15 +173,15 @@ async fn h2_origin(mut stream: TcpStream, number: usize, ends: Ends) {
         let mut bytes = frames::frame(HEADERS, END_HEADERS, id, &block);
         match (asked, ends) {
             (0, Ends::Reset) => {
-                bytes.extend(frames::frame(DATA, 0, id, b"half"));
+                bytes.extend(frames::frame(BODY, 0, id, b"half"));
                 bytes.extend(frames::frame(RST_STREAM, 0, id, &2u32.to_be_bytes()));
             }
-            (0, Ends::GoesAway) => bytes.extend(frames::frame(DATA, 0, id, b"half")),
-            (0, Ends::Short) => bytes.extend(frames::frame(DATA, END_STREAM, id, b"half")),
+            (0, Ends::GoesAway) => bytes.extend(frames::frame(BODY, 0, id, b"half")),
+            (0, Ends::Short) => bytes.extend(frames::frame(BODY, END_STREAM, id, b"half")),
             (0, Ends::Long) => {
-                bytes.extend(frames::frame(DATA, END_STREAM, id, b"more than it said"));
+                bytes.extend(frames::frame(BODY, END_STREAM, id, b"more than it said"));
             }
-            (_, _) => bytes.extend(frames::frame(DATA, END_STREAM, id, b"whole")),
+            (_, _) => bytes.extend(frames::frame(BODY, END_STREAM, id, b"whole")),
         }
         let _ = stream.write_all(&bytes).await;
         if asked == 0 && matches!(ends, Ends::GoesAway) {
