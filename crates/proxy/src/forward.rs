@@ -279,12 +279,22 @@ pub fn version_word(version: Version) -> &'static str {
 }
 
 /// Whether the client asks to leave HTTP behind on this connection, and in which words.
+///
+/// A tunnel in which HTTP goes on would carry requests past every rule here (h2c smuggling), so
+/// such a wish is not heard; a server may always overlook it (RFC 9110 section 7.8).
 pub fn upgrade_wish(method: &Method, version: Version, client: &HeaderMap) -> Option<HeaderValue> {
     let wished = version == Version::HTTP_11 && method != Method::CONNECT;
     if !wished || !named_by_connection(client).contains(&header::UPGRADE) {
         return None;
     }
-    client.get(header::UPGRADE).cloned()
+    let stays_http = members_of(client, &header::UPGRADE).any(is_http);
+    client.get(header::UPGRADE).filter(|_| !stays_http).cloned()
+}
+
+/// Whether a protocol carries HTTP: HTTP itself in any version, or TLS (RFC 2817).
+fn is_http(protocol: &[u8]) -> bool {
+    let name = protocol.split(|byte| *byte == b'/').next().unwrap_or(protocol).trim_ascii();
+    [&b"h2c"[..], b"h2", b"h3", b"http", b"tls"].iter().any(|http| name.eq_ignore_ascii_case(http))
 }
 
 #[cfg(test)]

@@ -127,4 +127,7 @@ fn an_upgrade_is_wished_only_when_connection_names_it() {
     check(Version::HTTP_10, &both, false);
     check(Version::HTTP_11, &both[..1], false);
     check(Version::HTTP_11, &both[1..], false);
+    for protocol in ["h2c", "H2C", "HTTP/2.0", "TLS/1.0, HTTP/1.1", "websocket, h2c"] {
+        check(Version::HTTP_11, &[both[0], ("upgrade", protocol)], false);
+    }
 }

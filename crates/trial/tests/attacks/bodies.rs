@@ -5,7 +5,7 @@ use forebay_trial::origin::Reply;
 use forebay_trial::wire::Ending;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::stage::{PATIENCE, Stage, is_hit, mirror, mirror_unkept, status_lines, text};
+use crate::stage::{PATIENCE, Stage, is_hit, mirror, mirror_unkept, raw, status_lines, text};
 
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -178,6 +178,30 @@ async fn bytes_behind_an_upgrade_that_was_refused_are_no_secret_tunnel() {
         let who = heard.head.field("x-forwarded-for").unwrap_or_default();
         assert_eq!(who, "127.0.0.1", "{} came raw", heard.head.start);
     }
+}
+
+#[tokio::test]
+async fn no_tunnel_in_which_http_goes_on_is_opened() {
+    // h2c smuggling: inside of it every rule of this gateway would be passed by.
+    let stage = Stage::start(|request| match request.head.field("upgrade") {
+        Some(to) => {
+            raw(format!("HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: {to}\r\n\r\ntunnelled"))
+        }
+        None => Reply::whole(200, &["Cache-Control: no-store"], b"plain"),
+    })
+    .await;
+    for upgrade in ["h2c", "H2C", "HTTP/2.0", "TLS/1.0", "websocket, h2c", "h2c\r\nUpgrade: x"] {
+        let sent = format!(
+            "GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+            Upgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"
+        );
+        let came = stage.talk(sent.as_bytes()).await;
+        assert!(status_lines(&came) == [200] && came.ends_with("plain"), "{upgrade}: {came}");
+    }
+    // What is no HTTP is tunnelled once both sides agree.
+    let sent = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let came = stage.talk(sent.as_bytes()).await;
+    assert!(status_lines(&came) == [101] && came.ends_with("tunnelled"), "{came}");
 }
 
 #[tokio::test]

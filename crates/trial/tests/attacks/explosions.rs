@@ -162,3 +162,77 @@ async fn encodings_that_mean_nothing_flood_no_origin() {
         stage.origin.asked()
     );
 }
+
+#[tokio::test]
+async fn nobody_is_given_a_coding_that_he_refuses() {
+    // HAProxy#988: two wishes that look alike and are not.
+    let takes_gzip = |wish: &str| {
+        let wish = wish.to_ascii_lowercase().replace(' ', "");
+        let refuses = ["gzip;q=0", "gzip;q=0.0", "gzip;q=0.000"];
+        wish.split(',').any(|one| one.starts_with("gzip") && !refuses.contains(&one))
+    };
+    let wishes = [
+        "gzip",
+        "gzip;q=0",
+        "identity",
+        "gzip;q=0.0, br",
+        "gzip, identity;q=0",
+        "br",
+        "gzip;q=0.001",
+        "*;q=0",
+        "gzip ; q=0",
+        "GZIP;Q=0",
+        "gzip;q=0,gzip",
+        "deflate, gzip;q=0.000",
+        "",
+    ];
+    for first in wishes {
+        let stage = Stage::start(move |request| {
+            let wish = request.head.field("accept-encoding").unwrap_or_default();
+            let fields = ["Cache-Control: max-age=60", "Vary: Accept-Encoding"];
+            match takes_gzip(&wish) {
+                true => {
+                    Reply::whole(200, &[fields[0], fields[1], "Content-Encoding: gzip"], b"zip")
+                }
+                false => Reply::whole(200, &fields, b"plain"),
+            }
+        })
+        .await;
+        for wish in [first].into_iter().chain(wishes) {
+            let request = format!("GET /k HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {wish}\r\n\r\n");
+            let zipped = stage.ask(&request).await.head.field("content-encoding").is_some();
+            assert!(!zipped || takes_gzip(&wish.to_ascii_lowercase()), "{wish:?} after {first:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_origin_that_varies_on_thousands_of_fields_costs_no_more_than_its_head() {
+    let names: Vec<_> = (0..4000).map(|n| format!("x-{n}")).collect();
+    let vary = format!("Vary: {}", names.join(", "));
+    let mut stage = Stage::start(move |request| match request.head.target() {
+        "/k" => Reply::whole(200, &["Cache-Control: max-age=600", &vary], b"page"),
+        _ => mirror(request),
+    })
+    .await;
+    let requests = (0..300).map(|n| format!("GET /k HTTP/1.1\r\nHost: a\r\nX-{n}: {n}\r\n\r\n"));
+    ask_all(&stage, requests).await;
+    stage.lives().await;
+}
+
+#[tokio::test]
+async fn metrics_do_not_grow_with_what_clients_say() {
+    let stage = Stage::start(mirror).await;
+    let metrics = async || {
+        let mut operator = Client::connect(stage.gateway.admin).await.expect("the admin listens");
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        operator.ask(request, PATIENCE).await.expect("metrics are told").body.len()
+    };
+    stage.get("/k").await;
+    let few = metrics().await;
+    let requests =
+        (0..500).map(|n| format!("M{n} /p{n} HTTP/1.1\r\nHost: h{n}\r\nUser-Agent: u{n}\r\n\r\n"));
+    ask_all(&stage, requests).await;
+    let many = metrics().await;
+    assert!(many < few + 4000, "{few} bytes became {many}");
+}

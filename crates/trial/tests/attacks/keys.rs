@@ -298,6 +298,17 @@ async fn parameters_cannot_hide_behind_other_separators() {
 }
 
 #[tokio::test]
+async fn a_cookie_that_comes_twice_is_no_key_of_the_one_for_an_origin_that_takes_the_other() {
+    let lines = [("route", "key = [\"path\", \"cookie:lang\"]")];
+    let stage = Stage::with(&lines, mirror).await;
+    for cookie in ["lang=de; lang=evil", "lang=evil; lang=de", "lang=de\r\nCookie: lang=evil"] {
+        stage.ask(&format!("GET /k HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).await;
+    }
+    let clean = stage.ask("GET /k HTTP/1.1\r\nHost: a\r\nCookie: lang=de\r\n\r\n").await;
+    assert!(!text(&clean).contains("evil"), "{}", text(&clean));
+}
+
+#[tokio::test]
 async fn the_host_never_chooses_where_the_request_goes() {
     let other = Stage::start(mirror).await;
     let mut stage = Stage::start(mirror).await;

@@ -194,3 +194,61 @@ async fn what_clients_say_of_keeping_floods_no_origin() {
         assert_eq!(stage.origin.heard().len(), 1, "{field}");
     }
 }
+
+#[tokio::test]
+async fn an_unsafe_request_spoils_nothing_of_another_host() {
+    // Else who may make an origin redirect may purge whatever he likes.
+    let stage = Stage::start(|request| match request.head.method() {
+        "POST" => {
+            let to = request.head.field("x-to").unwrap_or_default();
+            let fields = [format!("Location: {to}"), format!("Content-Location: {to}")];
+            forebay_trial::origin::Reply::whole(201, &[&fields[0], &fields[1]], b"")
+        }
+        _ => mirror(request),
+    })
+    .await;
+    stage.get("/k").await;
+    for to in ["http://a/k", "//a/k", "http://a:80/k", "http://evil@a/k", "http://a.evil/../k"] {
+        let sent =
+            format!("POST /p HTTP/1.1\r\nHost: evil\r\nX-To: {to}\r\nContent-Length: 0\r\n\r\n");
+        stage.ask(&sent).await;
+        assert!(is_hit(&stage.get("/k").await), "{to}");
+    }
+    let own = "POST /p HTTP/1.1\r\nHost: a\r\nX-To: /k\r\nContent-Length: 0\r\n\r\n";
+    stage.ask(own).await;
+    assert!(!is_hit(&stage.get("/k").await), "its own is spoiled");
+}
+
+#[tokio::test]
+async fn no_client_writes_a_line_of_the_access_log() {
+    for form in ["text", "json"] {
+        let line = format!("access_log = \"{form}\"");
+        let stage = Stage::with(&[("gateway", &line)], mirror).await;
+        for sent in [
+            "GET /\"forged HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /\\forged HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /%0aforged HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a HTTP/1.1\r\nHost: a\r\nUser-Agent: \"\\forged\x1b[2J\r\n\r\n",
+            "GET /a HTTP/1.1\r\nHost: a\r\nReferer: \u{85}forged\u{2028}\r\n\r\n",
+            "FORGED\"x /a HTTP/1.1\r\nHost: a\r\n\r\n",
+            "FORGED' /a HTTP/1.1\r\nHost: a\r\n\r\n",
+        ] {
+            stage.talk(sent.as_bytes()).await;
+        }
+        stage.get("/last").await;
+        let begun = std::time::Instant::now();
+        while !stage.gateway.process.output().contains("/last") {
+            assert!(begun.elapsed() < PATIENCE, "nothing is logged");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let said = stage.gateway.process.output();
+        assert!(!said.contains('\x1b') || !said.contains("[2J"), "{said}");
+        for line in said.lines() {
+            assert!(!line.trim_start().starts_with("forged"), "{said}");
+            // In JSON, quotes that end nothing are escaped: an even number is left.
+            let plain = line.replace("\\\\", "").replace("\\\"", "");
+            let is_object = line.starts_with('{');
+            assert!(!is_object || plain.matches('"').count() % 2 == 0, "{line}");
+        }
+    }
+}

@@ -138,6 +138,35 @@ async fn the_body_of_a_get_is_neither_passed_on_nor_believed() {
     }
 }
 
+#[tokio::test]
+async fn a_body_that_is_keyed_is_keyed_with_all_that_it_means() {
+    let lines = [("route", "methods = [\"POST\"]"), ("route", "keyed_body_bytes_max = \"1KiB\"")];
+    let stage = Stage::with(&lines, mirror).await;
+    let long = "x".repeat(2000);
+    let bodies = [
+        "Content-Length: 3\r\n\r\na=1",
+        "Content-Length: 3\r\n\r\na=2",
+        "Content-Length: 3\r\nContent-Type: text/plain\r\n\r\na=1",
+        "Content-Length: 3\r\nContent-Type: application/json\r\n\r\na=1",
+        "Content-Length: 3\r\nContent-Encoding: gzip\r\n\r\na=1",
+        "Content-Length: 3\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\n\r\na=1",
+        "Content-Length: 0\r\n\r\n",
+        &format!("Content-Length: {}\r\n\r\n{long}", long.len()),
+        &format!("Transfer-Encoding: chunked\r\n\r\n7d0\r\n{long}\r\n0\r\n\r\n"),
+    ];
+    for body in bodies {
+        let came = stage.talk(format!("POST /k HTTP/1.1\r\nHost: a\r\n{body}").as_bytes()).await;
+        assert!(!came.contains("forebay; hit"), "shares with one before it: {body}");
+    }
+    let same =
+        "POST /k HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=1\r\n0\r\n\r\n";
+    assert!(stage.talk(same.as_bytes()).await.contains("forebay; hit"), "framing is no meaning");
+    // One that was cut is no shorter body.
+    let cut = "POST /k HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na=1";
+    assert!(!stage.talk(cut.as_bytes()).await.contains("forebay; hit"));
+    assert!(!text(&stage.get("/k").await).starts_with("POST"));
+}
+
 /// An origin that fails for a request like this one, and hints at nothing about keeping.
 async fn breaks(fails: fn(&str) -> bool, status: u16) -> Stage {
     let modified = "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT";
