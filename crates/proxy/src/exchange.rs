@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forebay_cache::{Ending, Flight, Joined, Refresh};
+use forebay_cache::{End, Ending, Flight, Joined, Refresh};
 use forebay_semantics::Timestamp;
 use forebay_semantics::request::{Credentials, Extent, Lookup, MethodClass, lookup};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
@@ -300,7 +300,7 @@ impl Story<'_> {
         let key = seen.flight_key(self.ask);
         let follower = match self.gateway.cache().join(&key, seen.entry()) {
             Joined::Lead(flight) => return self.lead_unless_late(seen, flight),
-            Joined::Filled(entry) => return self.shared(&entry, why),
+            Joined::Filled(entry) => return self.shared(seen, &entry, why),
             Joined::Unshared => {
                 return Turn::Alone(errand_alone(seen), Some(Detail::HitForMiss.word()));
             }
@@ -308,7 +308,7 @@ impl Story<'_> {
         };
         let limit = self.ask.lane.route.collapse_wait;
         match self.gateway.cache().wait(follower, limit).await {
-            Ending::Filled(entry) => self.shared(&entry, why),
+            Ending::Filled(entry) => self.shared(seen, &entry, why),
             Ending::Lead(flight) => self.lead_unless_late(seen, flight),
             Ending::Abandoned(unfilled) => Turn::Reply(self.unfilled(seen, why, &unfilled)),
             Ending::Declined => Turn::Alone(Errand::AsAsked, Some(Detail::CollapseDeclined.word())),
@@ -337,7 +337,7 @@ impl Story<'_> {
     }
 
     /// Answers from what another request's fetch brought, if it fits this one.
-    fn shared(&self, entry: &KeptEntry, why: Why) -> Turn {
+    fn shared(&self, seen: &Seen, entry: &KeptEntry, why: Why) -> Turn {
         let Some(response) = entry.head().response() else { return Turn::Again };
         if !response.fits(&self.ask.fields) {
             return Turn::Again;
@@ -349,8 +349,14 @@ impl Story<'_> {
         }
         let ttl = Some(response.stored.ttl_seconds(now));
         let said = CacheStatus { ttl, collapsed: true, ..self.forwarded(why) };
-        let reply = Reply::from_entry(self.ask, entry, response, said, now);
-        reply.map_or_else(|_| Turn::Alone(Errand::AsAsked, None), Turn::Reply)
+        match Reply::from_entry(self.ask, entry, response, said, now) {
+            Ok(reply) => Turn::Reply(reply),
+            // What broke for the one who fetched it is not asked again by each who waited (P1.8).
+            Err(Unanswered::BodyGone) if matches!(entry.body().end(), Some(End::Broken(_))) => {
+                Turn::Reply(self.broken_off(seen, said))
+            }
+            Err(Unanswered::BodyGone | Unanswered::Unwanted) => Turn::Alone(Errand::AsAsked, None),
+        }
     }
 
     fn forwarded(&self, why: Why) -> CacheStatus<'static> {
@@ -432,7 +438,7 @@ impl Story<'_> {
         match fetched {
             Fetched::Kept { entry, status, stored, own, hold } => {
                 let said = CacheStatus { fwd_status: Some(status), stored, ..said };
-                let reply = self.validated(&entry, said).with_fields(own);
+                let reply = self.validated(seen, &entry, said).with_fields(own);
                 drop(hold);
                 reply
             }
@@ -454,7 +460,7 @@ impl Story<'_> {
     }
 
     /// Answers from an entry that the origin has just given or confirmed.
-    fn validated(&self, entry: &KeptEntry, said: CacheStatus<'static>) -> Reply {
+    fn validated(&self, seen: &Seen, entry: &KeptEntry, said: CacheStatus<'static>) -> Reply {
         let now = self.gateway.now();
         let Some(response) = entry.head().response() else {
             return Reply::refused(self.gateway, OWN_FAILURE);
@@ -464,12 +470,17 @@ impl Story<'_> {
             Ok(reply) => reply,
             // What the origin has just said is what the condition is about.
             Err(Unanswered::Unwanted) => Reply::of(respond::precondition_failed(), said),
-            Err(Unanswered::BodyGone) => {
-                let said =
-                    CacheStatus { detail: Some(Detail::BodyBroken.word()), stored: false, ..said };
-                Reply::of(respond::own(StatusCode::BAD_GATEWAY, "the origin broke off"), said)
-            }
+            Err(Unanswered::BodyGone) => self.broken_off(seen, said),
         }
+    }
+
+    /// Answers when a body broke before its first byte was read.
+    fn broken_off(&self, seen: &Seen, said: CacheStatus<'static>) -> Reply {
+        let said = CacheStatus { stored: false, ttl: None, ..said };
+        self.stale(seen, said, Failing::Unreachable).unwrap_or_else(|| {
+            let said = CacheStatus { detail: Some(Detail::BodyBroken.word()), ..said };
+            Reply::of(respond::own(StatusCode::BAD_GATEWAY, "the origin broke off"), said)
+        })
     }
 }
 

@@ -54,6 +54,7 @@ pub struct KeptNow {
 pub struct Rest {
     body: OriginBody,
     writer: BodyWriter,
+    key: Option<Key>,
     insert: Option<Insert>,
     pause: Option<(Key, Duration)>,
 }
@@ -67,18 +68,26 @@ struct Insert {
 }
 
 impl Rest {
-    /// Brings the body in, and the entry into the cache where no flight does so. A body that
-    /// breaks is a fetch that failed, and pauses refreshes like any (P1.5).
+    /// Brings the body in, and the entry into the cache where no flight does so.
     pub async fn run(self, gateway: &Gateway) {
-        match (stream::pump(self.body, self.writer).await, self.insert, self.pause) {
-            (Pumped::Ended(End::Whole), Some(insert), _) => {
-                let Insert { key, entry, primary, mark } = insert;
-                gateway.cache().insert_unless_removed(&key, &entry, &primary, mark);
+        let cache = gateway.cache();
+        match stream::pump(self.body, self.writer).await {
+            Pumped::Ended(End::Whole) => {
+                let Some(Insert { key, entry, primary, mark }) = self.insert else { return };
+                cache.insert_unless_removed(&key, &entry, &primary, mark);
             }
-            (Pumped::Ended(End::Broken(_)) | Pumped::Broke, _, Some((key, pause))) => {
-                gateway.cache().rest(&key, pause);
+            // A fetch that failed pauses refreshes (P1.5).
+            Pumped::Ended(End::Broken(_)) | Pumped::Broke => {
+                let Some((key, pause)) = self.pause else { return };
+                cache.rest(&key, pause);
             }
-            (Pumped::Ended(_) | Pumped::Broke | Pumped::Deserted, _, _) => {}
+            // It outgrew what is kept. What lies there still is what the origin has replaced.
+            Pumped::Ended(End::PassedThrough) | Pumped::Deserted => {
+                let Some(key) = self.key.filter(|key| cache.peek(key.as_bytes()).is_some()) else {
+                    return;
+                };
+                cache.remove(&key).await;
+            }
         }
     }
 }
@@ -98,7 +107,8 @@ impl Keeping<'_> {
         let until = kept.keep_until();
         let kept = Kept::Response(kept);
         let pause = flight.as_ref().map(|it| (it.key().clone(), self.ask.lane.route.retry_pause));
-        let rest = |insert| Rest { body: from_origin, writer, insert, pause };
+        let lies_at = key.clone();
+        let rest = |insert| Rest { body: from_origin, writer, key: lies_at, insert, pause };
         match (key, flight) {
             (Some(key), Some(flight)) => {
                 let (flight, waiting) = self.joinable_as_variant(flight);

@@ -167,6 +167,61 @@ async fn what_has_outgrown_its_limit_is_not_refreshed_with_each_request() {
 }
 
 #[tokio::test]
+async fn what_outgrows_its_limit_on_the_way_is_not_refreshed_with_each_request() {
+    let asked = AtomicUsize::new(0);
+    let stage = stage(&["stored_body_bytes_max = \"1KiB\""], move |_, out| {
+        let number = asked.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if number == 0 {
+                let fields = ["Cache-Control: max-age=1, stale-while-revalidate=60"];
+                return out.send(200, &fields, "old").await;
+            }
+            let out = out.write(head(200, &[FRESH, "Transfer-Encoding: chunked"])).await;
+            let chunk = "x".repeat(1000);
+            Some(out.write(format!("3e8\r\n{chunk}\r\n").repeat(2) + "0\r\n\r\n").await)
+        }
+    })
+    .await;
+    check(&stage.get("/a", &[]).await, 200, &["stored"], "old");
+    pass(LONGER).await;
+    check(&stage.get("/a", &[]).await, 200, &["; hit"], "old");
+    stage.heard(2).await;
+    pass(Duration::from_millis(100)).await;
+    for _ in 0..5 {
+        check(&stage.get("/a", &[]).await, 200, &["fwd="], &"x".repeat(2000));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_at_once_is_asked_again_by_none_of_those_who_waited() {
+    let gate = Gate::shut();
+    let shut = gate.clone();
+    let stage = stage(&["collapse_wait = \"20s\""], move |_, out| {
+        let gate = shut.clone();
+        async move {
+            gate.passed().await;
+            drop(out.write(head(200, &[FRESH, "Content-Length: 9"])).await);
+            None
+        }
+    })
+    .await;
+    let mut crowd = Vec::new();
+    for _ in 0..300 {
+        let mut client = stage.client().await;
+        client.send(request("GET", "/a", &[]).as_bytes(), PATIENCE).await;
+        crowd.push(client);
+    }
+    stage.heard(1).await;
+    pass(Duration::from_millis(300)).await;
+    gate.open();
+    for client in &mut crowd {
+        let answer = client.response(PATIENCE).await.unwrap();
+        assert!(status(&answer) == 502 || answer.ending == Ending::Cut, "{}", answer.shown());
+    }
+    assert_eq!(stage.origin.count(), 1);
+}
+
+#[tokio::test]
 async fn an_old_client_gets_a_body_without_a_length_until_the_connection_ends() {
     let stage = stage(&[], |_, out| async move {
         let out = out.write(head(200, &[FRESH, "Transfer-Encoding: chunked"])).await;
