@@ -202,6 +202,11 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         self.parts.flights.resting(key)
     }
 
+    /// The longest body that is kept.
+    pub fn kept_bytes_max(&self) -> u64 {
+        self.parts.limits.kept_bytes_max
+    }
+
     /// A body within this cache's limits and budget, and its writer.
     pub fn arriving(&self, expected_len: Option<u64>) -> (BodyWriter, Body) {
         self.arriving_within(u64::MAX, expected_len)

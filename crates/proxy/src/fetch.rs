@@ -252,7 +252,8 @@ impl Fetch {
             return (self.decline(flight, arrived.response, reason).await, None);
         }
         let length = arrived.response.body().size_hint().exact();
-        if length.is_some_and(|length| length > route.stored_body_bytes_max) {
+        let bytes_max = route.stored_body_bytes_max.min(self.gateway.cache().kept_bytes_max());
+        if length.is_some_and(|length| length > bytes_max) {
             let detail = Some(Detail::BodyTooLarge.word());
             if let Some(flight) = flight {
                 flight.decline(route.hit_for_miss);

@@ -237,7 +237,7 @@ pub(crate) fn is_forbidden_trailer(name: &str) -> bool {
     ) || name.starts_with("x-forwarded-")
 }
 
-/// Trailers without those that may not be trailers.
+/// Trailers without those that may not be trailers; of requests, and of answers.
 pub(crate) fn without_forbidden(mut trailers: HeaderMap) -> HeaderMap {
     let forbidden: Vec<_> =
         trailers.keys().filter(|name| is_forbidden_trailer(name.as_str())).cloned().collect();

@@ -11,6 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 
 use super::super::wire::Wire;
 use super::ask::{Incoming, Trouble};
+use super::decode::without_forbidden;
 use super::encode::{Ending, append_chunk_size, append_last_chunk};
 use super::head::Asked;
 use super::socket::{Broken, Socket};
@@ -102,7 +103,7 @@ impl<IO: Wire> Socket<IO> {
         let bytes = match frame.into_data() {
             Ok(bytes) => bytes,
             Err(frame) => {
-                sending.trailers = frame.into_trailers().unwrap_or_default();
+                sending.trailers = without_forbidden(frame.into_trailers().unwrap_or_default());
                 return Ok(());
             }
         };

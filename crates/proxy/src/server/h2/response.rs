@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 
-use super::super::h1::is_servers_own;
+use super::super::h1::{is_servers_own, without_forbidden};
 use super::super::refusal::{Refusal, RefusalReason};
 use super::super::stats::count;
 use super::super::terms::{ExchangePlace, Terms};
@@ -217,7 +217,7 @@ fn next_frame(
                 return Next::Broken("the body is shorter than was said".into());
             }
             let trailers = frame.and_then(Result::err).and_then(|frame| frame.into_trailers().ok());
-            return trailers.map_or(Next::End, Next::Trailers);
+            return trailers.map(without_forbidden).map_or(Next::End, Next::Trailers);
         };
         if let Some(said) = left {
             match said.checked_sub(bytes.len() as u64) {
