@@ -25,6 +25,7 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PUSH_PROMISE: u8 = 5;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
@@ -341,6 +342,22 @@ async fn a_goaway_reaches_a_client_that_is_still_sending() {
     assert!(next_frame(&mut client).await.is_none());
     drop(client);
     connection.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_cannot_push() {
+    for (stream, promised) in [(1, 2u32), (1, 3), (3, 4)] {
+        let (stage, reached) = counting();
+        let mut client = open(stage, limits()).await;
+        client.write_all(&frame(HEADERS, END_HEADERS, 1, &literals(&GET))).await.unwrap();
+        let mut promise = promised.to_be_bytes().to_vec();
+        promise.extend(literals(&GET));
+        let promise = frame(PUSH_PROMISE, END_HEADERS, stream, &promise);
+        client.write_all(&promise).await.unwrap();
+        let end = until(&mut client, &[GOAWAY]).await;
+        assert!(end.is_some_and(|(_, _, payload)| payload[4..8] == PROTOCOL_ERROR), "{promised}");
+        assert!(reached.load(Ordering::Relaxed) <= 1, "{promised}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
