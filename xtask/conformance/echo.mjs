@@ -3,10 +3,16 @@
 import http from 'node:http'
 import { WebSocketServer } from 'ws'
 
+// Some cases send a frame to a stream that must still be open: an answer that is there before the
+// whole request, or at once, would race them.
+const DELAY_MS = 100
+
 const server = http.createServer((request, response) => {
   request.resume()
-  response.setHeader('Content-Type', 'text/plain')
-  response.end('this is the origin of the conformance runs\n')
+  request.on('end', () => {
+    response.setHeader('Content-Type', 'text/plain')
+    setTimeout(() => response.end('this is the origin of the conformance runs\n'), DELAY_MS)
+  })
 })
 const sockets = new WebSocketServer({
   server,

@@ -14,6 +14,14 @@ use super::judge::{self, Verdict};
 
 const PASSED: &str = "Test passed: ";
 const FAILED: &str = "Test failed: ";
+/// Cases that are not judged, because timers and threads decide them and not what is answered. In
+/// the first, h2 waits for the CONTINUATION that the frame announces, and two timers of the suite
+/// that end together decide whether it passes. In the second, h2 closes a connection whose client
+/// said GOAWAY and has no stream open, before the suite's PING comes or after it.
+const UNJUDGED: [&str; 2] = [
+    "RFC 9113 :: 8. expressing http semantics in http2 :: client sends push promise frame",
+    "RFC 9113 :: 7. error codes :: sends goaway frame with unknown error code",
+];
 /// Fewer means that the suite gave up: it has 107.
 const CASES_MIN: usize = 100;
 
@@ -33,10 +41,11 @@ pub(crate) fn run(program: &Path, accepted: &[Case]) -> Outcome<String> {
         println!("{note}");
         return Ok(note.to_owned());
     }
-    let verdicts = parse(&printed);
+    let mut verdicts = parse(&printed);
     if verdicts.len() < CASES_MIN {
         return fail(format!("httpwg ran {} cases only:\n{printed}", verdicts.len()));
     }
+    verdicts.retain(|case, _| !UNJUDGED.contains(&case.as_str()));
     let passed = verdicts.values().filter(|verdict| **verdict == Verdict::Passed).count();
     let note = format!("{passed}/{} passed, accepted failures {}", verdicts.len(), accepted.len());
     println!("{note}");

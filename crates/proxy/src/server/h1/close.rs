@@ -14,9 +14,9 @@ use super::socket::{Read, Socket};
 
 /// How long a closing connection is read, so that what the client still sends does not turn our
 /// close into a reset that takes the answer from it (9112 9.6).
-const LINGER: Duration = Duration::from_secs(2);
+pub(in super::super) const LINGER: Duration = Duration::from_secs(2);
 /// Bytes that are read at most in that time.
-const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(in super::super) const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl<IO: Wire> Socket<IO> {
     /// Sends a refusal and closes.

@@ -34,6 +34,7 @@ use super::stats::count;
 use super::wire::Wire;
 use crate::answer::{Answer, AnswerBody};
 
+pub(super) use self::close::{LINGER, LINGER_BYTES_MAX};
 pub(super) use self::decode::without_forbidden;
 pub(super) use self::encode::{append_interim_head, is_servers_own};
 pub(super) use self::receive::Spoken;

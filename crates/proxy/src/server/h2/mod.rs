@@ -9,7 +9,6 @@ mod replayed;
 mod request;
 mod response;
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -25,7 +24,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use self::progress::Answers;
+use self::progress::{Answers, Progress};
 use self::replayed::Replayed;
 use self::response::ResponseBody;
 use super::h1::Socket;
@@ -122,6 +121,19 @@ fn sweep_interval(limits: &Limits) -> Duration {
     (limits.send_timeout.min(limits.idle_timeout) / 4).max(Duration::from_millis(10))
 }
 
+/// Whether a request refused for that is malformed, in 9113's terms (8.1.1, 8.2.1, 8.3.1, 8.5).
+fn is_malformed(reason: RefusalReason) -> bool {
+    matches!(reason, RefusalReason::Syntax | RefusalReason::Framing | RefusalReason::Host)
+}
+
+/// A malformed request ends its stream, as those do that h2 finds (9113 8.1.1).
+fn malformed(refusal: Refusal, terms: &Terms, progress: &Progress) -> h2::Error {
+    terms.stats.count_refused(refusal.reason);
+    // The reset is ours, and nothing was begun that it leaves behind.
+    progress.finish();
+    h2::Error::from(h2::Reason::PROTOCOL_ERROR)
+}
+
 /// One stream: its request checked, answered, and the answer put in HTTP/2's terms.
 async fn exchange<S: Service>(
     request: http::Request<Incoming>,
@@ -129,7 +141,7 @@ async fn exchange<S: Service>(
     service: S,
     terms: Arc<Terms>,
     answers: Arc<Answers>,
-) -> Result<Response<ResponseBody>, Infallible> {
+) -> Result<Response<ResponseBody>, h2::Error> {
     let progress = answers.begin();
     let method = request.method().clone();
     let Some(place) = terms.enter_exchange() else {
@@ -138,6 +150,9 @@ async fn exchange<S: Service>(
     };
     let request = match request::checked(request, peer, &terms) {
         Ok(request) => request,
+        Err(refusal) if is_malformed(refusal.reason) => {
+            return Err(malformed(refusal, &terms, &progress));
+        }
         Err(refusal) => return Ok(response::refusal(refusal, &terms, progress)),
     };
     count(&terms.stats.requests);

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::super::h1::without_forbidden;
+use super::request::is_padded;
 use crate::answer::BodyError;
 use crate::config::Limits;
 
@@ -48,6 +49,9 @@ impl ReceivedBody {
             Ok(bytes) => bytes,
             Err(frame) => {
                 let trailers = frame.into_trailers().unwrap_or_default();
+                if trailers.values().any(|value| is_padded(value.as_bytes())) {
+                    return Err("a trailer's value begins or ends with whitespace".into());
+                }
                 return Ok(Frame::trailers(without_forbidden(trailers)));
             }
         };

@@ -23,6 +23,9 @@ pub(super) fn checked(
 ) -> Result<Request, Refusal> {
     let limits = &terms.limits;
     let (mut parts, body) = request.into_parts();
+    if parts.method == Method::CONNECT && parts.uri.authority().is_none() {
+        return Err(Refusal::new(RefusalReason::Syntax, "CONNECT without :authority"));
+    }
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(Refusal::new(RefusalReason::Method, "CONNECT and TRACE are not served here"));
     }
@@ -61,7 +64,7 @@ fn check_fields(fields: &HeaderMap, limits: &Limits) -> Result<(), Refusal> {
 }
 
 /// 9113 8.2.1: a value never begins or ends with whitespace.
-fn is_padded(value: &[u8]) -> bool {
+pub(super) fn is_padded(value: &[u8]) -> bool {
     let is_whitespace = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     is_whitespace(value.first()) || is_whitespace(value.last())
 }
