@@ -74,11 +74,16 @@ impl Ask {
         Ok(AskedFor { ask, body, informational })
     }
 
-    /// Host and port as the client wrote them.
-    pub fn authority(&self) -> &str {
-        let from_uri = self.target.authority().map(http::uri::Authority::as_str);
-        let from_field = || self.fields.get(header::HOST).and_then(|value| value.to_str().ok());
-        from_uri.or_else(from_field).unwrap_or("")
+    /// Host and port as the key holds them: lower case, no trailing dot, no port that is meant
+    /// anyway. The origin is told this one spelling, or its answer to an odd one would be everybody's.
+    pub fn authority(&self) -> String {
+        let Ok(parts) = TargetParts::of(self.scheme, &self.target, &self.fields) else {
+            return String::new();
+        };
+        match parts.port == parts.scheme.default_port() {
+            true => parts.host().to_owned(),
+            false => format!("{}:{}", parts.host(), parts.port),
+        }
     }
 
     /// Path and query as the client wrote them.
@@ -112,13 +117,13 @@ impl Ask {
         self.lane.write_key(&parts, method, fields, Some(digest), &mut self.key);
     }
 
-    /// Who asked and who passes it on.
-    pub fn hop<'a>(&'a self, gateway: &'a Gateway) -> Hop<'a> {
+    /// Who asked `authority` and who passes it on.
+    pub fn hop<'a>(&self, gateway: &'a Gateway, authority: &'a str) -> Hop<'a> {
         Hop {
             client: self.peer.address,
             trust: self.trust,
             scheme: self.scheme.word(),
-            authority: self.authority(),
+            authority,
             version: self.version,
             name: gateway.name(),
             node: gateway.node(),
@@ -152,13 +157,14 @@ impl Ask {
         body: upstream::RequestBody,
     ) -> http::Request<upstream::RequestBody> {
         let route = &self.lane.route;
-        let mut fields = forward::request_fields(&self.fields, &self.hop(gateway));
+        let authority = self.authority();
+        let mut fields = forward::request_fields(&self.fields, &self.hop(gateway, &authority));
         if let Some(skip) = &route.skip {
             fields.remove(&skip.field);
         }
         if route.host_field == HostField::Client {
-            let host = self.authority().parse();
-            fields.extend(host.ok().map(|host: HeaderValue| (header::HOST, host)));
+            let host = HeaderValue::from_str(&authority);
+            fields.extend(host.ok().map(|host| (header::HOST, host)));
         }
         forward::change(&mut fields, &route.request_fields);
         let mut request = http::Request::new(body);

@@ -116,7 +116,7 @@ async fn go(gateway: &Gateway, asked_for: AskedFor) -> (Reply, Arc<Ask>) {
     if ask.asked.method == MethodClass::Listed {
         match keyed_body::read(body, ask.lane.route.keyed_body_bytes_max).await {
             Keyed::Whole(bytes) => {
-                ask.key_with_body(&keyed_body::digest(&bytes));
+                ask.key_with_body(&keyed_body::digest(&ask.fields, &bytes));
                 keyed = bytes;
             }
             Keyed::TooLarge(body) => {
@@ -153,6 +153,10 @@ struct Story<'a> {
 type Why = (Forward, Option<&'static str>);
 
 /// What to do about what was found.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is matched where it is made, and a box would cost each hit an allocation"
+)]
 enum Judged {
     /// This is the answer.
     Reply(Reply),
@@ -163,6 +167,10 @@ enum Judged {
 }
 
 /// What came of asking for the lead.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is matched where it is made, and a box would cost each hit an allocation"
+)]
 enum Turn {
     /// Others fetched, and this is the answer.
     Reply(Reply),
@@ -319,8 +327,8 @@ impl Story<'_> {
             return Some(errand_alone(seen));
         }
         let is_far = ask.asked.extent == Extent::Ranges && ask.range_begins_beyond(RANGE_BEGIN_MAX);
-        let is_kept = !ask.asked.forbids_storing() && !(is_far && seen.entry().is_none());
-        (!is_kept).then_some(Errand::AsAsked)
+        let is_not_kept = ask.asked.forbids_storing() || is_far && seen.entry().is_none();
+        is_not_kept.then_some(Errand::AsAsked)
     }
 
     /// Leads, unless somebody else was quicker between the look and the lead (P1.8).

@@ -257,6 +257,7 @@ impl Fetch {
             if let Some(flight) = flight {
                 flight.decline(route.hit_for_miss);
             }
+            self.forget_seen().await;
             return (Fetched::Passed { response: arrived.response, detail }, None);
         }
         self.keep(flight, asked, arrived, status)
@@ -296,7 +297,12 @@ impl Fetch {
             return self.adopt_variant(arrived, answer.etag?).await;
         };
         let stored = [respond::validators(&kept.stored)];
-        match validation::verdict(StatusCode::NOT_MODIFIED, &answer, &stored, Some(0)) {
+        let verdict = validation::verdict(StatusCode::NOT_MODIFIED, &answer, &stored, Some(0));
+        if self.asks_of_others(kept) && (answer.etag.is_none() || verdict == Verdict::PassOn304) {
+            // It is about one of several, and not for sure about the one that fits.
+            return self.adopt_variant(arrived, answer.etag?).await;
+        }
+        match verdict {
             Verdict::Freshen(_) => {}
             // The origin says that ours is good, and names another. It is good for this answer, and
             // nothing is updated (RFC 9111 section 4.3.4).
@@ -325,6 +331,13 @@ impl Fetch {
         fresh
     }
 
+    /// Whether the origin was asked of more than the response that fits.
+    fn asks_of_others(&self, own: &KeptResponse) -> bool {
+        let variants = self.seen.index().and_then(|index| index.head().variants());
+        let others = |tag: &&Bytes| Some(&tag[..]) != own.stored.etag();
+        variants.is_some_and(|variants| variants.etags().iter().any(others))
+    }
+
     fn freshened(&self, kept: &KeptResponse, arrived: &Arrived) -> KeptResponse {
         let policy = &self.ask.lane.route.policy;
         let (fields, at) = (arrived.response.headers(), arrived.received_at);
@@ -340,7 +353,9 @@ impl Fetch {
         let variants = self.seen.index()?.head().variants()?;
         let key = variant_key(&self.ask.key, variants.with_etag(etag)?.id());
         let other = self.gateway.cache().look_up_memory(key.as_bytes())?;
-        let head = self.freshened(other.head().response()?, arrived);
+        // The index hears of a new tag with its head; its body may never have come whole.
+        let named = other.head().response().filter(|kept| kept.stored.etag() == Some(etag))?;
+        let head = self.freshened(named, arrived);
         let keeping = self.keeping(self.asked(&None), arrived);
         let vary = head.stored.vary();
         Some(keeping.keep_beside(&vary, head, other.body().clone()))
@@ -372,8 +387,13 @@ impl Fetch {
         reason: DeclineReason,
     ) -> Fetched {
         let status = response.status();
-        if is_failing(status) {
+        if is_failing(status) && self.is_answered_meanwhile() {
             rest(flight, status, &self.ask);
+        } else if is_failing(status) {
+            // No pause: what is stored would answer in it, and may not.
+            if let Some(flight) = flight {
+                flight.abandon(Unfilled::Status(status));
+            }
         } else {
             if let Some(flight) = flight {
                 let remember = self.ask.lane.route.hit_for_miss;
@@ -385,10 +405,22 @@ impl Fetch {
         Fetched::Passed { response, detail: Some(reason.detail()) }
     }
 
+    /// Whether what is stored answers without the origin, so that a refresh of it may wait.
+    fn is_answered_meanwhile(&self) -> bool {
+        let Some((_, kept)) = self.seen.stored() else { return false };
+        is_shareable(&self.ask.asked, kept, &self.ask.lane.route.policy, self.gateway.now())
+    }
+
     /// What is stored is not served any more once its origin says something in its place that may
     /// not be kept. Whether that is so only a response to a plain GET can say.
     async fn forget_replaced(&self, reason: DeclineReason) {
-        if reason.is_worth_remembering() && self.seen.entry().is_some() {
+        if reason.is_worth_remembering() {
+            self.forget_seen().await;
+        }
+    }
+
+    async fn forget_seen(&self) {
+        if self.seen.entry().is_some() {
             self.gateway.cache().remove(&self.seen.own_key(&self.ask)).await;
         }
     }

@@ -14,22 +14,75 @@ use crate::config::{FieldChanges, Network};
 pub const HOPS_MAX: usize = 16;
 
 /// Fields that rename what the client asked for. An origin that believes one answers something that
-/// the cache key does not know, so none reaches it from a client (attacks.md, unkeyed fields).
-const RENAMING: [&str; 14] = [
+/// the cache key does not know, so none reaches it from a client (attacks.md, unkeyed fields). What
+/// is not here and changes an answer is the origin's to name in `Vary`. Sorted.
+const RENAMING: [&str; 45] = [
+    "front-end-https",
+    "proxy",
+    "x-accel-mapping",
+    "x-accel-redirect",
+    "x-envoy-original-host",
+    "x-envoy-original-path",
+    "x-forwarded",
     "x-forwarded-host",
+    "x-forwarded-method",
+    "x-forwarded-path",
     "x-forwarded-port",
+    "x-forwarded-prefix",
     "x-forwarded-proto",
+    "x-forwarded-protocol",
     "x-forwarded-scheme",
     "x-forwarded-server",
-    "x-forwarded-prefix",
     "x-forwarded-ssl",
+    "x-forwarded-uri",
+    "x-forwarded-url",
     "x-host",
     "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
+    "x-http-path-override",
+    "x-invoke-output",
+    "x-invoke-path",
+    "x-invoke-query",
+    "x-invoke-status",
+    "x-matched-path",
     "x-method-override",
+    "x-middleware-override-headers",
+    "x-middleware-rewrite",
+    "x-middleware-subrequest",
+    "x-now-route-matches",
+    "x-original-host",
+    "x-original-method",
+    "x-original-path",
+    "x-original-uri",
     "x-original-url",
+    "x-rewrite-uri",
     "x-rewrite-url",
+    "x-scheme",
+    "x-sendfile",
+    "x-sendfile-type",
+    "x-url-scheme",
+];
+
+/// Fields by which gateways before this one say who asked. An origin that believes one from a
+/// stranger takes him for whom he likes. Sorted.
+const NAMING_THE_CLIENT: [&str; 16] = [
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "client-ip",
+    "fastly-client-ip",
+    "forwarded-for",
+    "true-client-ip",
+    "x-azure-clientip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-forwarded-client-cert",
+    "x-originating-ip",
+    "x-proxyuser-ip",
+    "x-real-ip",
+    "x-remote-addr",
+    "x-remote-ip",
 ];
 
 /// Fields that belong to one connection and are never passed on (RFC 9110 section 7.6.1).
@@ -105,7 +158,7 @@ pub fn request_fields(client: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(client.len() + 8);
     let named = named_by_connection(client);
     for (name, value) in client {
-        if passes(name, &named) {
+        if passes(name, &named, hop.trust) {
             fields.append(name.clone(), value.clone());
         }
     }
@@ -149,14 +202,16 @@ fn via_members(client: &HeaderMap) -> usize {
 
 /// Whether a client's field goes to the origin at all. Our own fields are set after this, so that
 /// naming them in `Connection` removes nothing that we say (CVE-2026-26365).
-fn passes(name: &HeaderName, named_by_connection: &NameSet) -> bool {
+fn passes(name: &HeaderName, named_by_connection: &NameSet, trust: Trust) -> bool {
     let word = name.as_str();
     if word.contains('_') {
         // `X_Forwarded_For` is `X-Forwarded-For` to a CGI origin (GHSA-f59h-q822-g45g).
         return false;
     }
     let replaced = ["host", "content-length", "forwarded", "x-forwarded-for", "via", "cdn-loop"];
-    let dropped = HOP_BY_HOP.contains(&word) || RENAMING.contains(&word);
+    let dropped = HOP_BY_HOP.contains(&word)
+        || RENAMING.binary_search(&word).is_ok()
+        || (trust == Trust::Stranger && NAMING_THE_CLIENT.binary_search(&word).is_ok());
     !dropped && !replaced.contains(&word) && !named_by_connection.contains(name)
 }
 
@@ -224,12 +279,22 @@ pub fn version_word(version: Version) -> &'static str {
 }
 
 /// Whether the client asks to leave HTTP behind on this connection, and in which words.
+///
+/// A tunnel in which HTTP goes on would carry requests past every rule here (h2c smuggling), so
+/// such a wish is not heard; a server may always overlook it (RFC 9110 section 7.8).
 pub fn upgrade_wish(method: &Method, version: Version, client: &HeaderMap) -> Option<HeaderValue> {
     let wished = version == Version::HTTP_11 && method != Method::CONNECT;
     if !wished || !named_by_connection(client).contains(&header::UPGRADE) {
         return None;
     }
-    client.get(header::UPGRADE).cloned()
+    let stays_http = members_of(client, &header::UPGRADE).any(is_http);
+    client.get(header::UPGRADE).filter(|_| !stays_http).cloned()
+}
+
+/// Whether a protocol carries HTTP: HTTP itself in any version, or TLS (RFC 2817).
+fn is_http(protocol: &[u8]) -> bool {
+    let name = protocol.split(|byte| *byte == b'/').next().unwrap_or(protocol).trim_ascii();
+    [&b"h2c"[..], b"h2", b"h3", b"http", b"tls"].iter().any(|http| name.eq_ignore_ascii_case(http))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_cache::{Body, BodyWriter, End, Entry, Flight, Key, Mark};
+use forebay_cache::{Body, BodyWriter, End, Entry, Flight, Joined, Key, Mark};
 use forebay_semantics::variants::{VariantId, Variants, Vary};
 use forebay_semantics::{Asked, Stored, Timestamp};
 use http::Response;
@@ -13,7 +13,8 @@ use crate::ask::Ask;
 use crate::fetch::is_shareable;
 use crate::gateway::Gateway;
 use crate::kept::{Kept, KeptEntry, KeptResponse, Unfilled, variant_key};
-use crate::stream;
+use crate::seen::Seen;
+use crate::stream::{self, Pumped};
 use crate::upstream::OriginBody;
 
 type OwnFlight = Flight<Kept, Unfilled>;
@@ -54,6 +55,7 @@ pub struct Rest {
     body: OriginBody,
     writer: BodyWriter,
     insert: Option<Insert>,
+    pause: Option<(Key, Duration)>,
 }
 
 /// An entry that no flight brings into the cache.
@@ -65,12 +67,19 @@ struct Insert {
 }
 
 impl Rest {
-    /// Brings the body in, and the entry into the cache where no flight does so.
+    /// Brings the body in, and the entry into the cache where no flight does so. A body that
+    /// breaks is a fetch that failed, and pauses refreshes like any (P1.5).
     pub async fn run(self, gateway: &Gateway) {
-        let end = stream::pump(self.body, self.writer).await;
-        let (Some(insert), Some(End::Whole)) = (self.insert, end) else { return };
-        let Insert { key, entry, primary, mark } = insert;
-        gateway.cache().insert_unless_removed(&key, &entry, &primary, mark);
+        match (stream::pump(self.body, self.writer).await, self.insert, self.pause) {
+            (Pumped::Ended(End::Whole), Some(insert), _) => {
+                let Insert { key, entry, primary, mark } = insert;
+                gateway.cache().insert_unless_removed(&key, &entry, &primary, mark);
+            }
+            (Pumped::Ended(End::Broken(_)) | Pumped::Broke, _, Some((key, pause))) => {
+                gateway.cache().rest(&key, pause);
+            }
+            (Pumped::Ended(_) | Pumped::Broke | Pumped::Deserted, _, _) => {}
+        }
     }
 }
 
@@ -88,10 +97,15 @@ impl Keeping<'_> {
         let (writer, body) = cache.arriving_within(bytes_max, from_origin.size_hint().exact());
         let until = kept.keep_until();
         let kept = Kept::Response(kept);
-        let rest = |insert| Rest { body: from_origin, writer, insert };
+        let pause = flight.as_ref().map(|it| (it.key().clone(), self.ask.lane.route.retry_pause));
+        let rest = |insert| Rest { body: from_origin, writer, insert, pause };
         match (key, flight) {
             (Some(key), Some(flight)) => {
+                let (flight, waiting) = self.joinable_as_variant(flight);
                 let entry = cache.fill_under(flight, key, kept, body, until);
+                if let Some(waiting) = waiting {
+                    cache.hand_over(waiting, &entry);
+                }
                 KeptNow { entry, stored: true, rest: rest(None) }
             }
             (Some(key), None) => {
@@ -131,6 +145,21 @@ impl Keeping<'_> {
         }
         flight.decline(route.hit_for_miss);
         None
+    }
+
+    /// The flight to be filled, and one more whose followers wait for the same. Who comes while a
+    /// variant arrives knows the index already, and looks for it where that variant is wanted; the
+    /// flight that brought the index was opened under the primary key.
+    fn joinable_as_variant(&self, flight: OwnFlight) -> (OwnFlight, Option<OwnFlight>) {
+        let cache = self.gateway.cache();
+        let index = cache.peek(&self.ask.key).filter(|index| index.head().variants().is_some());
+        let Some(index) = index.filter(|_| flight.key().as_bytes() == self.ask.key) else {
+            return (flight, None);
+        };
+        match cache.join(&Seen::no_variant(index).flight_key(self.ask), None) {
+            Joined::Lead(wanted) => (wanted, Some(flight)),
+            Joined::Follow(_) | Joined::Filled(_) | Joined::Unshared => (flight, None),
+        }
     }
 
     /// The key under which a response lies; none when it was spoiled while it was fetched, or can

@@ -1,6 +1,7 @@
 //! Request bodies that are part of a cache key (P1.10): read whole, within a bound, and digested.
 
 use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use sha2::{Digest, Sha256};
@@ -43,9 +44,21 @@ fn rejoined(read: Bytes, rest: RequestBody) -> upstream::RequestBody {
     upstream::RequestBody::Stream(StreamBody::new(frames).boxed_unsync())
 }
 
-/// What of a body goes into the key.
-pub fn digest(body: &[u8]) -> [u8; 32] {
-    Sha256::digest(body).into()
+/// What of a body goes into the key: its bytes, and the fields that say what they mean, since an
+/// origin reads the same bytes in another way under another `Content-Type`.
+pub fn digest(fields: &HeaderMap, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE] {
+        let lines: Vec<&[u8]> = fields.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        add(&(lines.len() as u64).to_be_bytes());
+        lines.into_iter().for_each(&mut add);
+    }
+    add(body);
+    hash.finalize().into()
 }
 
 #[cfg(test)]
@@ -67,8 +80,15 @@ mod tests {
     }
 
     #[test]
-    fn different_bodies_have_different_digests() {
-        assert_ne!(digest(b"a"), digest(b"b"));
-        assert_eq!(digest(b""), digest(b""));
+    fn different_bodies_and_other_meanings_of_one_have_different_digests() {
+        let plain = |body: &[u8]| digest(&HeaderMap::new(), body);
+        assert_ne!(plain(b"a"), plain(b"b"));
+        assert_eq!(plain(b""), plain(b""));
+        let of_type = |kind| {
+            let field = (header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            digest(&HeaderMap::from_iter([field]), b"a")
+        };
+        assert_ne!(of_type("text/plain"), of_type("text/html"));
+        assert_ne!(of_type(""), plain(b"a"));
     }
 }

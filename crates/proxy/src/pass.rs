@@ -62,14 +62,14 @@ pub async fn pass_stream(
     };
     let said = CacheStatus { fwd_status: Some(response.status()), ..said };
     spoil(gateway, ask, &response).await;
-    match get_answered_by(ask, &response) {
+    match later_get(ask, &response) {
         Some(get) => keep_for_get(gateway, &get, response, requested_at, said),
         None => Reply::of(respond::passed_on(ask, response), said),
     }
 }
 
 /// The GET that a response to POST may answer later.
-fn get_answered_by(ask: &Ask, response: &Response<OriginBody>) -> Option<Ask> {
+fn later_get(ask: &Ask, response: &Response<OriginBody>) -> Option<Ask> {
     if ask.asked.method != MethodClass::Post {
         return None;
     }

@@ -27,7 +27,9 @@ pub fn whole(whole: &Whole) -> AnswerBody {
     let data = whole.slices(0..u64::MAX).collect::<Vec<_>>().into_iter().map(Frame::data);
     let frames = data.chain(trailers).map(Ok::<_, BodyError>);
     let body = StreamBody::new(futures_util::stream::iter(frames));
-    AnswerBody::Stream { length: Some(whole.len()), frames: body.boxed_unsync() }
+    // HTTP/1.1 has trailers only behind chunks (RFC 9112 section 7.1.2), so no length is said.
+    let length = whole.trailer().is_none().then_some(whole.len());
+    AnswerBody::Stream { length, frames: body.boxed_unsync() }
 }
 
 /// These slices, one after the other.
@@ -40,34 +42,51 @@ pub fn slices(slices: Vec<Bytes>, length: u64) -> AnswerBody {
     AnswerBody::Stream { length: Some(length), frames: body.boxed_unsync() }
 }
 
-/// Writes an origin's body to its end, or breaks what is written where it breaks; says how it
-/// ended, if it came to its end.
+/// How sending an origin's body on went.
+pub enum Pumped {
+    /// It came to its end.
+    Ended(End),
+    /// It broke before.
+    Broke,
+    /// It was not kept, and nobody read it any more.
+    Deserted,
+}
+
+/// Writes an origin's body to its end, or breaks what is written where it breaks.
 ///
 /// It belongs to the flight and not to a client; it stops early only when the body is not kept and
 /// nobody reads it any more.
-pub async fn pump(mut body: OriginBody, mut writer: BodyWriter) -> Option<End> {
+pub async fn pump(mut body: OriginBody, mut writer: BodyWriter) -> Pumped {
     let mut trailer = None;
     loop {
         if writer.room().await.is_err() {
-            return None;
+            return Pumped::Deserted;
         }
         let next = tokio::select! {
             next = body.frame() => next,
-            () = writer.deserted() => return None,
+            () = writer.deserted() => return Pumped::Deserted,
         };
         match next {
             None => break,
             Some(Err(failure)) => {
                 writer.abort(failure.to_string());
-                return None;
+                return Pumped::Broke;
             }
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => writer.push(data).ok()?,
+                Ok(data) => {
+                    if writer.push(data).is_err() {
+                        return Pumped::Deserted;
+                    }
+                    // Not a moment later than its readers know that this was all.
+                    if body.is_end_stream() {
+                        break;
+                    }
+                }
                 Err(frame) => trailer = frame.into_trailers().ok().and_then(|map| block_of(&map)),
             },
         }
     }
-    Some(writer.finish(trailer))
+    Pumped::Ended(writer.finish(trailer))
 }
 
 fn block_of(trailers: &HeaderMap) -> Option<Bytes> {

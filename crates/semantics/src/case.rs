@@ -29,6 +29,16 @@ pub(crate) fn fields(text: &str) -> HeaderMap {
     map
 }
 
+/// Names and values, each pair a line, byte for byte.
+pub(crate) fn of_lines(lines: &[(&str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in lines {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    }
+    map
+}
+
 fn date(seconds: i64) -> String {
     let at = NOW.unix_seconds().saturating_add_signed(seconds);
     http_date(Timestamp::from_unix_seconds(at))

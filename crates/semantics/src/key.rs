@@ -4,6 +4,7 @@
 //! any chosen part never make the same key, whatever bytes they hold. Nothing is decoded and no
 //! path is tidied up: the key is made of what the origin will see.
 
+mod nearest;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -11,8 +12,9 @@ mod words;
 
 use http::{HeaderMap, Method, header};
 
+pub use nearest::nearest;
 pub use target::{HostPort, Scheme, TargetError, TargetParts, host_and_port};
-pub use words::{TemplateError, nearest};
+pub use words::TemplateError;
 
 /// Which parts of a request make its key. Scheme, host and port are always in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub enum Part {
     Query(Query),
     /// A request field's lines.
     Field(http::HeaderName),
-    /// One cookie's value.
+    /// The values of the cookies of one name.
     Cookie(String),
 }
 
@@ -99,7 +101,6 @@ enum Kind {
     QueryParameters,
     Field,
     Cookie,
-    CookieAbsent,
     Body,
 }
 
@@ -171,21 +172,21 @@ fn write_field(name: &http::HeaderName, fields: &HeaderMap, out: &mut Vec<u8>) {
     }
 }
 
+/// Writes every value of a cookie: which of several counts is another one for each origin.
 fn write_cookie(name: &str, fields: &HeaderMap, out: &mut Vec<u8>) {
-    match cookie(name.as_bytes(), fields) {
-        Some(value) => {
-            write_piece(Kind::Cookie, name.as_bytes(), out);
-            write_bytes(value, out);
-        }
-        None => write_piece(Kind::CookieAbsent, name.as_bytes(), out),
+    write_piece(Kind::Cookie, name.as_bytes(), out);
+    let values = || cookies(name.as_bytes(), fields);
+    write_number(values().count(), out);
+    for value in values() {
+        write_bytes(value, out);
     }
 }
 
-/// The value of the first cookie of exactly this name (RFC 6265 section 5.4).
-fn cookie<'a>(name: &[u8], fields: &'a HeaderMap) -> Option<&'a [u8]> {
+/// The values of the cookies of exactly this name (RFC 6265 section 5.4).
+fn cookies<'a>(name: &[u8], fields: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
     let lines = fields.get_all(header::COOKIE).into_iter();
     let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
-    pairs.map(<[u8]>::trim_ascii).find_map(|pair| {
+    pairs.map(<[u8]>::trim_ascii).filter_map(move |pair| {
         let equals = pair.iter().position(|&byte| byte == b'=')?;
         (pair[..equals].trim_ascii() == name).then(|| pair[equals + 1..].trim_ascii())
     })

@@ -235,12 +235,9 @@ pub(crate) fn takes_cookies(policy: &Policy, directives: &CacheControl) -> bool 
 /// Why keeping it would be in vain: it could never be reused (RFC 9111 section 3, last point).
 fn uselessness(evidence: &Evidence, policy: &Policy) -> Option<DeclineReason> {
     let lifetime = evidence.lifetime(policy);
-    let can_be_validated = [header::ETAG, header::LAST_MODIFIED]
-        .iter()
-        .any(|validator| evidence.fields.contains_key(validator));
     match lifetime.source {
         LifetimeSource::Explicit => {
-            let is_reusable = can_be_validated
+            let is_reusable = can_be_validated(evidence.fields)
                 || !evidence.directives.no_cache && lifetime.span > Duration::ZERO
                 || has_stale_windows(evidence.directives, policy);
             (!is_reusable).then_some(DeclineReason::NeverReusable)
@@ -249,23 +246,23 @@ fn uselessness(evidence: &Evidence, policy: &Policy) -> Option<DeclineReason> {
             (lifetime.span == Duration::ZERO).then_some(DeclineReason::Operator)
         }
         LifetimeSource::Heuristic => None,
-        LifetimeSource::Nobody => without_lifetime(evidence, policy, can_be_validated),
+        LifetimeSource::Nobody => without_lifetime(evidence, policy),
     }
 }
 
-fn without_lifetime(
-    evidence: &Evidence,
-    policy: &Policy,
-    can_be_validated: bool,
-) -> Option<DeclineReason> {
+fn without_lifetime(evidence: &Evidence, policy: &Policy) -> Option<DeclineReason> {
     if !evidence.is_cacheable_unsaid() {
         return Some(match evidence.status.is_server_error() {
             true => DeclineReason::ServerError,
             false => DeclineReason::Status,
         });
     }
-    let is_kept = can_be_validated && policy.heuristic != Heuristic::Off;
+    let is_kept = can_be_validated(evidence.fields) && policy.heuristic != Heuristic::Off;
     (!is_kept).then_some(DeclineReason::NoLifetime)
+}
+
+fn can_be_validated(fields: &HeaderMap) -> bool {
+    fields.contains_key(header::ETAG) || fields.contains_key(header::LAST_MODIFIED)
 }
 
 fn has_stale_windows(directives: &CacheControl, policy: &Policy) -> bool {

@@ -1,3 +1,5 @@
+//! The body under every order of its writer's and readers' steps that shuttle comes upon.
+
 use shuttle::future::block_on;
 use shuttle::{check_random, thread};
 

@@ -1,3 +1,5 @@
+//! Flights under every order of their leader's and followers' steps that shuttle comes upon.
+
 use std::sync::atomic::AtomicUsize;
 
 use shuttle::future::block_on;

@@ -8,7 +8,6 @@ mod check;
 pub mod defaults;
 mod fields;
 mod lifetimes;
-mod nearest;
 mod problem;
 mod raw;
 mod routes;

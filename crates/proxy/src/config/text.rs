@@ -6,11 +6,12 @@ mod place;
 
 use std::fmt;
 
+use forebay_semantics::key::nearest;
+
 pub use amount::{SPAN_MAX, in_bytes, in_time, size, span};
 pub use place::{admin, host, listen, member, network, path_prefix};
 
 use super::AccessLog;
-use super::nearest::nearest;
 
 /// Why a text cannot be read: what is wrong with it, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T
 pub(super) fn meant(text: &str, known: &[&str], said: &str) -> String {
     let all: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
     let all = format!("{said}: {}", all.join(", "));
-    match nearest(text, known.iter().copied()) {
+    match nearest(text, known) {
         Some(word) => format!("did you mean `{word}`? {all}"),
         None => all,
     }

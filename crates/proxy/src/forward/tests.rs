@@ -53,6 +53,19 @@ fn what_renames_the_target_never_passes() {
 }
 
 #[test]
+fn who_asked_is_said_by_listed_peers_alone() {
+    for name in NAMING_THE_CLIENT {
+        check(Trust::Stranger, &[(name, "192.0.2.9")], name, None);
+        check(Trust::Listed, &[(name, "192.0.2.9")], name, Some("192.0.2.9"));
+    }
+}
+
+#[test]
+fn fields_that_do_not_pass_are_listed_in_order() {
+    assert!(RENAMING.is_sorted() && NAMING_THE_CLIENT.is_sorted());
+}
+
+#[test]
 fn hop_by_hop_fields_and_those_named_by_connection_stay_here() {
     let client = [("connection", "close, X-Secret"), ("x-secret", "1"), ("x-open", "2")];
     check(Trust::Stranger, &client, "connection", None);
@@ -114,4 +127,7 @@ fn an_upgrade_is_wished_only_when_connection_names_it() {
     check(Version::HTTP_10, &both, false);
     check(Version::HTTP_11, &both[..1], false);
     check(Version::HTTP_11, &both[1..], false);
+    for protocol in ["h2c", "H2C", "HTTP/2.0", "TLS/1.0, HTTP/1.1", "websocket, h2c"] {
+        check(Version::HTTP_11, &[both[0], ("upgrade", protocol)], false);
+    }
 }

@@ -11,7 +11,7 @@ use forebay_semantics::status::CacheStatus;
 use http::StatusCode;
 use parking_lot::Mutex;
 
-use super::Outcome;
+use super::{Outcome, Reading};
 
 /// Upper ends of the histogram's buckets, in microseconds.
 const BUCKETS_MICROS: [u64; 16] = [
@@ -40,9 +40,6 @@ struct Histogram {
     buckets: [AtomicU64; BUCKETS_MICROS.len() + 1],
     sum_micros: AtomicU64,
 }
-
-/// Values that others keep and that are read when somebody asks: name, help, kind and value.
-pub type Gauges = Vec<(&'static str, &'static str, &'static str, u64)>;
 
 impl Metrics {
     /// Counts one exchange that is over.
@@ -94,7 +91,7 @@ impl Metrics {
     }
 
     /// Everything in the text form (version 0.0.4), with the others' values behind.
-    pub fn text(&self, others: &Gauges) -> String {
+    pub fn text(&self, others: &[Reading]) -> String {
         let mut text = String::with_capacity(8192);
         self.write_exchanges(&mut text);
         self.duration.write(&mut text);
@@ -106,7 +103,7 @@ impl Metrics {
         for (name, help, value) in counters {
             write_single(&mut text, name, help, "counter", value.load(Relaxed));
         }
-        for (name, help, kind, value) in others {
+        for Reading { name, help, kind, value } in others {
             write_single(&mut text, name, help, kind, *value);
         }
         text
@@ -187,7 +184,7 @@ mod tests {
 
     #[test]
     fn each_metric_is_introduced_once() {
-        let text = Metrics::default().text(&vec![("forebay_x", "X.", "gauge", 7)]);
+        let text = Metrics::default().text(&[Reading::gauge("forebay_x", "X.", 7)]);
         let mut heads: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
         let total = heads.len();
         heads.sort_unstable();

@@ -3,13 +3,15 @@
 
 mod access_log;
 mod metrics;
+mod readings;
 mod record;
 mod telling;
 
 use std::sync::Arc;
 
 pub use access_log::{AccessLog, LINES_MAX};
-pub use metrics::{Gauges, Metrics};
+pub use metrics::Metrics;
+pub use readings::Reading;
 pub use record::{Outcome, Record};
 pub use telling::Telling;
 

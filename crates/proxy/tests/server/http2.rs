@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use crate::stage::{Stage, answer, connect, connect_through, limits, stream, stream_with, whole};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const DATA: u8 = 0;
+const CONTENT: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -297,7 +297,7 @@ async fn a_host_field_stands_in_for_a_missing_authority() {
     let fields = [GET[0], GET[1], GET[3], ("host", "b")];
     let request = frame(HEADERS, END_STREAM | END_HEADERS, 1, &literals(&fields));
     client.write_all(&request).await.unwrap();
-    let (_, _, data) = until(&mut client, &[DATA]).await.unwrap();
+    let (_, _, data) = until(&mut client, &[CONTENT]).await.unwrap();
     assert_eq!(String::from_utf8(data).unwrap(), "GET http://b/ b []");
 }
 
@@ -306,7 +306,7 @@ async fn data_of_another_length_than_was_said_is_an_error_for_who_reads_it() {
     let mut client = open(Stage::echo(), limits()).await;
     let fields: Vec<_> = GET.into_iter().chain([("content-length", "5")]).collect();
     client.write_all(&frame(HEADERS, END_HEADERS, 1, &literals(&fields))).await.unwrap();
-    client.write_all(&frame(DATA, END_STREAM, 1, b"hello, world")).await.unwrap();
+    client.write_all(&frame(CONTENT, END_STREAM, 1, b"hello, world")).await.unwrap();
     let frame = until(&mut client, &[HEADERS, RST_STREAM, GOAWAY]).await;
     assert_eq!(frame.map(|frame| frame.0), Some(RST_STREAM));
 }

@@ -1,9 +1,10 @@
 //! What holds for every sequence of bytes, and for every way in which it arrives.
 
+use forebay::server::serve_connection;
 use proptest::prelude::*;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, duplex};
 
-use crate::stage::{Stage, connect, limits, read_all};
+use crate::stage::{PEER, Stage, limits, read_all};
 
 /// What came back, the date of refusals aside.
 fn talk(sent: &[u8], cuts: &[usize]) -> String {
@@ -13,7 +14,8 @@ fn talk(sent: &[u8], cuts: &[usize]) -> String {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut client = connect(Stage::echo(), limits());
+        let (mut client, server) = duplex(64 * 1024);
+        let served = tokio::spawn(serve_connection(server, PEER, limits(), Stage::echo()));
         let mut begin = 0;
         for end in cuts.iter().map(|cut| cut % (sent.len() + 1)).chain([sent.len()]) {
             if end > begin && client.write_all(&sent[begin..end]).await.is_ok() {
@@ -24,6 +26,9 @@ fn talk(sent: &[u8], cuts: &[usize]) -> String {
         }
         let _ = client.shutdown().await;
         let received = read_all(&mut client).await;
+        drop(client);
+        // A panic of the connection is a failure here, not only a close.
+        served.await.unwrap();
         let lines = received.split_inclusive("\r\n").filter(|line| !line.starts_with("date: "));
         lines.collect()
     })

@@ -4,12 +4,11 @@ use std::fmt;
 
 use http::HeaderName;
 
+use super::nearest::nearest;
 use super::{Part, Query, Template};
 
 /// Parts of one template.
 const PARTS_MAX: usize = 32;
-/// Bytes of a word for which a nearest one is looked for; a longer one is no slip of the pen.
-const WORD_BYTES_MAX: usize = 64;
 /// Each word; where it takes an argument, what stands before that.
 const WORDS: [&str; 11] = [
     "method",
@@ -111,33 +110,6 @@ fn unknown(word: &str) -> TemplateError {
         nearest(kind, &WORDS.map(|word| word.trim_end_matches(':')))
     });
     TemplateError { word: word.to_owned(), problem: "is no part of a key", nearest }
-}
-
-/// The valid word that another resembles most, if it resembles any: at most a third of its letters
-/// (and at least one) added, dropped or changed.
-pub fn nearest<'a>(word: &str, valid: &[&'a str]) -> Option<&'a str> {
-    if word.len() > WORD_BYTES_MAX {
-        return None;
-    }
-    let distances = valid.iter().map(|&candidate| (distance(word, candidate), candidate));
-    let (least, candidate) = distances.min_by_key(|&(distance, _)| distance)?;
-    (least <= (word.chars().count() / 3).max(1)).then_some(candidate)
-}
-
-/// How many letters must be added, dropped or changed to make one word of another (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, letter) in from.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, other) in to.iter().enumerate() {
-            let changed = corner + usize::from(letter != *other);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 impl fmt::Display for TemplateError {

@@ -1,18 +1,9 @@
 //! What parts from an origin promise, as tables.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
-
-fn fields(lines: &[(&str, &str)]) -> HeaderMap {
-    let mut map = HeaderMap::new();
-    for (name, value) in lines {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-    }
-    map
-}
+use crate::case::of_lines;
 
 #[test]
 fn a_content_range_is_read_where_it_does_not_contradict_itself() {
@@ -40,7 +31,7 @@ fn a_content_range_is_read_where_it_does_not_contradict_itself() {
 #[test]
 fn a_part_is_the_whole_where_every_field_agrees() {
     let check = |lines: &[(&str, &str)], expected: Option<u64>| {
-        assert_eq!(as_whole(&fields(lines)), expected, "{lines:?}");
+        assert_eq!(as_whole(&of_lines(lines)), expected, "{lines:?}");
     };
     let all = ("content-range", "bytes 0-9/10");
     check(&[all], Some(10));
@@ -60,9 +51,9 @@ fn a_part_is_the_whole_where_every_field_agrees() {
 
 #[test]
 fn what_is_made_of_it_is_the_head_of_a_200() {
-    let mut map = fields(&[("content-range", "bytes 0-9/10"), ("etag", "\"a\"")]);
+    let mut map = of_lines(&[("content-range", "bytes 0-9/10"), ("etag", "\"a\"")]);
     make_whole(&mut map, 10);
-    assert_eq!(map, fields(&[("etag", "\"a\""), ("content-length", "10")]));
+    assert_eq!(map, of_lines(&[("etag", "\"a\""), ("content-length", "10")]));
 }
 
 proptest! {

@@ -1,27 +1,19 @@
 //! What ranges promise, as tables.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use proptest::prelude::*;
 
 use super::*;
 use crate::Timestamp;
+use crate::case::of_lines;
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const LATE: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
-fn fields(lines: &[(&str, &str)]) -> HeaderMap {
-    let mut map = HeaderMap::new();
-    for (name, value) in lines {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-    }
-    map
-}
-
 /// What a GET with these lines wants, of a 200: `0-1 4-5`, `whole` or `416`.
 fn of(lines: &[(&str, &str)], stored: &Validators<'_>, total: u64) -> String {
     let show = |part: &ByteRange| format!("{}-{}", part.first, part.last);
-    match wanted(&Method::GET, StatusCode::OK, &fields(lines), stored, total, 4) {
+    match wanted(&Method::GET, StatusCode::OK, &of_lines(lines), stored, total, 4) {
         Ranged::Whole => "whole".into(),
         Ranged::Unsatisfiable => "416".into(),
         Ranged::One(part) => show(&part),
@@ -100,7 +92,7 @@ fn two_range_lines_other_methods_and_other_statuses_mean_the_whole() {
     assert_eq!(two, "whole");
     let check = |method: Method, status: u16| {
         let status = StatusCode::from_u16(status).unwrap();
-        let request = fields(&[("range", "bytes=0-1")]);
+        let request = of_lines(&[("range", "bytes=0-1")]);
         let found = wanted(&method, status, &request, &Validators::default(), 10, 4);
         assert_eq!(found, Ranged::Whole, "{method} {status}");
     };
@@ -170,9 +162,9 @@ fn a_multipart_body_lets_nobody_write_into_its_framing() {
 
 #[test]
 fn a_fetch_for_the_cache_asks_for_the_whole() {
-    let mut request = fields(&[("range", "bytes=0-1"), ("if-range", "x"), ("if-match", "y")]);
+    let mut request = of_lines(&[("range", "bytes=0-1"), ("if-range", "x"), ("if-match", "y")]);
     remove(&mut request);
-    assert_eq!(request, fields(&[("if-match", "y")]));
+    assert_eq!(request, of_lines(&[("if-match", "y")]));
 }
 
 fn body_of(framed: &Multipart, body: &[u8]) -> Vec<u8> {
@@ -192,7 +184,7 @@ proptest! {
         total in 0..1500_u64,
         ranges_max in 0..16_usize,
     ) {
-        let request = fields(&[("range", &format!("bytes={list}"))]);
+        let request = of_lines(&[("range", &format!("bytes={list}"))]);
         let stored = Validators::default();
         let found = wanted(&Method::GET, StatusCode::OK, &request, &stored, total, ranges_max);
         let parts = match found {

@@ -1,25 +1,17 @@
 //! What validation promises, as tables.
 
-use http::header::{HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use http::header::{HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
 use proptest::prelude::*;
 
 use super::*;
+use crate::case::of_lines;
 
 const EARLY: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const DATE_RFC850: &str = "Sunday, 06-Nov-94 08:49:37 GMT";
 const DATE_ASCTIME: &str = "Sun Nov  6 08:49:37 1994";
 const LATE: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
-
-fn fields(lines: &[(&str, &str)]) -> HeaderMap {
-    let mut map = HeaderMap::new();
-    for (name, value) in lines {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-    }
-    map
-}
 
 fn at(text: &str) -> Option<Timestamp> {
     parse_date(text.as_bytes())
@@ -31,7 +23,7 @@ fn held<'a>(etag: &'a str, modified: &'a str) -> Validators<'a> {
 }
 
 fn check_on(method: Method, stored: Validators<'_>, lines: &[(&str, &str)], outcome: Outcome) {
-    let found = evaluate(&method, StatusCode::OK, &fields(lines), &stored);
+    let found = evaluate(&method, StatusCode::OK, &of_lines(lines), &stored);
     assert_eq!(found, outcome, "{method} {lines:?} {stored:?}");
 }
 
@@ -124,7 +116,7 @@ fn other_methods_fail_where_get_is_not_modified_and_know_no_if_modified_since() 
 #[test]
 fn conditions_count_on_a_success_alone() {
     let stored = held(r#""a""#, DATE);
-    let request = fields(&[("if-none-match", r#""a""#), ("if-match", r#""b""#)]);
+    let request = of_lines(&[("if-none-match", r#""a""#), ("if-match", r#""b""#)]);
     for status in [301, 404, 410, 500] {
         let status = StatusCode::from_u16(status).unwrap();
         assert_eq!(evaluate(&Method::GET, status, &request, &stored), Outcome::Proceed);
@@ -152,7 +144,7 @@ fn a_304_leaves_out_what_describes_the_content() {
 fn the_origin_is_asked_with_every_tag_and_the_chosen_date() {
     let check = |chosen: Option<Validators<'_>>, others: &[&str], expected: [&str; 2]| {
         let others: Vec<&[u8]> = others.iter().map(|tag| tag.as_bytes()).collect();
-        let mut request = fields(&[("if-match", "x"), ("if-none-match", "y"), ("if-range", "z")]);
+        let mut request = of_lines(&[("if-match", "x"), ("if-none-match", "y"), ("if-range", "z")]);
         request.append("if-modified-since", HeaderValue::from_static("y"));
         request.append("if-unmodified-since", HeaderValue::from_static("y"));
         if let Some(condition) = ask(chosen.as_ref(), others) {
@@ -259,11 +251,11 @@ fn any_other_answer_replaces_or_is_a_failure() {
 #[test]
 fn validators_are_read_from_a_head() {
     let received = at(LATE).unwrap();
-    let map = fields(&[("etag", r#""a""#), ("last-modified", DATE), ("date", EARLY)]);
+    let map = of_lines(&[("etag", r#""a""#), ("last-modified", DATE), ("date", EARLY)]);
     let read = Validators::of(&map, received);
     assert_eq!(read, Validators { date: at(EARLY), ..held(r#""a""#, DATE) });
     // Two tags have no one meaning; without a date the moment of receipt stands in.
-    let map = fields(&[("etag", r#""a""#), ("etag", r#""b""#)]);
+    let map = of_lines(&[("etag", r#""a""#), ("etag", r#""b""#)]);
     let read = Validators::of(&map, received);
     assert!(read.is_empty() && read.date == Some(received));
 }
@@ -282,7 +274,7 @@ proptest! {
         let lines: Vec<_> = request.iter().map(|(n, v)| (NAMES[*n], v.as_str())).collect();
         let date = millis.map(Timestamp::from_unix_millis);
         let stored = Validators { etag: Some(&etag), last_modified: Some(&modified), date };
-        evaluate(&Method::GET, StatusCode::OK, &fields(&lines), &stored);
+        evaluate(&Method::GET, StatusCode::OK, &of_lines(&lines), &stored);
         if let Some(condition) = ask(Some(&stored), [&etag[..], b"\"b\""]) {
             condition.apply(&mut HeaderMap::new());
         }

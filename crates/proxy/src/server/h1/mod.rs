@@ -162,7 +162,7 @@ async fn send<IO: Wire>(
         Outgoing::Nothing(_) => {}
         Outgoing::Whole(bytes) => socket.output.append_piece(bytes, b""),
         Outgoing::Stream { frames, ending } => {
-            let mut sending = Sending::new(frames, ending, asked.trailers);
+            let mut sending = Sending::new(frames, ending, asked);
             let sent = poll_fn(|cx| socket.poll_send(cx, &mut sending, incoming)).await;
             if let Err(unfinished) = sent {
                 return abort(socket, unfinished, ending).await;

@@ -12,6 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use super::super::wire::Wire;
 use super::ask::{Incoming, Trouble};
 use super::encode::{Ending, append_chunk_size, append_last_chunk};
+use super::head::Asked;
 use super::socket::{Broken, Socket};
 use crate::answer::BodyError;
 
@@ -22,8 +23,7 @@ pub(super) struct Sending {
     /// What is missing of a body with a length.
     left: u64,
     trailers: HeaderMap,
-    /// Whether the client takes trailers.
-    takes_trailers: bool,
+    asked: Asked,
 }
 
 /// Why an answer was not finished.
@@ -39,13 +39,13 @@ impl Sending {
     pub(super) fn new(
         frames: UnsyncBoxBody<Bytes, BodyError>,
         ending: Ending,
-        takes_trailers: bool,
+        asked: Asked,
     ) -> Self {
         let left = match ending {
             Ending::Counted(length) => length,
             Ending::Chunked | Ending::Close => 0,
         };
-        Sending { frames, ending, left, trailers: HeaderMap::new(), takes_trailers }
+        Sending { frames, ending, left, trailers: HeaderMap::new(), asked }
     }
 }
 
@@ -128,7 +128,7 @@ impl<IO: Wire> Socket<IO> {
             return Err(Unfinished::Body);
         }
         if sending.ending == Ending::Chunked {
-            if !sending.takes_trailers {
+            if !sending.asked.trailers {
                 sending.trailers.clear();
             }
             append_last_chunk(&mut self.output.bytes, &sending.trailers);

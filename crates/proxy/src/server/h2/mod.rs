@@ -131,7 +131,7 @@ async fn exchange<S: Service>(
     answers: Arc<Answers>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let progress = answers.begin();
-    let head_only = request.method() == http::Method::HEAD;
+    let method = request.method().clone();
     let Some(place) = terms.enter_exchange() else {
         let refusal = Refusal::new(RefusalReason::Overload, "too many requests at once");
         return Ok(response::refusal(refusal, &terms, progress));
@@ -148,5 +148,5 @@ async fn exchange<S: Service>(
         let refusal = Refusal::new(RefusalReason::Failure, "the gateway failed to answer");
         return Ok(response::refusal(refusal, &terms, progress));
     };
-    Ok(response::answer(answer, head_only, &terms, progress, place))
+    Ok(response::answer(answer, &method, &terms, progress, place))
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 
@@ -55,7 +55,7 @@ pub(super) fn refusal(
 /// The answer as a response; one that cannot be sent becomes a 500.
 pub(super) fn answer(
     answer: Answer,
-    head_only: bool,
+    method: &Method,
     terms: &Arc<Terms>,
     progress: Arc<Progress>,
     place: ExchangePlace,
@@ -65,6 +65,7 @@ pub(super) fn answer(
         return refusal(Refusal::new(RefusalReason::Failure, text), terms, progress);
     }
     let mut fields = fields(&answer);
+    let head_only = method == Method::HEAD;
     let bodiless = head_only
         || answer.status == StatusCode::NO_CONTENT
         || answer.status == StatusCode::NOT_MODIFIED;
@@ -162,7 +163,7 @@ impl Body for ResponseBody {
         };
         if piece.is_empty() {
             match next_frame(frames, left, cx) {
-                Next::Data(bytes) => *piece = bytes,
+                Next::Bytes(bytes) => *piece = bytes,
                 Next::Trailers(trailers) => {
                     body.progress.finish();
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
@@ -188,7 +189,7 @@ impl Body for ResponseBody {
 }
 
 enum Next {
-    Data(Bytes),
+    Bytes(Bytes),
     Trailers(HeaderMap),
     Broken(BodyError),
     End,
@@ -225,7 +226,7 @@ fn next_frame(
             }
         }
         if !bytes.is_empty() {
-            return Next::Data(bytes);
+            return Next::Bytes(bytes);
         }
     }
 }

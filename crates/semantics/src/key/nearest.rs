@@ -1,15 +1,19 @@
 //! The known word that a mistyped one was probably meant to be.
 
-/// The nearest of `known`, when it is near enough to be meant.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A longer word is no slip of the finger, and would make the table below large.
-    if word.len() > 64 {
+/// Bytes of a word for which a nearest one is looked for; a longer one is no slip of the finger,
+/// and would make the table below large.
+const WORD_BYTES_MAX: usize = 64;
+
+/// The valid word that another resembles most, if it resembles any: at most a third of its letters
+/// (and at least one) added, dropped, changed or swapped, whatever their case.
+pub fn nearest<'a>(word: &str, valid: &[&'a str]) -> Option<&'a str> {
+    if word.len() > WORD_BYTES_MAX {
         return None;
     }
     let word = word.to_lowercase();
-    let distances = known.into_iter().map(|other| (distance(&word, &other.to_lowercase()), other));
+    let distances = valid.iter().map(|&other| (distance(&word, &other.to_lowercase()), other));
     let (distance, other) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= word.chars().count().max(3) / 3).then_some(other)
+    (distance <= (word.chars().count() / 3).max(1)).then_some(other)
 }
 
 /// How many letters must be added, removed, changed or swapped with their neighbour (optimal
@@ -41,7 +45,7 @@ mod tests {
     fn a_slip_of_the_finger_finds_the_word_that_was_meant() {
         let known = ["listen", "limits", "memory", "route", "off"];
         let check = |word: &str, meant: Option<&str>| {
-            assert_eq!(nearest(word, known), meant, "{word}");
+            assert_eq!(nearest(word, &known), meant, "{word}");
         };
         check("lisen", Some("listen"));
         check("limist", Some("limits"));
