@@ -20,6 +20,8 @@ const EXAMPLE: &str = include_str!("../../../docs/examples/forebay.toml");
 const CONFIGURATION: &str = include_str!("../../../docs/manual/configuration.md");
 const WATCHING: &str = include_str!("../../../docs/manual/watching.md");
 const ERRORS: &str = include_str!("../../../docs/manual/errors.md");
+const LIMITS: &str = include_str!("../../../docs/manual/limits-and-security.md");
+const FORWARD: &str = include_str!("../src/forward.rs");
 
 /// Where the reasons of the rules and of failures stand, one word an arm.
 const REASONS: [&str; 4] = [
@@ -131,6 +133,18 @@ fn every_reason_is_explained() {
 fn every_failure_of_an_origin_is_among_the_errors() {
     for word in words(include_str!("../src/failure.rs")) {
         assert!(ERRORS.contains(&format!("`{word}`")), "errors.md says nothing of `{word}`");
+    }
+}
+
+#[test]
+fn every_field_that_never_passes_is_named() {
+    for list in ["const RENAMING", "const NAMING_THE_CLIENT"] {
+        let list = FORWARD.split(list).nth(1).unwrap().split("];").next().unwrap();
+        let names: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            assert!(LIMITS.contains(&format!("`{name}`")), "nothing is said of `{name}`");
+        }
     }
 }
 
