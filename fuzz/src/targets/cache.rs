@@ -24,7 +24,7 @@ pub const WORDS: &[&[u8]] = &[
     &[11, 0, 0],
 ];
 
-const OPERATIONS_MAX: usize = 2_000;
+const OPERATIONS_MAX: usize = 500;
 const KEYS: u8 = 8;
 const OPEN_MAX: usize = 8;
 const READERS_MAX: usize = 16;
