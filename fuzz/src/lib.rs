@@ -4,6 +4,7 @@
 //! and libFuzzer, on nightly, which sees coverage. To add one: a module below `targets`, a line in
 //! [`TARGETS`], a folder with at least one file in `corpus`.
 
+mod head;
 pub mod mutation;
 pub mod targets;
 
@@ -20,7 +21,13 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    Target { name: "cache", run: targets::cache::run, words: targets::cache::WORDS },
     Target { name: "config", run: targets::config::run, words: targets::config::WORDS },
     Target { name: "date", run: targets::date::run, words: targets::date::WORDS },
+    Target { name: "fields", run: targets::fields::run, words: targets::fields::WORDS },
+    Target { name: "http1", run: targets::http1::run, words: targets::http1::WORDS },
+    Target { name: "keys", run: targets::keys::run, words: targets::keys::WORDS },
+    Target { name: "ranges", run: targets::ranges::run, words: targets::ranges::WORDS },
     Target { name: "rules", run: targets::rules::run, words: targets::rules::WORDS },
+    Target { name: "variants", run: targets::variants::run, words: targets::variants::WORDS },
 ];

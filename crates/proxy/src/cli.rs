@@ -50,8 +50,8 @@ pub struct RunArgs {
     /// several times, they share the load. Beside a file's routes it is the last resort
     #[arg(long, value_name = "URL", value_parser = text::member)]
     pub to: Vec<MemberSettings>,
-    /// Where clients are accepted: 127.0.0.1:8080, [::1]:8080 or unix:/path; may be said several
-    /// times [default: 127.0.0.1:8080]
+    /// Where clients are accepted: `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; may be said
+    /// several times [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", value_parser = text::listen)]
     pub listen: Vec<Listen>,
     /// Where /metrics, /health and /ready are answered, or `off` [default: 127.0.0.1:8081]

@@ -1,7 +1,7 @@
 //! The story of one request: looked up, judged, collapsed, fetched, answered.
 //!
 //! Read this file first. The rules that it asks are in `forebay-semantics`; what it acts on is the
-//! cache, the upstreams and the client. A plain hit is answered by [`glance`] without a wait.
+//! cache, the upstreams and the client. A plain hit is answered by `glance` without a wait.
 
 use std::sync::Arc;
 

@@ -13,7 +13,9 @@ use forebay_semantics::stored::Stored;
 use forebay_semantics::storing::storing;
 use forebay_semantics::validation::{Validators, evaluate};
 use forebay_semantics::variants::Vary;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::head::{fields, split, status_and_fields};
 
 /// Names and values that mean something to a cache.
 pub const WORDS: &[&[u8]] = &[
@@ -104,30 +106,4 @@ fn ask(
     evaluate(method, status, request, &validators);
     wanted(method, status, request, &validators, 10_000, RANGES_MAX);
     Vary::of(response);
-}
-
-fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.windows(2).position(|pair| pair == b"\n\n") {
-        Some(at) => (&bytes[..at], &bytes[at + 2..]),
-        None => (&[], bytes),
-    }
-}
-
-fn status_and_fields(bytes: &[u8]) -> (StatusCode, HeaderMap) {
-    let status = bytes.get(..3).and_then(|digits| StatusCode::from_bytes(digits).ok());
-    (status.unwrap_or(StatusCode::OK), fields(bytes.get(4..).unwrap_or_default()))
-}
-
-/// What hyper would let through.
-fn fields(bytes: &[u8]) -> HeaderMap {
-    let mut fields = HeaderMap::new();
-    for line in bytes.split(|byte| *byte == b'\n').take(128) {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-        let name = HeaderName::from_bytes(&line[..colon]);
-        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
-        if let (Ok(name), Ok(value)) = (name, value) {
-            fields.append(name, value);
-        }
-    }
-    fields
 }

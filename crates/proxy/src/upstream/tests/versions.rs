@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinSet;
 
 type Reply = Response<UnsyncBoxBody<Bytes, crate::answer::BodyError>>;
@@ -56,24 +56,18 @@ async fn reply(request: Request<Incoming>) -> Result<Reply, Infallible> {
 
 /// A server that speaks HTTP/2 with prior knowledge; counts its connections.
 async fn h2c() -> (SocketAddr, Arc<AtomicUsize>, JoinSet<()>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let connections = Arc::new(AtomicUsize::new(0));
-    let counted = connections.clone();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut open = JoinSet::new();
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            counted.fetch_add(1, Ordering::Relaxed);
-            open.spawn(serve_http2(stream));
-        }
-    });
-    (address, connections, tasks)
+    counting(serve_http2::<TcpStream>).await
 }
 
 /// A server that speaks HTTP/1.1; counts its connections.
 pub(super) async fn http1() -> (SocketAddr, Arc<AtomicUsize>, JoinSet<()>) {
+    counting(serve_http1::<TcpStream>).await
+}
+
+async fn counting<F>(serve: fn(TcpStream) -> F) -> (SocketAddr, Arc<AtomicUsize>, JoinSet<()>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
@@ -84,7 +78,7 @@ pub(super) async fn http1() -> (SocketAddr, Arc<AtomicUsize>, JoinSet<()>) {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             counted.fetch_add(1, Ordering::Relaxed);
-            open.spawn(serve_http1(stream));
+            open.spawn(serve(stream));
         }
     });
     (address, connections, tasks)
