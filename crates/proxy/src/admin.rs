@@ -8,7 +8,7 @@ use crate::answer::{Answer, AnswerBody};
 use crate::gateway::Gateway;
 use crate::respond;
 use crate::server::{Request, Service};
-use crate::telemetry::Reading;
+use crate::telemetry::{Reading, write_refused};
 
 /// Whether clients are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,9 @@ impl Admin {
         ];
         others.extend(Reading::of_cache(&gateway.cache().snapshot()));
         others.extend(Reading::of_server(gateway.stats()));
-        telemetry.metrics.text(&others)
+        let mut text = telemetry.metrics.text(&others);
+        write_refused(&mut text, gateway.stats());
+        text
     }
 }
 

@@ -302,7 +302,9 @@ impl Story<'_> {
             Joined::Lead(flight) => return self.lead_unless_late(seen, flight),
             Joined::Filled(entry) => return self.shared(seen, &entry, why),
             Joined::Unshared => {
-                return Turn::Alone(errand_alone(seen), Some(Detail::HitForMiss.word()));
+                // What is stored and must be validated is the better reason where there is one.
+                let detail = why.1.is_none().then(|| Detail::HitForMiss.word());
+                return Turn::Alone(errand_alone(seen), detail);
             }
             Joined::Follow(follower) => follower,
         };

@@ -77,7 +77,9 @@ impl Rest {
                 cache.insert_unless_removed(&key, &entry, &primary, mark);
             }
             // A fetch that failed pauses refreshes (P1.5).
-            Pumped::Ended(End::Broken(_)) | Pumped::Broke => {
+            broke @ (Pumped::Ended(End::Broken(_)) | Pumped::Broke(_)) => {
+                let word = if let Pumped::Broke(word) = broke { word } else { "body-cut" };
+                gateway.telemetry().metrics.origin_failed(word);
                 let Some((key, pause)) = self.pause else { return };
                 cache.rest(&key, pause);
             }

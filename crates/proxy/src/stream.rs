@@ -46,8 +46,8 @@ pub fn slices(slices: Vec<Bytes>, length: u64) -> AnswerBody {
 pub enum Pumped {
     /// It came to its end.
     Ended(End),
-    /// It broke before.
-    Broke,
+    /// It broke before, in this way.
+    Broke(&'static str),
     /// It was not kept, and nobody read it any more.
     Deserted,
 }
@@ -70,7 +70,7 @@ pub async fn pump(mut body: OriginBody, mut writer: BodyWriter) -> Pumped {
             None => break,
             Some(Err(failure)) => {
                 writer.abort(failure.to_string());
-                return Pumped::Broke;
+                return Pumped::Broke(failure.detail());
             }
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {

@@ -19,15 +19,31 @@ pub fn run(args: &CheckArgs) -> ExitCode {
     }
     let run_args = RunArgs { config: Some(args.config.clone()), ..RunArgs::default() };
     match config::from_run(&run_args) {
-        Ok(config) => {
-            say(&mut stdout(), &fine(&config, format(args)));
-            ExitCode::SUCCESS
-        }
+        Ok(config) => match unreadable(&config) {
+            Some(message) => {
+                say(&mut stdout(), &message);
+                ExitCode::from(1)
+            }
+            None => {
+                say(&mut stdout(), &fine(&config, format(args)));
+                ExitCode::SUCCESS
+            }
+        },
         Err(problems) => {
             say(&mut stdout(), &wrong(&problems, format(args)));
             ExitCode::from(1)
         }
     }
+}
+
+/// The files that the configuration names and that cannot be read, a line each.
+fn unreadable(config: &Config) -> Option<String> {
+    let files = config.routes.iter().filter_map(|route| {
+        let file = route.upstream.ca_file.as_ref()?;
+        let cause = std::fs::read(file).err()?;
+        Some(format!("route `{}`: cannot read `{}`: {cause}\n", route.name, file.display()))
+    });
+    Some(files.collect::<String>()).filter(|lines| !lines.is_empty())
 }
 
 /// Writes; who has closed the other end does not want to read it.
@@ -133,6 +149,7 @@ mod tests {
         check("wrong.toml", Some(b"rout = 1"), 1);
         check("missing.toml", None, 2);
         check("bytes.toml", Some(b"\xff"), 2);
+        check("ca.toml", Some(b"route = [{ to = \"https://a\", ca_file = \"/no/such.pem\" }]"), 1);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

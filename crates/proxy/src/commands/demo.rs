@@ -31,7 +31,7 @@ async fn demo(args: &DemoArgs) -> Result<(), String> {
     tokio::spawn(origin::serve(listener));
     let text = format!(
         "listen = [\"{}\"]\nadmin = \"off\"\nmemory = \"64MiB\"\n[[route]]\nname = \"demo\"\n\
-         to = [\"http://{origin}\"]\nretry_pause = \"2s\"\n",
+         to = [\"http://{origin}\"]\nretry_pause = \"2s\"\nearly_refresh = 0\n",
         args.listen
     );
     let config = config::parse("demo", &text).map_err(|problems| problems.plain())?;

@@ -108,7 +108,7 @@ fn banner(gateway: &Gateway, clients: &[Listen], operators: Option<&Server>) -> 
     }
     if let Some(Listen::Tcp(address)) = clients.first() {
         text += &format!(
-            "why a miss  curl -sI http://{address}/ | grep -i cache-status   (or --log text)\n"
+            "why a miss  curl -so /dev/null -D - http://{address}/ | grep -i cache-status   (or --log text)\n"
         );
     }
     text

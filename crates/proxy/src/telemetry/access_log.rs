@@ -107,7 +107,7 @@ fn json_line(record: &Record) -> Vec<u8> {
         "url": record.url,
         "status": record.status.as_u16(),
         "body_bytes": record.body_bytes,
-        "duration_ms": record.duration.as_secs_f64() * 1000.0,
+        "duration_ms": record.duration.as_micros() as f64 / 1000.0,
         "route": record.route.as_deref(),
         "cache_status": record.cache_status(),
         "result": Outcome::from(&record.cache).word(),

@@ -160,7 +160,7 @@ fn write_single(text: &mut String, name: &str, help: &str, kind: &str, value: u6
     let _ = writeln!(text, "{name} {value}");
 }
 
-fn write_head(text: &mut String, name: &str, help: &str, kind: &str) {
+pub(super) fn write_head(text: &mut String, name: &str, help: &str, kind: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 

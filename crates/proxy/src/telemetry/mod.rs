@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
-pub use readings::Reading;
+pub use readings::{Reading, write_refused};
 pub use record::{Outcome, Record};
 pub use telling::Telling;
 

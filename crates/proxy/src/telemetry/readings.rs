@@ -1,9 +1,11 @@
 //! What the cache and the server count themselves, as `/metrics` tells it.
 
+use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
 use forebay_cache::Snapshot;
 
+use super::metrics::write_head;
 use crate::server::{RefusalReason, ServerStats};
 
 const COUNTER: &str = "counter";
@@ -134,13 +136,22 @@ const SERVER: &[Row<ServerStats>] = &[
         now.clients_gone.load(Relaxed)
     }),
     (
-        "forebay_requests_refused_total",
-        "Requests that broke the rules of HTTP or a bound.",
+        "forebay_h2_stalls_total",
+        "HTTP/2 connections closed as nobody took an answer.",
         COUNTER,
-        refused,
+        |now| now.stalls.load(Relaxed),
     ),
+    ("forebay_h2_floods_total", "HTTP/2 connections closed for too many resets.", COUNTER, |now| {
+        now.floods.load(Relaxed)
+    }),
 ];
 
-fn refused(now: &ServerStats) -> u64 {
-    RefusalReason::ALL.iter().map(|reason| now.refused(*reason)).sum()
+/// How many requests were refused before they were any, by reason.
+pub fn write_refused(text: &mut String, now: &ServerStats) {
+    let name = "forebay_requests_refused_total";
+    write_head(text, name, "Requests that broke the rules of HTTP or a bound.", COUNTER);
+    for reason in RefusalReason::ALL {
+        let (label, count) = (reason.label(), now.refused(reason));
+        let _ = writeln!(text, "{name}{{reason=\"{label}\"}} {count}");
+    }
 }

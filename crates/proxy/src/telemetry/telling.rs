@@ -66,6 +66,7 @@ impl Telling {
         said: CacheStatus<'static>,
         failure: Option<FetchFailure>,
     ) -> Answer {
+        let failure = failure.map(|failure| failure.to_string());
         let mut told = Told { telling: self, status: answer.status, said, failure, body_bytes: 0 };
         let body = match answer.body {
             AnswerBody::Whole(bytes) => {
@@ -87,7 +88,7 @@ struct Told {
     telling: Telling,
     status: StatusCode,
     said: CacheStatus<'static>,
-    failure: Option<FetchFailure>,
+    failure: Option<String>,
     body_bytes: u64,
 }
 
@@ -107,7 +108,7 @@ impl Drop for Told {
             body_bytes: self.body_bytes,
             duration,
             cache: self.said,
-            failure: self.failure.take().map(|failure| failure.to_string()),
+            failure: self.failure.take(),
         });
     }
 }
@@ -127,8 +128,12 @@ impl Body for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.frames).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            self.told.body_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        match &frame {
+            Some(Ok(frame)) => {
+                self.told.body_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            Some(Err(broken)) => self.told.failure = Some(broken.to_string()),
+            None => {}
         }
         Poll::Ready(frame)
     }

@@ -314,10 +314,10 @@ async fn trailers_carry_no_pseudo_fields_and_no_padding() {
         });
         let mut client = open(stage, limits()).await;
         client.write_all(&frame(HEADERS, END_HEADERS, 1, &literals(&GET))).await.unwrap();
-        client.write_all(&frame(DATA, 0, 1, b"x")).await.unwrap();
+        client.write_all(&frame(CONTENT, 0, 1, b"x")).await.unwrap();
         let last = frame(HEADERS, END_STREAM | END_HEADERS, 1, &literals(&trailers));
         client.write_all(&last).await.unwrap();
-        let (_, _, data) = until(&mut client, &[DATA]).await.unwrap();
+        let (_, _, data) = until(&mut client, &[CONTENT]).await.unwrap();
         let expected = read.unwrap_or("a trailer's value begins or ends with whitespace");
         assert_eq!(String::from_utf8(data).unwrap(), expected, "{trailers:?}");
     }
@@ -331,8 +331,8 @@ async fn a_goaway_reaches_a_client_that_is_still_sending() {
     let connection = tokio::spawn(serve_connection(served, PEER, limits(), Stage::echo()));
     client.write_all(PREFACE).await.unwrap();
     client.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
-    // DATA belongs to a stream.
-    client.write_all(&frame(DATA, 0, 0, b"x")).await.unwrap();
+    // CONTENT belongs to a stream.
+    client.write_all(&frame(CONTENT, 0, 0, b"x")).await.unwrap();
     for _ in 0..100 {
         client.write_all(&[0; 10_000]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -367,7 +367,7 @@ async fn a_closed_connection_is_not_kept_by_a_client_that_stays() {
     let connection = tokio::spawn(serve_connection(served, PEER, limits(), Stage::echo()));
     client.write_all(PREFACE).await.unwrap();
     client.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
-    client.write_all(&frame(DATA, 0, 0, b"x")).await.unwrap();
+    client.write_all(&frame(CONTENT, 0, 0, b"x")).await.unwrap();
     connection.await.unwrap();
     assert!(begin.elapsed() <= Duration::from_secs(3), "{:?}", begin.elapsed());
 }
