@@ -1,11 +1,12 @@
-//! `bench hit`: answers from memory, beside nginx's proxy_cache and Varnish.
+//! `bench hit`: answers from memory, beside nginx's proxy_cache, as it comes and with its
+//! files held open, and Varnish.
 
 use crate::outcome::Outcome;
 use crate::workspace;
 
 use super::keep_alive;
 use super::report::{Table, goal, median};
-use super::servers::{self, Server};
+use super::servers::{self, OpenFiles, Server};
 use super::wrk::{self, Paths};
 use super::{Effort, fixed_rate};
 
@@ -28,9 +29,10 @@ pub(crate) fn run(effort: Effort) -> Outcome<String> {
     let program = workspace::release_program()?;
     let origin = servers::origin()?;
     let forebay = servers::forebay_cache(&program, &origin)?;
-    let nginx = servers::nginx_cache(&origin)?;
+    let nginx = servers::nginx_cache(&origin, OpenFiles::AsItComes)?;
+    let held = servers::nginx_cache(&origin, OpenFiles::Held)?;
     let varnish = servers::varnish(&origin)?;
-    let all = [&forebay, &nginx.server, &varnish];
+    let all = [&forebay, &nginx.server, &varnish, &held.server];
     let mut rows = Vec::new();
     for size in SIZES {
         for keys in [1, KEYS_MAX.min(BODIES_BYTES_MAX / size)] {
@@ -92,14 +94,16 @@ fn section(rows: &[Row], latencies: &[(&str, f64, f64)], effort: Effort) -> Stri
         "Forebay /s",
         "nginx /s",
         "Varnish /s",
+        "nginx, open_file_cache /s",
         "to nginx",
         "to Varnish",
+        "to nginx, open_file_cache",
         "asked of the origin meanwhile",
     ]);
     for row in rows {
         let mut cells = vec![format!("{} KiB", row.size / 1024), row.keys.to_string()];
         cells.extend(row.rates.iter().map(|rate| format!("{rate:.0}")));
-        cells.extend([row.ratio(1), row.ratio(2)].map(|ratio| format!("{ratio:.2}")));
+        cells.extend([row.ratio(1), row.ratio(2), row.ratio(3)].map(|ratio| format!("{ratio:.2}")));
         cells.push(row.origin_requests.to_string());
         table.row(&cells);
     }

@@ -118,12 +118,35 @@ impl Drop for NginxCache {
     }
 }
 
+/// Whether nginx holds the files of its cache open, which it does not unless told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenFiles {
+    /// As it comes.
+    AsItComes,
+    /// `open_file_cache` for every key of the run.
+    Held,
+}
+
+impl OpenFiles {
+    fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            OpenFiles::AsItComes => ("nginx", "bench-nginx", ""),
+            OpenFiles::Held => (
+                "nginx, open_file_cache",
+                "bench-nginx-held",
+                "open_file_cache max=12000 inactive=600s;",
+            ),
+        }
+    }
+}
+
 /// Starts it.
-pub(crate) fn nginx_cache(origin: &Server) -> Outcome<NginxCache> {
+pub(crate) fn nginx_cache(origin: &Server, files: OpenFiles) -> Outcome<NginxCache> {
+    let (name, scratch, setting) = files.words();
     let port = process::free_port()?;
-    let folder = nginx_cache_folder()?;
+    let folder = nginx_cache_folder(scratch)?;
     let served = format!(
-        "open_file_cache max=12000 inactive=600s; sendfile on; tcp_nopush on;
+        "{setting} sendfile on; tcp_nopush on;
   proxy_cache_path {} levels=1:2 keys_zone=kept:64m max_size={MEMORY_MIB}m inactive=600m
     use_temp_path=off;
   upstream origin {{ server 127.0.0.1:{}; keepalive 64; }}
@@ -137,22 +160,22 @@ pub(crate) fn nginx_cache(origin: &Server) -> Outcome<NginxCache> {
         folder.display(),
         origin.port
     );
-    let server = nginx("nginx", SERVER_CORE, "bench-nginx", port, &served)?;
+    let server = nginx(name, SERVER_CORE, scratch, port, &served)?;
     Ok(NginxCache { server, folder })
 }
 
 /// Containers often give `/dev/shm` 64 MiB. Files on disk then; hits come from the page cache.
-fn nginx_cache_folder() -> Outcome<PathBuf> {
+fn nginx_cache_folder(scratch: &str) -> Outcome<PathBuf> {
     let mut df = Command::new("df");
     let said = process::capture(df.args(["--output=avail", "-BM", "/dev/shm"]))?;
     let free = said.lines().nth(1).map(|line| line.trim().trim_end_matches('M'));
     let has_room =
-        free.and_then(|free| free.parse().ok()).is_some_and(|free: u32| free > MEMORY_MIB);
+        free.and_then(|free| free.parse().ok()).is_some_and(|free: u32| free > 2 * MEMORY_MIB);
     if has_room {
-        return Ok(PathBuf::from(format!("/dev/shm/forebay-bench-{}", std::process::id())));
+        return Ok(PathBuf::from(format!("/dev/shm/forebay-{scratch}-{}", std::process::id())));
     }
-    println!("/dev/shm has less than {MEMORY_MIB} MiB: nginx keeps its files on disk");
-    workspace::scratch("bench-nginx-cache")
+    println!("/dev/shm has less than {} MiB: nginx keeps its files on disk", 2 * MEMORY_MIB);
+    workspace::scratch(&format!("{scratch}-cache"))
 }
 
 /// nginx that keeps nothing.

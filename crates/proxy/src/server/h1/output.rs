@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use super::super::wire::Wire;
 
 /// A body up to this size is copied behind its head, so that one plain write carries both.
-pub(super) const COPIED_BYTES_MAX: usize = 16 * 1024;
+pub(super) const COPIED_BYTES_MAX: usize = 4 * 1024;
 /// From here on nothing is added before something was written.
 pub(super) const WAITING_BYTES_MAX: usize = 64 * 1024;
 
