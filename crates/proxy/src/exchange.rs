@@ -27,7 +27,7 @@ use crate::pass;
 use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::seen::Seen;
-use crate::server::{InformationalSender, Request};
+use crate::server::{InformationalSender, Request, Service};
 
 /// How often a request looks again because what it waited for turned out not to fit it.
 const LOOKS_MAX: usize = 4;
@@ -36,8 +36,14 @@ const LOOKS_MAX: usize = 4;
 /// is kept; one that begins beyond is asked of the origin as it is.
 const RANGE_BEGIN_MAX: u64 = 1 << 20;
 
+impl Service for Gateway {
+    async fn answer(&self, request: Request) -> Answer {
+        exchange(self, request).await
+    }
+}
+
 /// Answers one request.
-pub async fn exchange(gateway: &Gateway, request: Request) -> Answer {
+async fn exchange(gateway: &Gateway, request: Request) -> Answer {
     let began = Instant::now();
     let telling = gateway.telemetry().begin(&request);
     let Some(place) = gateway.enter() else {
@@ -49,7 +55,7 @@ pub async fn exchange(gateway: &Gateway, request: Request) -> Answer {
             return Reply::refused(gateway, refusal).into_answer(gateway, None, telling);
         }
     };
-    let telling = telling.on(&asked_for.ask);
+    let telling = telling.on(&asked_for.ask.lane.name, || asked_for.ask.url());
     let answer = match glance(gateway, &asked_for.ask) {
         Some(reply) => reply.into_answer(gateway, Some(&asked_for.ask), telling),
         None => {

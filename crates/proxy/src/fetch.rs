@@ -11,7 +11,7 @@ use forebay_cache::{Entry, Flight, Mark};
 use forebay_semantics::cache_control::CacheControl;
 use forebay_semantics::date::http_date;
 use forebay_semantics::request::{Extent, MethodClass};
-use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
+use forebay_semantics::reuse::{Failing, stale_on_failure};
 use forebay_semantics::status::Detail;
 use forebay_semantics::stored::HeadEffect;
 use forebay_semantics::storing::{DeclineReason, Storing, storing};
@@ -185,7 +185,7 @@ impl Fetch {
         }
         let mark = self.gateway.cache().mark(&self.ask.key);
         let requested_at = self.gateway.now();
-        let observe = interim.map(crate::pass::interim_to);
+        let observe = interim.map(respond::interim_to);
         self.gateway.telemetry().metrics.origin_asked();
         let sent = self.ask.lane.upstream.send(request, observe).await;
         let mut response = sent.inspect_err(|failure| {
@@ -283,7 +283,7 @@ impl Fetch {
         let Some(flight) = flight else { return };
         let route = &self.ask.lane.route;
         let is_shareable = entry.head().response().is_some_and(|kept| {
-            is_shareable(&self.asked(&None), kept, &route.policy, self.gateway.now())
+            kept.is_shareable(&self.asked(&None), &route.policy, self.gateway.now())
         });
         match is_shareable {
             true => self.gateway.cache().hand_over(flight, entry),
@@ -409,7 +409,7 @@ impl Fetch {
     /// Whether what is stored answers without the origin, so that a refresh of it may wait.
     fn is_answered_meanwhile(&self) -> bool {
         let Some((_, kept)) = self.seen.stored() else { return false };
-        is_shareable(&self.ask.asked, kept, &self.ask.lane.route.policy, self.gateway.now())
+        kept.is_shareable(&self.ask.asked, &self.ask.lane.route.policy, self.gateway.now())
     }
 
     /// What is stored is not served any more once its origin says something in its place that may
@@ -443,14 +443,6 @@ impl Fetch {
         let head = KeptResponse { stored, fits: kept.fits.clone(), fetch_duration };
         let (key, until) = (self.seen.own_key(&self.ask), head.keep_until());
         self.gateway.cache().replace_head(&key, entry, Kept::Response(head), until);
-    }
-}
-
-/// Whether others may be answered with it although they did not fetch it (RFC 9111 section 4).
-pub fn is_shareable(asked: &Asked, kept: &KeptResponse, policy: &Policy, now: Timestamp) -> bool {
-    match reuse(asked, &kept.stored, policy, now) {
-        Reuse::Serve | Reuse::ServeAndRefresh(_) => true,
-        Reuse::Revalidate(_) | Reuse::Refuse => false,
     }
 }
 

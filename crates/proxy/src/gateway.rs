@@ -11,12 +11,10 @@ use forebay_cache::{Clock, Options};
 use forebay_semantics::key::{Part, TargetParts};
 use http::{HeaderMap, Method};
 
-use crate::answer::Answer;
 use crate::config::{Config, Route, UpstreamSettings};
-use crate::exchange;
 use crate::kept::Cache;
 use crate::route::Table;
-use crate::server::{Request, ServerStats, Service};
+use crate::server::ServerStats;
 use crate::telemetry::Telemetry;
 use crate::upstream::{Connect, Upstream, UpstreamError};
 
@@ -185,12 +183,6 @@ pub struct Place(Gateway);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.0.requests.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Service for Gateway {
-    async fn answer(&self, request: Request) -> Answer {
-        exchange::exchange(self, request).await
     }
 }
 

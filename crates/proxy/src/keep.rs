@@ -10,7 +10,6 @@ use http::Response;
 use http_body::Body as _;
 
 use crate::ask::Ask;
-use crate::fetch::is_shareable;
 use crate::gateway::Gateway;
 use crate::kept::{Kept, KeptEntry, KeptResponse, Unfilled, variant_key};
 use crate::seen::Seen;
@@ -152,7 +151,7 @@ impl Keeping<'_> {
     fn shared(&self, flight: Option<OwnFlight>, kept: &KeptResponse) -> Option<OwnFlight> {
         let flight = flight?;
         let route = &self.ask.lane.route;
-        if is_shareable(&self.asked, kept, &route.policy, self.gateway.now()) {
+        if kept.is_shareable(&self.asked, &route.policy, self.gateway.now()) {
             return Some(flight);
         }
         flight.decline(route.hit_for_miss);

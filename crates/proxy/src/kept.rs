@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_cache::{Entry, Head, Key};
+use forebay_semantics::reuse::{Reuse, reuse};
 use forebay_semantics::variants::{VariantId, Variants};
-use forebay_semantics::{Stored, Timestamp};
+use forebay_semantics::{Asked, Policy, Stored, Timestamp};
 
 use crate::config::Route;
 use crate::failure::FetchFailure;
@@ -104,6 +105,14 @@ impl KeptResponse {
             route.early_refresh,
             random,
         )
+    }
+
+    /// Whether others may be answered with it although they did not fetch it (RFC 9111 section 4).
+    pub fn is_shareable(&self, asked: &Asked, policy: &Policy, now: Timestamp) -> bool {
+        match reuse(asked, &self.stored, policy, now) {
+            Reuse::Serve | Reuse::ServeAndRefresh(_) => true,
+            Reuse::Revalidate(_) | Reuse::Refuse => false,
+        }
     }
 
     /// Until when tiers keep it, in the cache's time.

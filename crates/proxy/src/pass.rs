@@ -23,7 +23,7 @@ use crate::keep::Keeping;
 use crate::reply::Reply;
 use crate::respond;
 use crate::server::{self, InformationalSender};
-use crate::upstream::{self, Informational, OriginBody, RequestBody};
+use crate::upstream::{self, OriginBody, RequestBody};
 
 /// Why a request is passed on: for `fwd` and for `detail`.
 pub type Why = (Forward, &'static str);
@@ -54,7 +54,7 @@ pub async fn pass_stream(
     let request = ask.origin_request(gateway, body);
     let requested_at = gateway.now();
     gateway.telemetry().metrics.origin_asked();
-    let sent = ask.lane.upstream.send(request, interim.map(interim_to)).await;
+    let sent = ask.lane.upstream.send(request, interim.map(respond::interim_to)).await;
     let said = said(gateway, why);
     let response = match sent {
         Ok(response) => response,
@@ -144,14 +144,6 @@ pub async fn tunnel(
         }
         Err(failure) => failed(gateway, said, &failure),
     }
-}
-
-/// Sends an origin's interim responses (RFC 9110 section 15.2) on to the client.
-pub fn interim_to(client: InformationalSender) -> Informational {
-    Box::new(move |status, mut fields| {
-        respond::remove_hop_by_hop(&mut fields);
-        client.send(status, &fields);
-    })
 }
 
 fn said(gateway: &Gateway, why: Why) -> CacheStatus<'static> {

@@ -21,8 +21,9 @@ use crate::failure::FetchFailure;
 use crate::forward;
 use crate::gateway::Gateway;
 use crate::kept::{KeptEntry, KeptResponse};
+use crate::server::InformationalSender;
 use crate::stream;
-use crate::upstream::OriginBody;
+use crate::upstream::{Informational, OriginBody};
 
 /// Bytes of a multipart answer that are put together in memory; a longer one is the whole instead.
 const MULTIPART_BYTES_MAX: u64 = 8 << 20;
@@ -236,6 +237,14 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     for name in names {
         fields.remove(name);
     }
+}
+
+/// Sends an origin's interim responses (RFC 9110 section 15.2) on to the client.
+pub fn interim_to(client: InformationalSender) -> Informational {
+    Box::new(move |status, mut fields| {
+        remove_hop_by_hop(&mut fields);
+        client.send(status, &fields);
+    })
 }
 
 /// An answer of our own: a status, and a line that says why.

@@ -16,7 +16,6 @@ use tokio::time::Instant;
 
 use super::{Record, Telemetry};
 use crate::answer::{Answer, AnswerBody, BodyError};
-use crate::ask::Ask;
 use crate::failure::FetchFailure;
 use crate::server::Request;
 
@@ -50,11 +49,11 @@ impl Telling {
         Telling { telemetry, began: Instant::now(), line }
     }
 
-    /// The same, now that the request is routed.
-    pub fn on(mut self, ask: &Ask) -> Self {
+    /// The same, now that the request is routed and its target URI known.
+    pub fn on(mut self, route: &Arc<str>, url: impl FnOnce() -> String) -> Self {
         if let Some(line) = &mut self.line {
-            line.url = ask.url();
-            line.route = Some(Arc::clone(&ask.lane.name));
+            line.url = url();
+            line.route = Some(Arc::clone(route));
         }
         self
     }
