@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::defaults::{ADMIN, LISTEN, MEMORY_BYTES, MEMORY_BYTES_MIN, NAME};
+use super::flags::RunArgs;
 use super::problem::Problem;
 use super::raw::{Placed, Section, count, length, said, size, span, word};
 use super::text::{self, Refusal, in_bytes, refuse};
-use super::{AccessLog, Admin, Config, Limits, Listen, Network, routes};
-use crate::cli::RunArgs;
+use super::words::{networks, refuse_none, secret};
+use super::{AccessLog, Admin, Config, Limits, Listen, routes};
 
 /// The most memory that can be given: more than any machine has.
 const MEMORY_BYTES_MAX: u64 = 1 << 46;
@@ -74,13 +75,6 @@ fn listeners(root: &mut Section<'_>, args: &RunArgs) -> Vec<Placed<Listen>> {
         }
     }
     listen
-}
-
-/// A list that needs an entry and has none.
-pub(super) fn refuse_none<'a>(table: &mut Section<'a>, key: &'a str) {
-    if let Some(value) = table.value(key).filter(|value| value.list().is_empty()) {
-        table.findings().add(Problem::at(value.place(), format!("`{key}` is empty")));
-    }
 }
 
 fn admin(root: &mut Section<'_>, args: &RunArgs) -> Placed<Option<SocketAddr>> {
@@ -185,12 +179,6 @@ fn access_log(root: &mut Section<'_>, args: &RunArgs) -> AccessLog {
     args.log.or(in_file).unwrap_or(AccessLog::Off)
 }
 
-/// Ranges of addresses under a key.
-pub(super) fn networks<'a>(section: &mut Section<'a>, key: &'a str) -> Option<Vec<Network>> {
-    let list = section.list(key, said(text::network))?;
-    Some(list.into_iter().map(|network| network.value).collect())
-}
-
 fn limits(root: &mut Section<'_>) -> Limits {
     let mut limits = Limits::default();
     let Some(mut table) = root.section("limits") else {
@@ -224,17 +212,6 @@ fn name(text: &str) -> Result<String, Refusal> {
     if text.is_empty() || text.len() > NAME_BYTES_MAX || !text.bytes().all(is_token) {
         let form = format!("1 to {NAME_BYTES_MAX} letters, digits and -._~ without spaces");
         return refuse("it is no word for `Via`", form);
-    }
-    Ok(text.to_owned())
-}
-
-/// A secret that fits into a field.
-pub(super) fn secret(text: &str) -> Result<String, Refusal> {
-    if text.is_empty() || text.len() > 1024 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return refuse(
-            "no field can carry it",
-            "1 to 1024 visible characters of ASCII without spaces",
-        );
     }
     Ok(text.to_owned())
 }

@@ -2,10 +2,10 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::check::{networks, secret};
 use super::problem::Problem;
 use super::raw::{Section, Value, said};
 use super::text::{Refusal, refuse};
+use super::words::{networks, secret};
 use super::{FieldChanges, Skip};
 
 /// Which fields nobody changes, and why.

@@ -5,8 +5,8 @@ use http::StatusCode;
 
 use super::problem::Problem;
 use super::raw::{Section, span};
-use super::routes::ANY_SPAN;
 use super::text::{Refusal, refuse};
+use super::words::ANY_SPAN;
 
 /// The lifetimes, the narrowest range first, so that `404` goes before `4xx`.
 pub(super) fn read(table: &mut Section<'_>) -> Option<Vec<StatusLifetime>> {

@@ -7,6 +7,7 @@
 mod check;
 pub mod defaults;
 mod fields;
+pub mod flags;
 mod lifetimes;
 mod problem;
 mod raw;
@@ -14,6 +15,7 @@ mod routes;
 mod settings;
 mod template;
 pub mod text;
+mod words;
 mod written;
 
 use std::fs::File;
@@ -27,8 +29,8 @@ pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use settings::*;
 
 use self::check::Checked;
+use self::flags::RunArgs;
 use self::raw::{Findings, Section};
-use crate::cli::RunArgs;
 
 /// Bytes of a configuration file, and of a token file.
 pub const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -73,7 +75,7 @@ pub fn read(path: &Path) -> Result<String, String> {
 
 fn read_token(path: &Path) -> Result<String, String> {
     let text = read(path)?;
-    check::secret(text.trim_end_matches(['\r', '\n']))
+    words::secret(text.trim_end_matches(['\r', '\n']))
         .map_err(|refusal| format!("cannot use the token in `{}`: {refusal}", path.display()))
 }
 

@@ -9,24 +9,21 @@ use forebay_semantics::key::Part;
 use forebay_semantics::policy::{ClientDirectives, Heuristic, SetCookie};
 use http::Method;
 
-use super::check::refuse_none;
+use super::flags::RunArgs;
 use super::problem::Problem;
 use super::raw::{Section, Value, count, factor, length, said, size, span, word};
-use super::text::{self, Refusal, SPAN_MAX, meant, refuse};
+use super::text::{self, Refusal, meant, refuse};
+use super::words::{ANY_SPAN, refuse_none};
 use super::{
     HostField, MemberScheme, MemberSettings, Route, Switch, UpstreamSettings, fields, lifetimes,
     template,
 };
-use crate::cli::RunArgs;
 
 /// Routes of one file.
 const ROUTES_MAX: usize = 10_000;
 
 /// A time span that something waits.
 const WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
-
-/// Any time span.
-pub(super) const ANY_SPAN: RangeInclusive<Duration> = Duration::ZERO..=SPAN_MAX;
 
 /// A time span of at most a day.
 const PAUSE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);

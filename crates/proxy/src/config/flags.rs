@@ -1,0 +1,48 @@
+//! The flags of `forebay run`: what an operator may say without a file, or over it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{AccessLog, Admin, Listen, MemberSettings, text};
+
+/// The flags of `forebay run`. A flag goes before the file's word.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArgs {
+    /// An origin server: http://, https:// or h2c:// and host, unix:/path, or host:port; said
+    /// several times, they share the load. Beside a file's routes it is the last resort
+    #[arg(long, value_name = "URL", value_parser = text::member)]
+    pub to: Vec<MemberSettings>,
+    /// Where clients are accepted: `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; may be said
+    /// several times [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", value_parser = text::listen)]
+    pub listen: Vec<Listen>,
+    /// Where /metrics, /health and /ready are answered, or `off` [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDRESS|off", value_parser = text::admin)]
+    pub admin: Option<Admin>,
+    /// How much memory stored responses may take [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = text::size)]
+    pub memory: Option<u64>,
+    /// How long a stale response may be served while it is refreshed, or in place of an error,
+    /// where the response itself does not say; a route's own word goes before it [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = text::span)]
+    pub stale: Option<Duration>,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The access log, on standard output [default: off]
+    #[arg(long, value_name = "off|text|json", value_parser = text::access_log)]
+    pub log: Option<AccessLog>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  forebay run --to http://localhost:3000
+  forebay run --to http://10.0.0.1:3000 --to http://10.0.0.2:3000 --memory 1GiB --stale 60s
+  forebay run --config forebay.toml --log text
+  forebay run --to localhost:3000 --listen [::1]:8080 --listen unix:/run/forebay.sock --admin off";

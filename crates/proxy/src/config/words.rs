@@ -1,0 +1,36 @@
+//! What several tables of the file read in the same way.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::Network;
+use super::problem::Problem;
+use super::raw::{Section, said};
+use super::text::{self, Refusal, SPAN_MAX, refuse};
+
+/// Any time span.
+pub(super) const ANY_SPAN: RangeInclusive<Duration> = Duration::ZERO..=SPAN_MAX;
+
+/// A list that needs an entry and has none.
+pub(super) fn refuse_none<'a>(table: &mut Section<'a>, key: &'a str) {
+    if let Some(value) = table.value(key).filter(|value| value.list().is_empty()) {
+        table.findings().add(Problem::at(value.place(), format!("`{key}` is empty")));
+    }
+}
+
+/// Ranges of addresses under a key.
+pub(super) fn networks<'a>(section: &mut Section<'a>, key: &'a str) -> Option<Vec<Network>> {
+    let list = section.list(key, said(text::network))?;
+    Some(list.into_iter().map(|network| network.value).collect())
+}
+
+/// A secret that fits into a field.
+pub(super) fn secret(text: &str) -> Result<String, Refusal> {
+    if text.is_empty() || text.len() > 1024 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return refuse(
+            "no field can carry it",
+            "1 to 1024 visible characters of ASCII without spaces",
+        );
+    }
+    Ok(text.to_owned())
+}
