@@ -80,16 +80,6 @@ impl Metrics {
         self.refreshes.fetch_add(1, Relaxed);
     }
 
-    /// Requests that were answered so far, by outcome.
-    pub fn exchanges(&self, outcome: Outcome) -> u64 {
-        self.exchanges[outcome.place()].iter().map(|count| count.load(Relaxed)).sum()
-    }
-
-    /// Requests to origins so far.
-    pub fn origin_requests(&self) -> u64 {
-        self.origin_requests.load(Relaxed)
-    }
-
     /// Everything in the text form (version 0.0.4), with the others' values behind.
     pub fn text(&self, others: &[Reading]) -> String {
         let mut text = String::with_capacity(8192);
