@@ -20,6 +20,7 @@ pub mod pass;
 pub mod reply;
 pub mod respond;
 pub mod route;
+pub mod secret;
 pub mod seen;
 pub mod server;
 pub mod stream;

@@ -36,11 +36,7 @@ pub async fn pass(
     why: Why,
     interim: Option<InformationalSender>,
 ) -> Reply {
-    let body = match body.is_empty() {
-        true => RequestBody::Empty,
-        false => RequestBody::Stream(body.boxed_unsync()),
-    };
-    pass_stream(gateway, ask, body, why, interim).await
+    pass_stream(gateway, ask, onward(body), why, interim).await
 }
 
 /// Passes a request on with a body that was touched before.
@@ -115,11 +111,7 @@ pub async fn tunnel(
     body: server::RequestBody,
     protocol: HeaderValue,
 ) -> Reply {
-    let body = match body.is_empty() {
-        true => RequestBody::Empty,
-        false => RequestBody::Stream(body.boxed_unsync()),
-    };
-    let mut request = ask.origin_request(gateway, body);
+    let mut request = ask.origin_request(gateway, onward(body));
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     request.headers_mut().insert(header::UPGRADE, protocol);
     gateway.telemetry().metrics.origin_asked();
@@ -143,6 +135,14 @@ pub async fn tunnel(
             Reply::of(answer, said)
         }
         Err(failure) => failed(gateway, said, &failure),
+    }
+}
+
+/// A client's body as the upstream sends it.
+fn onward(body: server::RequestBody) -> RequestBody {
+    match body.is_empty() {
+        true => RequestBody::Empty,
+        false => RequestBody::Stream(body.boxed_unsync()),
     }
 }
 

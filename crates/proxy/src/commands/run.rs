@@ -88,7 +88,7 @@ pub async fn serve(
     };
     tokio::select! {
         drained = clients.serve(gateway, draining) => Ok(drained),
-        () = told_twice() => Err("ended at once, with exchanges under way".to_owned()),
+        () = told(2) => Err("ended at once, with exchanges under way".to_owned()),
     }
 }
 
@@ -116,24 +116,17 @@ fn banner(gateway: &Gateway, clients: &[Listen], operators: Option<&Server>) -> 
 
 /// SIGTERM or SIGINT.
 pub async fn told_to_end() {
-    let (Ok(mut term), Ok(mut int)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
+    told(1).await;
 }
 
-async fn told_twice() {
+/// So many of SIGTERM and SIGINT, heard by one pair of ears, so that none is missed in between.
+async fn told(times: usize) {
     let (Ok(mut term), Ok(mut int)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return std::future::pending().await;
     };
-    for _ in 0..2 {
+    for _ in 0..times {
         tokio::select! {
             _ = term.recv() => {}
             _ = int.recv() => {}
