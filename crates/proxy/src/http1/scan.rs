@@ -39,7 +39,11 @@ pub(crate) struct Block {
 
 impl Scan {
     /// Goes on over a request head. One empty line before it is skipped (9112 2.2).
-    pub(crate) fn request_head(&mut self, input: &[u8], bounds: Bounds) -> Result<Option<Block>, Fault> {
+    pub(crate) fn request_head(
+        &mut self,
+        input: &[u8],
+        bounds: Bounds,
+    ) -> Result<Option<Block>, Fault> {
         if input.get(self.start).is_some_and(|first| !is_head_start(*first)) {
             return Err(Fault::syntax("the request does not begin with a method"));
         }
