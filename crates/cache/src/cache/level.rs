@@ -38,7 +38,7 @@ impl<H: Send + Sync + 'static> Level<H> {
 
     // Its body is whole by then, and nobody waits for it.
     pub(super) async fn put(&self, key: &Key, entry: Arc<Entry<H>>) {
-        self.in_time(self.put_wait_max, self.tier.put(key, entry)).await;
+        self.in_time(self.put_wait_max, self.tier.put(key, entry, None)).await;
     }
 
     pub(super) async fn remove(&self, key: &Key) {

@@ -50,10 +50,13 @@ pub(crate) async fn keeps_to_it(tier: &dyn Tier<u32>, clock: &Clock) {
 
 async fn holds_what_was_put_and_only_that(tier: &dyn Tier<u32>) {
     assert_eq!(found(tier, "a").await, None);
-    assert_eq!(tier.put(&key("a"), entry(1, "one", Timestamp::FAR)).await, Ok(Admitted::Kept));
+    assert_eq!(
+        tier.put(&key("a"), entry(1, "one", Timestamp::FAR), None).await,
+        Ok(Admitted::Kept)
+    );
     assert_eq!(found(tier, "a").await, Some((1, "one".into())));
     assert_eq!(found(tier, "A").await, None);
-    assert_eq!(tier.put(&key("a"), entry(2, "", Timestamp::FAR)).await, Ok(Admitted::Kept));
+    assert_eq!(tier.put(&key("a"), entry(2, "", Timestamp::FAR), None).await, Ok(Admitted::Kept));
     assert_eq!(found(tier, "a").await, Some((2, "".into())));
     tier.remove(&key("a")).await.unwrap();
     tier.remove(&key("a")).await.unwrap();
@@ -62,11 +65,11 @@ async fn holds_what_was_put_and_only_that(tier: &dyn Tier<u32>) {
 
 async fn holds_nothing_longer_than_it_may(tier: &dyn Tier<u32>, clock: &Clock) {
     let soon = clock.now().plus(Duration::from_secs(1));
-    assert_eq!(tier.put(&key("b"), entry(1, "one", soon)).await, Ok(Admitted::Kept));
+    assert_eq!(tier.put(&key("b"), entry(1, "one", soon), None).await, Ok(Admitted::Kept));
     assert_eq!(found(tier, "b").await, Some((1, "one".into())));
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(found(tier, "b").await, None);
-    assert_eq!(tier.put(&key("b"), entry(2, "two", soon)).await, Ok(Admitted::Expired));
+    assert_eq!(tier.put(&key("b"), entry(2, "two", soon), None).await, Ok(Admitted::Expired));
     assert_eq!(found(tier, "b").await, None);
 }
 
@@ -80,18 +83,21 @@ async fn takes_an_arriving_body_when_it_is_whole(tier: &dyn Tier<u32>) {
         writer.push(Bytes::from_static(b"ee")).unwrap();
         writer.finish(None);
     };
-    let (admitted, ()) = tokio::join!(tier.put(&name, arriving), write);
+    let (admitted, ()) = tokio::join!(tier.put(&name, arriving, None), write);
     assert_eq!(admitted, Ok(Admitted::Kept));
     assert_eq!(found(tier, "c").await, Some((3, "three".into())));
 }
 
 async fn is_left_as_it_was_by_a_body_that_broke(tier: &dyn Tier<u32>) {
-    assert_eq!(tier.put(&key("d"), entry(3, "three", Timestamp::FAR)).await, Ok(Admitted::Kept));
+    assert_eq!(
+        tier.put(&key("d"), entry(3, "three", Timestamp::FAR), None).await,
+        Ok(Admitted::Kept)
+    );
     let (mut writer, body) = Body::arriving(ROOMY, &Budget::new(9_999), None);
     writer.push(Bytes::from_static(b"half")).unwrap();
     drop(writer);
     let broken = Arc::new(Entry::new(4, body, Timestamp::FAR));
-    assert_eq!(tier.put(&key("d"), broken).await, Ok(Admitted::NotWhole));
+    assert_eq!(tier.put(&key("d"), broken, None).await, Ok(Admitted::NotWhole));
     assert_eq!(found(tier, "d").await, Some((3, "three".into())));
 }
 
@@ -99,7 +105,7 @@ async fn holds_all_or_nothing_of_a_put_that_was_dropped(tier: &dyn Tier<u32>) {
     let (mut writer, body) = Body::arriving(ROOMY, &Budget::new(9_999), None);
     let arriving = Arc::new(Entry::new(5, body, Timestamp::FAR));
     let name = key("e");
-    let gave_up = tokio::time::timeout(Duration::from_secs(1), tier.put(&name, arriving));
+    let gave_up = tokio::time::timeout(Duration::from_secs(1), tier.put(&name, arriving, None));
     writer.push(Bytes::from_static(b"five")).unwrap();
     gave_up.await.unwrap_err();
     writer.finish(None);
@@ -150,7 +156,16 @@ impl Tier<u32> for MapTier {
         }))
     }
 
-    fn put<'a>(&'a self, key: &'a Key, entry: Arc<Entry<u32>>) -> Answer<'a, Admitted> {
+    fn body_bytes_max(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a Key,
+        entry: Arc<Entry<u32>>,
+        _: Option<&'a Fence>,
+    ) -> Answer<'a, Admitted> {
         Box::pin(self.as_told(async move {
             entry.body().ended().await;
             if entry.body().as_whole().is_none() {
