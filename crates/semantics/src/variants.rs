@@ -101,6 +101,11 @@ impl Variants {
         Variants { generation, next_number: 0, list: Vec::new() }
     }
 
+    /// When the newest of them was received.
+    pub fn newest_at(&self) -> Option<Timestamp> {
+        self.list.iter().map(|variant| variant.received_at).max()
+    }
+
     /// The newest variant that fits this request.
     pub fn choose(&self, request: &HeaderMap) -> Option<&Variant> {
         self.list.iter().find(|variant| variant.fits(request))

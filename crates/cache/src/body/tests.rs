@@ -7,11 +7,16 @@ use super::*;
 use crate::budget::CHUNK_OVERHEAD;
 use crate::error::NobodyReads;
 
-const ROOMY: Limits = Limits { kept_bytes_max: 1 << 30, window_bytes_max: 1 << 18 };
+const ROOMY: Limits =
+    Limits { kept_bytes_max: 1 << 30, tapped_bytes_max: u64::MAX, window_bytes_max: 1 << 18 };
 
 fn narrow(kept_bytes_max: u64) -> Limits {
     // Room for two chunks of ten bytes, not for three.
-    Limits { kept_bytes_max, window_bytes_max: 2 * (10 + CHUNK_OVERHEAD) }
+    Limits {
+        kept_bytes_max,
+        tapped_bytes_max: u64::MAX,
+        window_bytes_max: 2 * (10 + CHUNK_OVERHEAD),
+    }
 }
 
 fn budget() -> Budget {

@@ -19,7 +19,8 @@ impl Head for u32 {
     }
 }
 
-const ROOMY: Limits = Limits { kept_bytes_max: 1 << 20, window_bytes_max: 1 << 10 };
+const ROOMY: Limits =
+    Limits { kept_bytes_max: 1 << 20, tapped_bytes_max: u64::MAX, window_bytes_max: 1 << 10 };
 
 fn key(name: &str) -> Key {
     Key::from(name.as_bytes())
