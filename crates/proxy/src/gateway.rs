@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use forebay_cache::{Clock, Options};
+use forebay_cache::{Clock, Leases, Options, Tier};
 use forebay_semantics::key::{Part, TargetParts};
 use http::{HeaderMap, Method};
 
 use crate::config::{Config, Route, UpstreamSettings};
-use crate::kept::Cache;
+use crate::kept::{Cache, Kept};
 use crate::route::Table;
 use crate::server::ServerStats;
 use crate::telemetry::Telemetry;
@@ -24,6 +24,15 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(250);
 /// Bytes of bodies alive beyond the memory tier: a quarter of it, within these.
 const ARRIVING_BYTES_LEAST: usize = 8 << 20;
 const ARRIVING_BYTES_MOST: usize = 64 << 20;
+
+/// What lies below memory, and who may fetch in the whole cluster; by default nothing and nobody.
+#[derive(Default)]
+pub struct Storage {
+    /// The tiers, the nearest first.
+    pub tiers: Vec<Arc<dyn Tier<Kept>>>,
+    /// Who hands out the right to fetch.
+    pub leases: Option<Arc<dyn Leases>>,
+}
 
 /// How the origins of an upstream are reached.
 pub type Connects = dyn Fn(&UpstreamSettings) -> Arc<dyn Connect>;
@@ -101,6 +110,7 @@ impl Gateway {
         connect: &Connects,
         telemetry: Telemetry,
         stats: Arc<ServerStats>,
+        storage: Storage,
     ) -> Result<Self, GatewayError> {
         let lanes = config.routes.iter().map(|route| lane(route, connect));
         let table = Table::new(lanes.collect::<Result<Vec<_>, _>>()?);
@@ -114,7 +124,7 @@ impl Gateway {
         let name = Box::leak(config.name.clone().into_boxed_str());
         Ok(Gateway(Arc::new(State {
             table,
-            cache: Cache::new(&options, clock),
+            cache: Cache::with_tiers(&options, clock, storage.tiers, storage.leases),
             telemetry,
             stats,
             name,

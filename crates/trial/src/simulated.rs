@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use forebay::config::{self, AccessLog, Limits, UpstreamSettings};
-use forebay::gateway::Gateway;
+use forebay::gateway::{Gateway, Storage};
 use forebay::server::{Peer, ServerStats, serve_connection};
 use forebay::telemetry::{self, Telemetry};
 use forebay::upstream::{Connect, Connecting, MemberAddress};
@@ -55,7 +55,7 @@ impl Simulated {
         let telemetry = Telemetry { metrics: Arc::default(), access_log: log };
         let ways = move |_: &UpstreamSettings| Arc::clone(&connect);
         let stats = Arc::new(ServerStats::default());
-        let gateway = Gateway::new(config, clock, &ways, telemetry, stats)
+        let gateway = Gateway::new(config, clock, &ways, telemetry, stats, Storage::default())
             .map_err(|error| Failure::new(error.to_string()))?;
         Ok(Simulated { gateway, limits, origin, began: Instant::now() })
     }
