@@ -77,7 +77,11 @@ impl Arriving {
     /// A reader's place, if all from `start` on is held or to come.
     pub(super) fn join(&mut self, start: u64, patience: Patience) -> Option<usize> {
         let place = Place { at: start, waker: None, patience, cut_off: false };
-        self.holds_from(start).then(|| self.readers.insert(place))
+        let holds = match patience {
+            Patience::Endless => self.holds_from(start),
+            Patience::UntilAnotherWaits => self.still_holds_from(start),
+        };
+        holds.then(|| self.readers.insert(place))
     }
 
     pub(super) fn is_cut_off(&mut self, place: usize) -> bool {
@@ -85,8 +89,19 @@ impl Arriving {
     }
 
     pub(super) fn holds_from(&self, start: u64) -> bool {
-        let first = self.chunks.front().map_or(self.len, |chunk| chunk.piece.start);
-        self.end.is_none() && start >= first
+        self.end.is_none() && start >= self.first()
+    }
+
+    // Also of a body that has passed by, for as long as another has yet to read it.
+    fn still_holds_from(&self, start: u64) -> bool {
+        match self.end {
+            None | Some(End::PassedThrough) => start >= self.first(),
+            Some(End::Whole | End::Broken(_)) => false,
+        }
+    }
+
+    fn first(&self) -> u64 {
+        self.chunks.front().map_or(self.len, |chunk| chunk.piece.start)
     }
 
     pub(super) fn leave(&mut self, place: usize) -> Option<Waker> {
