@@ -49,6 +49,8 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         workers: workers(&mut root, args),
         name: root.read("name", said(name)).map_or(NAME.to_owned(), |name| name.value),
         memory_bytes: memory,
+        disk: None,
+        redis: None,
         limits: limits(&mut root),
         trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
         access_log: access_log(&mut root, args),

@@ -44,6 +44,8 @@ impl Config {
             workers: None,
             name: NAME.to_owned(),
             memory_bytes: MEMORY_BYTES,
+            disk: None,
+            redis: None,
             limits: Limits::default(),
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,

@@ -15,6 +15,7 @@ mod routes;
 mod settings;
 mod template;
 pub mod text;
+mod tiers;
 mod words;
 mod written;
 
@@ -27,6 +28,7 @@ use toml::de::DeTable;
 
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use settings::*;
+pub use tiers::*;
 
 use self::check::Checked;
 use self::flags::RunArgs;
