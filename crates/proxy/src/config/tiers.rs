@@ -21,6 +21,15 @@ pub struct DiskSettings {
     pub write_queue_bytes: usize,
 }
 
+/// A directory and how much it may hold, as `--disk` says them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskRoom {
+    /// The directory.
+    pub path: PathBuf,
+    /// Bytes that its files may take.
+    pub size_bytes: u64,
+}
+
 /// The Redis tier, and all else that Redis is used for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisSettings {
