@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::h2::ReceivedBody;
 use super::link::{InformationalSender, Link};
+use super::refusal::Refused;
 use crate::answer::{Answer, BodyError};
 
 /// Answers requests; shared by all connections.
@@ -19,6 +20,10 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// Called for every request; must not block. An answer that is ready at the first poll goes
     /// out without a task switch. Dropping the future is how a client that went away is told.
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
+
+    /// Called for every request that was refused before it was one, and for those whose exchange
+    /// the server ended by a refusal of its own. Must not block.
+    fn refused(&self, _refused: &Refused) {}
 }
 
 /// One request as a client sent it, framing and target checked.

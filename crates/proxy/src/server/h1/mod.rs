@@ -16,8 +16,9 @@ mod scan;
 mod socket;
 mod tunnel;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 
 use http::{StatusCode, Version};
 
@@ -66,7 +67,7 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
     loop {
         let head = match poll_fn(|cx| socket.poll_head(cx, &mut waiting)).await {
             Received::Request(head) => head,
-            Received::Refused(refusal) => return Box::pin(socket.refuse(refusal)).await,
+            Received::Refused(refusal) => return refuse(socket, &service, refusal).await,
             Received::Idle => {
                 slot.release();
                 socket.release();
@@ -76,7 +77,7 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
         };
         let Some(_place) = socket.terms.enter_exchange() else {
             let refusal = Refusal::new(RefusalReason::Overload, "too many requests at once");
-            return Box::pin(socket.refuse(refusal)).await;
+            return refuse(socket, &service, refusal).await;
         };
         let asked = head.asked;
         let mut incoming =
@@ -94,9 +95,19 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
             Next::Cut => return,
             Next::Abort => return socket.io.break_off(),
             Next::Tunnel(answer) => return Box::pin(socket.tunnel(*answer)).await,
-            Next::Refuse(refusal) => return Box::pin(socket.refuse(refusal)).await,
+            Next::Refuse(refusal) => return refuse(socket, &service, refusal).await,
         }
     }
+}
+
+/// Tells the service, then the client, and closes. In a box, as it is rare and its state is large.
+fn refuse<IO: Wire>(
+    socket: Socket<IO>,
+    service: &impl Service,
+    refusal: Refusal,
+) -> Pin<Box<impl Future<Output = ()>>> {
+    service.refused(&refusal.to(socket.peer));
+    Box::pin(socket.refuse(refusal))
 }
 
 async fn conclude<IO: Wire>(
