@@ -23,6 +23,6 @@ pub use accept::{Drained, Server};
 pub use connection::serve_connection;
 pub use link::InformationalSender;
 pub use listen::BindError;
-pub use refusal::{RefusalReason, Refused};
-pub use request::{Peer, Request, RequestBody, Service};
+pub use refusal::RefusalReason;
+pub use request::{Peer, Refused, Request, RequestBody, Service};
 pub use stats::ServerStats;

@@ -2,8 +2,6 @@
 
 use http::StatusCode;
 
-use super::request::Peer;
-
 /// Why a request was refused by the server itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
@@ -95,19 +93,6 @@ impl RefusalReason {
     }
 }
 
-/// A request that was refused by the server itself, as a [`Service`](super::Service) hears of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// Who asked.
-    pub peer: Peer,
-    /// Why it was refused.
-    pub reason: RefusalReason,
-    /// The status that says so; `None` where an HTTP/2 stream was reset instead.
-    pub status: Option<StatusCode>,
-    /// What was wrong, in one line; nothing in it comes from the request.
-    pub text: &'static str,
-}
-
 /// A refusal: told to the client in one line, counted by its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -120,12 +105,6 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(reason: RefusalReason, text: &'static str) -> Self {
         Refusal { status: reason.status(), reason, text }
-    }
-
-    /// Who was told so.
-    pub(super) fn to(self, peer: Peer) -> Refused {
-        let Refusal { status, reason, text } = self;
-        Refused { peer, reason, status: Some(status), text }
     }
 
     /// The same with another status than the reason has by itself.

@@ -30,14 +30,14 @@ use self::receive::{Received, Waiting};
 use self::reply::{Sending, Unfinished};
 use super::link::InformationalSender;
 use super::refusal::{Refusal, RefusalReason};
-use super::request::{Request, RequestBody, Service};
+use super::request::{Refused, Request, RequestBody, Service};
 use super::stats::count;
 use super::wire::Wire;
 use crate::answer::{Answer, AnswerBody};
 
 pub(super) use self::close::{LINGER, LINGER_BYTES_MAX};
 pub(super) use self::decode::without_forbidden;
-pub(super) use self::encode::{append_interim_head, is_servers_own};
+pub(super) use self::encode::is_servers_own;
 pub(super) use self::receive::Spoken;
 pub(super) use self::socket::Socket;
 
@@ -106,7 +106,7 @@ fn refuse<IO: Wire>(
     service: &impl Service,
     refusal: Refusal,
 ) -> Pin<Box<impl Future<Output = ()>>> {
-    service.refused(&refusal.to(socket.peer));
+    service.refused(&Refused::new(socket.peer, refusal));
     Box::pin(socket.refuse(refusal))
 }
 
