@@ -28,7 +28,7 @@ use crate::pass;
 use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::seen::Seen;
-use crate::server::{InformationalSender, Request, Service};
+use crate::server::{InformationalSender, Refused, Request, Service};
 
 /// How often a request looks again because what it waited for turned out not to fit it.
 const LOOKS_MAX: usize = 4;
@@ -40,6 +40,10 @@ const RANGE_BEGIN_MAX: u64 = 1 << 20;
 impl Service for Gateway {
     async fn answer(&self, request: Request) -> Answer {
         exchange(self, request).await
+    }
+
+    fn refused(&self, refused: &Refused) {
+        self.telemetry().refused(refused);
     }
 }
 

@@ -135,11 +135,6 @@ impl Variants {
         Some(Taken { id, dropped })
     }
 
-    /// Takes out a variant whose entry is gone.
-    pub fn take_out(&mut self, id: VariantId) {
-        self.list.retain(|variant| variant.id != id);
-    }
-
     /// The variant with this entity tag, to be freshened by a 304 that bears it (RFC 9111
     /// section 4.3.4); the newest, should there be several.
     pub fn with_etag(&self, etag: &[u8]) -> Option<&Variant> {
