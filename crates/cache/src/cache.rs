@@ -110,14 +110,15 @@ struct Parts<H: Head, F> {
 impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     /// A cache of memory alone.
     pub fn new(options: &Options, clock: Clock) -> Self {
-        Self::with_tiers(options, clock, Vec::new(), None)
+        Self::with_tiers(options, clock, &options.budget(), Vec::new(), None)
     }
 
-    /// A cache of memory over these tiers, the nearest first. With leases, one node of a cluster
-    /// fetches for all.
+    /// A cache of memory over these tiers, the nearest first, whose bodies count against the same
+    /// budget. With leases, one node of a cluster fetches for all.
     pub fn with_tiers(
         options: &Options,
         clock: Clock,
+        budget: &Budget,
         below: Vec<Arc<dyn Tier<H>>>,
         leases: Option<Arc<dyn Leases>>,
     ) -> Self {
@@ -130,9 +131,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
             leases,
             flights: Flights::new(bounds(options), clock.clone(), Arc::clone(&stats)),
             removals: Arc::new(Removals::new()),
-            budget: Budget::new(
-                options.memory_bytes_max.saturating_add(options.arriving_bytes_max),
-            ),
+            budget: budget.clone(),
             clock,
             stats,
         };

@@ -24,6 +24,7 @@ pub mod route;
 pub mod secret;
 pub mod seen;
 pub mod server;
+pub mod storage;
 pub mod stream;
 pub mod telemetry;
 pub mod upstream;

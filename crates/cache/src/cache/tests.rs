@@ -28,7 +28,7 @@ fn small() -> Small {
 fn over_map() -> (Small, Arc<MapTier>) {
     let (clock, options) = (clock(), options());
     let map = MapTier::new(clock.clone());
-    (Cache::with_tiers(&options, clock, vec![map.clone()], None), map)
+    (Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None), map)
 }
 
 fn key(name: &str) -> Key {
@@ -242,7 +242,8 @@ async fn what_is_filled_goes_below_behind_the_answer_in_a_bound() {
     let clock = clock();
     let map = MapTier::new(clock.clone());
     let options = Options { puts_max: 1, ..options() };
-    let cache: Small = Cache::with_tiers(&options, clock, vec![map.clone()], None);
+    let cache: Small =
+        Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None);
     *map.mood.lock() = Mood::Late;
     cache.insert(&key("a"), &entry(&cache, 1, LONG));
     cache.insert(&key("b"), &entry(&cache, 2, LONG));

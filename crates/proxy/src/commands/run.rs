@@ -15,8 +15,9 @@ use crate::admin::{Admin, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings};
-use crate::gateway::{Gateway, Storage};
+use crate::gateway::Gateway;
 use crate::server::{Drained, Server};
+use crate::storage::Storage;
 use crate::telemetry::{AccessLog, Telemetry};
 use crate::upstream::{Connect, Network};
 
@@ -70,7 +71,8 @@ pub async fn serve(
         Arc::new(Network::new(settings.resolve_interval))
     };
     let (clock, stats) = (Clock::system(), clients.stats());
-    let gateway = Gateway::new(config, clock, &connect, telemetry, stats, Storage::default())
+    let storage = Storage::of_memory(&config);
+    let gateway = Gateway::new(config, clock, &connect, telemetry, stats, storage)
         .map_err(|cause| cause.to_string())?;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);

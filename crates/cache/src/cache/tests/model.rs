@@ -78,7 +78,7 @@ impl World {
             entry_bytes_typical: 10_000,
             ..Options::default()
         };
-        let cache = Cache::with_tiers(&options, clock, vec![map.clone()], None);
+        let cache = Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None);
         Self { cache, map, oracle: Oracle::default(), heads: 0 }
     }
 
