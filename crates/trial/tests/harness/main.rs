@@ -1,0 +1,3 @@
+//! What the trials with real servers stand on: does each part do what it says it does?
+
+mod redis;
