@@ -8,9 +8,11 @@
 
 pub mod client;
 pub mod counting;
+mod door;
 pub mod engine;
 pub mod expect;
 pub mod failure;
+pub mod fault;
 pub mod folder;
 pub mod origin;
 pub mod patience;

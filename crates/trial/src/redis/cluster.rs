@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{RedisOptions, RedisServer, Reply};
 use crate::Failure;
-use crate::patience::until;
+use crate::patience::Patience;
 use crate::real::free_address;
 
 /// How many slots a cluster has.
@@ -104,20 +104,26 @@ impl RedisCluster {
 
     /// Waits until each primary says that all slots are served.
     pub async fn serves(&self) -> Result<(), Failure> {
-        until("the cluster serves all slots", AGREE_PATIENCE, async || {
-            for server in &self.servers {
-                let said = server.command(&["CLUSTER", "INFO"]).await?.text()?;
-                let has = |line: &str| said.lines().any(|it| it == line);
-                if !has("cluster_state:ok")
-                    || !has(&format!("cluster_known_nodes:{PRIMARIES}"))
-                    || !has(&format!("cluster_slots_ok:{SLOTS}"))
-                {
-                    return Err(Failure::new(format!("{} says:\n{said}", server.address())));
+        let mut patience = Patience::new("the cluster serves all slots", AGREE_PATIENCE);
+        while let Err(seen) = self.is_whole().await {
+            patience.again(seen).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_whole(&self) -> Result<(), Failure> {
+        let nodes = format!("cluster_known_nodes:{PRIMARIES}");
+        let slots = format!("cluster_slots_ok:{SLOTS}");
+        for server in &self.servers {
+            let said = server.command(&["CLUSTER", "INFO"]).await?.text()?;
+            for line in ["cluster_state:ok", &nodes, &slots] {
+                if !said.lines().any(|it| it == line) {
+                    let address = server.address();
+                    return Err(Failure::new(format!("{address} does not say `{line}`:\n{said}")));
                 }
             }
-            Ok(())
-        })
-        .await
+        }
+        Ok(())
     }
 
     async fn introduce(&self, buses: &[String]) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::options::TRIAL;
 use super::{RedisOptions, RedisServer, Reply};
 use crate::Failure;
-use crate::patience::until;
+use crate::patience::Patience;
 
 /// What the sentinels call the pair.
 const SERVICE: &str = "trial";
@@ -40,19 +40,19 @@ impl RedisPair {
         let primary = options.clone().start().await?;
         let (host, port) = (primary.address().ip(), primary.address().port());
         let replica = options.line(&format!("replicaof {host} {port}")).start().await?;
-        until("the replica is in step", AGREE_PATIENCE, async || {
-            match replica.info("master_link_status").await?.as_str() {
-                "up" => Ok(()),
-                other => Err(Failure::new(format!("its link is {other}"))),
-            }
-        })
-        .await?;
+        let mut patience = Patience::new("the replica is in step", AGREE_PATIENCE);
+        while let Err(seen) = in_step(&replica).await {
+            patience.again(seen).await?;
+        }
         let mut sentinels = Vec::new();
         for _ in 0..SENTINELS {
             sentinels.push(RedisServer::sentinel(&watching(primary.address())).await?);
         }
         let pair = RedisPair { servers: [primary, replica], sentinels };
-        pair.settled().await?;
+        let mut patience = Patience::new("the sentinels know each other", AGREE_PATIENCE);
+        while let Err(seen) = pair.settled().await {
+            patience.again(seen).await?;
+        }
         Ok(pair)
     }
 
@@ -98,10 +98,10 @@ impl RedisPair {
     /// Has the sentinels make the replica the primary, and waits until it is.
     pub async fn fail_over(&self) -> Result<(), Failure> {
         let old = self.primary_address().await?;
-        until("a failover begins", AGREE_PATIENCE, async || {
-            self.sentinels[0].command(&["SENTINEL", "FAILOVER", SERVICE]).await?.ok()
-        })
-        .await?;
+        let mut patience = Patience::new("a failover begins", AGREE_PATIENCE);
+        while let Err(seen) = self.order_failover().await {
+            patience.again(seen).await?;
+        }
         self.moved_from(old).await
     }
 
@@ -115,40 +115,52 @@ impl RedisPair {
 
     /// Waits until all sentinels name another primary than this, and it takes writes.
     pub async fn moved_from(&self, old: SocketAddr) -> Result<(), Failure> {
-        until("there is another primary", AGREE_PATIENCE, async || {
-            for sentinel in &self.sentinels {
-                if named_by(sentinel).await? == old {
-                    return Err(Failure::new(format!("a sentinel still names {old}")));
-                }
-            }
-            let others = self.servers.iter().filter(|server| server.address() != old);
-            for server in others {
-                let role = server.info("role").await?;
-                if role != "master" {
-                    return Err(Failure::new(format!("{} is a {role}", server.address())));
-                }
-            }
-            Ok(())
-        })
-        .await
+        let mut patience = Patience::new("there is another primary", AGREE_PATIENCE);
+        while let Err(seen) = self.has_moved_from(old).await {
+            patience.again(seen).await?;
+        }
+        Ok(())
     }
 
-    /// Waits until each sentinel knows the other two and the replica.
-    async fn settled(&self) -> Result<(), Failure> {
-        until("the sentinels know each other", AGREE_PATIENCE, async || {
-            for sentinel in &self.sentinels {
-                let reply = sentinel.command(&["SENTINEL", "MASTER", SERVICE]).await?;
-                let (others, replicas) =
-                    (named(&reply, "num-other-sentinels")?, named(&reply, "num-slaves")?);
-                if (others.as_str(), replicas.as_str()) != ("2", "1") {
-                    return Err(Failure::new(format!(
-                        "one knows {others} sentinels and {replicas} replicas"
-                    )));
-                }
+    async fn order_failover(&self) -> Result<(), Failure> {
+        self.sentinels[0].command(&["SENTINEL", "FAILOVER", SERVICE]).await?.ok()
+    }
+
+    async fn has_moved_from(&self, old: SocketAddr) -> Result<(), Failure> {
+        for sentinel in &self.sentinels {
+            if named_by(sentinel).await? == old {
+                return Err(Failure::new(format!("a sentinel still names {old}")));
             }
-            Ok(())
-        })
-        .await
+        }
+        for server in self.servers.iter().filter(|server| server.address() != old) {
+            let role = server.info("role").await?;
+            if role != "master" {
+                return Err(Failure::new(format!("{} is a {role}", server.address())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether each sentinel knows the other two and the replica.
+    async fn settled(&self) -> Result<(), Failure> {
+        for sentinel in &self.sentinels {
+            let reply = sentinel.command(&["SENTINEL", "MASTER", SERVICE]).await?;
+            let others = named(&reply, "num-other-sentinels")?;
+            let replicas = named(&reply, "num-slaves")?;
+            if (others.as_str(), replicas.as_str()) != ("2", "1") {
+                return Err(Failure::new(format!(
+                    "one knows {others} other sentinels and {replicas} replicas"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn in_step(replica: &RedisServer) -> Result<(), Failure> {
+    match replica.info("master_link_status").await?.as_str() {
+        "up" => Ok(()),
+        other => Err(Failure::new(format!("its link is {other}"))),
     }
 }
 

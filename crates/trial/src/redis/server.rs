@@ -8,7 +8,7 @@ use super::options::{TRIAL, Transport, socket};
 use super::{Certificates, Connection, RedisOptions, Reply};
 use crate::Failure;
 use crate::folder::Folder;
-use crate::patience::until;
+use crate::patience::Patience;
 use crate::process::Process;
 use crate::real::free_address;
 
@@ -172,18 +172,27 @@ impl RedisServer {
         self.restart().await
     }
 
+    /// Waits until it answers.
     async fn answers(&mut self) -> Result<(), Failure> {
-        let started = until("Redis answers PING", START_PATIENCE, async || {
-            if let Some(status) = self.process.ended() {
-                return Ok(Err(Failure::new(format!("it ended ({status})"))));
-            }
-            let pong = self.command(&["PING"]).await?;
-            if pong.text()? == "PONG" { Ok(Ok(())) } else { Err(Failure::new(format!("{pong:?}"))) }
-        });
-        started.await.flatten().map_err(|why| {
-            let said = self.process.output();
-            why.during(format!("cannot start `{PROGRAM}`; it said:\n{said}\n"))
-        })
+        let mut patience = Patience::new("it answers PING", START_PATIENCE);
+        while let Err(seen) = self.ping().await {
+            let waited = match self.process.ended() {
+                Some(status) => Err(Failure::new(format!("it ended ({status})"))),
+                None => patience.again(seen).await,
+            };
+            waited.map_err(|why| {
+                let said = self.process.output();
+                why.during(format!("cannot start `{PROGRAM}`; it said:\n{said}\n"))
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), Failure> {
+        match self.command(&["PING"]).await?.text()?.as_str() {
+            "PONG" => Ok(()),
+            other => Err(Failure::new(format!("it says `{other}`"))),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_trial::patience::until;
 use forebay_trial::redis::{Connection, RedisCluster, RedisOptions, RedisPair, RedisServer, Reply};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -147,16 +148,8 @@ async fn servers_end_when_they_are_dropped_also_by_a_panic() {
     });
     assert!(panicking.await.unwrap_err().is_panic());
     let address = address.lock().unwrap().expect("it has started");
-    let gone =
-        forebay_trial::patience::until("it is gone", PATIENCE, async || match TcpStream::connect(
-            address,
-        )
-        .await
-        {
-            Ok(_) => Err(forebay_trial::Failure::new("it accepts")),
-            Err(_) => Ok(()),
-        });
-    gone.await.unwrap();
+    let gone = async || TcpStream::connect(address).await.is_err();
+    until("it is gone", PATIENCE, gone).await.unwrap();
 }
 
 #[tokio::test]
