@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::PATIENCE;
 
 fn bytes(text: &str) -> Reply {
     Reply::Bytes(text.into())
@@ -199,6 +199,11 @@ async fn a_cluster_keeps_each_key_where_its_slot_is() {
 async fn a_cluster_goes_on_when_a_killed_primary_is_back() {
     let mut cluster = RedisCluster::start().await.unwrap();
     cluster.server(1).kill().await.unwrap();
+    let failing = async || {
+        let said = cluster.server(0).command(&["CLUSTER", "INFO"]).await.unwrap();
+        said.text().unwrap().contains("cluster_state:fail")
+    };
+    until("the others notice", PATIENCE, failing).await.unwrap();
     cluster.server(1).restart().await.unwrap();
     cluster.serves().await.unwrap();
 }
