@@ -140,7 +140,10 @@ async fn carry(
                     return;
                 }
             }
-            Mood::HalfOpen => return swallow(&mut client, &mut mood).await,
+            Mood::HalfOpen => match swallow(&mut client, &mut mood).await {
+                Ok(()) => {}
+                Err(Lost) => return,
+            },
             Mood::Cut => return,
             Mood::Pass | Mood::Latency { .. } | Mood::Drip { .. } => break,
         }
@@ -274,19 +277,19 @@ async fn or_change(until: Option<Instant>, mood: &mut watch::Receiver<Mood>) -> 
     }
 }
 
-/// Reads and forgets, until the mood changes or the client goes.
-async fn swallow(client: &mut TcpStream, mood: &mut watch::Receiver<Mood>) {
+/// Reads and forgets, until the mood changes or the client goes. Lost, unless nothing was read.
+async fn swallow(client: &mut TcpStream, mood: &mut watch::Receiver<Mood>) -> Result<(), Lost> {
     let mut piece = [0; 4096];
+    let mut swallowed = 0;
     loop {
         tokio::select! {
-            read = client.read(&mut piece) => {
-                if read.unwrap_or(0) == 0 {
-                    return;
-                }
-            }
+            read = client.read(&mut piece) => match read {
+                Ok(0) | Err(_) => return Err(Lost),
+                Ok(count) => swallowed += count,
+            },
             changed = mood.wait_for(|mood| *mood != Mood::HalfOpen) => {
-                drop(changed);
-                return;
+                let better = changed.is_ok() && swallowed == 0;
+                return if better { Ok(()) } else { Err(Lost) };
             }
         }
     }

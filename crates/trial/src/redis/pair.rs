@@ -133,7 +133,7 @@ impl RedisPair {
             }
         }
         for server in self.servers.iter().filter(|server| server.address() != old) {
-            let role = server.info("role").await?;
+            let role = server.says("role").await?;
             if role != "master" {
                 return Err(Failure::new(format!("{} is a {role}", server.address())));
             }
@@ -158,7 +158,7 @@ impl RedisPair {
 }
 
 async fn in_step(replica: &RedisServer) -> Result<(), Failure> {
-    match replica.info("master_link_status").await?.as_str() {
+    match replica.says("master_link_status").await?.as_str() {
         "up" => Ok(()),
         other => Err(Failure::new(format!("its link is {other}"))),
     }

@@ -136,7 +136,7 @@ impl RedisServer {
     }
 
     /// What `INFO` says of this, such as `role` or `used_memory`.
-    pub async fn info(&self, of: &str) -> Result<String, Failure> {
+    pub async fn says(&self, of: &str) -> Result<String, Failure> {
         let text = self.command(&["INFO", "everything"]).await?.text()?;
         let found = text.lines().find_map(|line| line.strip_prefix(of)?.strip_prefix(':'));
         found.map(str::to_owned).ok_or_else(|| Failure::new(format!("INFO has no `{of}`")))

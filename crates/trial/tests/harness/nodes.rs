@@ -1,13 +1,12 @@
 //! Several nodes: started as told, asked, killed, stalled, started again.
 
-use std::time::Duration;
-
 use forebay_trial::counting::CountingOrigin;
 use forebay_trial::nodes::{Nodes, Orders};
+use forebay_trial::patience::until;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::MOMENT;
+use crate::{MOMENT, PATIENCE};
 
 const FRESH: &str = "Cache-Control: max-age=60";
 
@@ -23,11 +22,14 @@ async fn nodes_answer_each_for_itself_and_say_what_they_counted() {
     }
     assert_eq!(origin.count_of("/a"), 2);
     assert_eq!(origin.heard()[0].field("host").unwrap(), "example.test");
+    let exchanges = "forebay_exchanges_total";
+    // An exchange is counted when its last byte has left.
+    let counted = async || nodes.sum(exchanges, &[]).await.unwrap() == 4;
+    until("all is counted", PATIENCE, counted).await.unwrap();
     let metrics = nodes.node(0).metrics().await.unwrap();
-    let requests = "forebay_requests_total";
-    assert_eq!(metrics.count(requests, &[]), 2, "{:?}", metrics.names());
-    assert_eq!(metrics.count(requests, &[("result", "hit")]), 1);
-    assert_eq!(nodes.sum(requests, &[("result", "miss")]).await.unwrap(), 2);
+    assert_eq!(metrics.count(exchanges, &[]), 2, "{:?}", metrics.names());
+    assert_eq!(metrics.count(exchanges, &[("result", "hit")]), 1);
+    assert_eq!(nodes.sum(exchanges, &[("result", "miss")]).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -83,13 +85,14 @@ async fn nodes_end_with_the_thread_that_started_them() {
         runtime.block_on(async {
             let address = ([127, 0, 0, 1], 1).into();
             let nodes = Nodes::before(1, address, &[]).await.unwrap();
-            let address = nodes.node(0).address();
+            let left = (nodes.node(0).address(), nodes.node(0).folder().to_owned());
             // What a killed trial leaves behind: nobody drops it.
             std::mem::forget(nodes);
-            address
+            left
         })
     });
-    let address = starting.join().unwrap();
+    let (address, folder) = starting.join().unwrap();
     let ended = async || TcpStream::connect(address).await.is_err();
-    forebay_trial::patience::until("it ends", Duration::from_secs(5), ended).await.unwrap();
+    until("it ends", PATIENCE, ended).await.unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -11,15 +11,15 @@ use tokio::time::Instant;
 use crate::{MOMENT, PATIENCE};
 
 async fn origin() -> CountingOrigin {
-    CountingOrigin::saying(&["Cache-Control: max-age=60"], b"0123456789").await.unwrap()
+    CountingOrigin::saying(&["Cache-Control: max-age=60"], b"0123456789").await.expect("it starts")
 }
 
 async fn client(origin: &CountingOrigin) -> Client {
-    Client::connect(origin.address()).await.unwrap()
+    Client::connect(origin.address()).await.expect("it accepts")
 }
 
 async fn get(origin: &CountingOrigin, path: &str) -> Message {
-    client(origin).await.ask(&request("GET", path, &[]), PATIENCE).await.unwrap()
+    client(origin).await.ask(&request("GET", path, &[]), PATIENCE).await.expect("an answer")
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn a_server_answers_and_keeps_what_it_is_given() {
     assert_eq!(redis.command(&["GET", "a"]).await.unwrap(), Reply::Bytes(b"\r\n\xff".into()));
     assert_eq!(redis.command(&["GET", "c"]).await.unwrap(), Reply::Nil);
     assert_eq!(redis.keys("*").await.unwrap(), ["a", "b"]);
-    assert_eq!(redis.info("role").await.unwrap(), "master");
+    assert_eq!(redis.says("role").await.unwrap(), "master");
     assert!(matches!(redis.command(&["INCR", "a"]).await.unwrap(), Reply::Error(_)));
     redis.command(&["FLUSHALL"]).await.unwrap().ok().unwrap();
     assert_eq!(redis.size().await.unwrap(), 0);
@@ -124,7 +124,7 @@ async fn a_full_server_refuses_to_write() {
         last = redis.command(&["SET", key, &value]).await.unwrap();
     }
     assert!(matches!(last, Reply::Error(why) if why.starts_with("OOM")));
-    assert_eq!(redis.info("maxmemory_policy").await.unwrap(), "noeviction");
+    assert_eq!(redis.says("maxmemory_policy").await.unwrap(), "noeviction");
 }
 
 #[tokio::test]
