@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::{Fence, Lease, Leases, Purpose, Response, Vigil, Wish, Word};
 use crate::clock::{Clock, Timestamp};
@@ -221,8 +222,8 @@ impl Node {
         }
         let (word, heard) = oneshot::channel();
         held.waiters.push(Waiter { node: self.number, word });
-        let remaining = held.until.map_or(self.register.ttl, |until| until.since(now));
-        Response::Theirs(Box::new(Ear { heard, remaining }))
+        let left = held.until.map_or(self.register.ttl, |until| until.since(now));
+        Response::Theirs(Box::new(Ear { heard, deadline: Instant::now() + left }))
     }
 }
 
@@ -261,13 +262,13 @@ impl Drop for Grant {
 /// A node's wait for a word.
 struct Ear {
     heard: oneshot::Receiver<Word>,
-    remaining: Duration,
+    deadline: Instant,
 }
 
 impl Vigil for Ear {
     fn told(self: Box<Self>) -> Pin<Box<dyn Future<Output = Word> + Send>> {
         Box::pin(async move {
-            let told = tokio::time::timeout(self.remaining, self.heard).await;
+            let told = tokio::time::timeout_at(self.deadline, self.heard).await;
             // A holder that did not end it has died, or lost it.
             told.map_or(Word::Left, |word| word.unwrap_or(Word::Left))
         })
