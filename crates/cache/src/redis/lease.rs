@@ -265,15 +265,17 @@ impl Core {
             Purpose::Refresh => b"refresh",
         };
         let [lease, waiters, declined, rest] = owed.keys().all();
+        let (ttl, offset) = (self.ttl_millis(), STAMP_AT.to_string());
+        let waiters_max = self.options.waiters_max.to_string();
         let arguments: [&[u8]; 8] = [
             owed.token(),
-            self.ttl_millis().as_bytes(),
+            ttl.as_bytes(),
             &self.channel,
             purpose,
             seen.as_ref().map_or(&[], |stamp| &stamp[..]),
             &MAGIC,
-            STAMP_AT.to_string().as_bytes(),
-            self.options.waiters_max.to_string().as_bytes(),
+            offset.as_bytes(),
+            waiters_max.as_bytes(),
         ];
         self.link.run(&steps::ASK, &[lease, waiters, declined, rest, &entry], &arguments).await
     }

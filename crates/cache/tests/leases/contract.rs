@@ -34,6 +34,7 @@ pub(crate) async fn keeps_to_it(cluster: &mut impl Cluster) {
     one_holds_it_and_all_others_wait(cluster).await;
     each_word_is_told_as_it_was_said(cluster).await;
     many_who_wait_are_all_told(cluster).await;
+    a_word_late_in_the_lease_is_heard(cluster).await;
     who_left_the_queue_is_missed_by_nobody(cluster).await;
     dropped_it_is_left(cluster).await;
     a_question_that_was_dropped_leaves_nothing_held(cluster).await;
@@ -139,6 +140,14 @@ async fn many_who_wait_are_all_told(cluster: &impl Cluster) {
         assert_eq!(vigil.told().await, Word::Stored);
     }
     assert!(began.elapsed() < cluster.ttl() / 2);
+}
+
+async fn a_word_late_in_the_lease_is_heard(cluster: &impl Cluster) {
+    let lease = lead(cluster, HOLDER, "late").await;
+    let vigil = wait(cluster, OTHER, "late").await;
+    sleep(cluster.ttl() / 2).await;
+    lease.end(Word::Stored);
+    assert_eq!(told_soon(cluster, vigil).await, Word::Stored);
 }
 
 async fn who_left_the_queue_is_missed_by_nobody(cluster: &impl Cluster) {

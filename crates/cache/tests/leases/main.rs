@@ -3,4 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+#[cfg(feature = "redis")]
+mod redis;
 mod register;
+#[cfg(feature = "redis")]
+mod server;

@@ -147,7 +147,8 @@ impl Debt {
 
     async fn send_renewal(&self) -> Option<Holds> {
         let [lease, waiters, ..] = self.keys.all();
-        let arguments: [&[u8]; 2] = [&self.fence.token, self.core.ttl_millis().as_bytes()];
+        let ttl = self.core.ttl_millis();
+        let arguments: [&[u8]; 2] = [&self.fence.token, ttl.as_bytes()];
         let answer = self.core.link.run(&steps::RENEW, &[lease, waiters], &arguments).await;
         steps::read_renewed(&answer.ok()?)
     }
@@ -171,13 +172,9 @@ impl Debt {
 
     async fn send_end(&self, word: Word) -> Option<Holds> {
         let (mark, span, holds) = mark(word);
-        let arguments: [&[u8]; 5] = [
-            &self.fence.token,
-            word::written(word).as_bytes(),
-            mark.as_bytes(),
-            word::millis(span).to_string().as_bytes(),
-            holds.to_string().as_bytes(),
-        ];
+        let (word, span) = (word::written(word), word::millis(span).to_string());
+        let holds = holds.to_string();
+        let arguments = [&self.fence.token, word.as_bytes(), mark.as_bytes(), span.as_bytes(), holds.as_bytes()];
         let answer = self.core.link.run(&steps::END, &self.keys.all(), &arguments).await;
         steps::read_ended(&answer.ok()?)
     }
