@@ -16,6 +16,27 @@ impl FieldBlock {
         FieldBlock(lines)
     }
 
+    /// A block that lay where others may have written to it: `None` where a line is not as this
+    /// type writes it, or is of a field that is never stored. Its memory is its own.
+    pub fn from_stored(lines: Bytes) -> Option<Self> {
+        let mut rest = &lines[..];
+        while !rest.is_empty() {
+            let end = rest.iter().position(|byte| *byte == b'\r')?;
+            let (line, after) = rest.split_at(end);
+            rest = after.strip_prefix(b"\r\n")?;
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let (name, value) = (&line[..colon], line[colon..].strip_prefix(b": ")?);
+            let read = HeaderName::from_bytes(name).ok()?;
+            let is_sound = read.as_str().as_bytes() == name
+                && !is_never_stored(&read)
+                && HeaderValue::from_bytes(value).is_ok();
+            if !is_sound {
+                return None;
+            }
+        }
+        Some(FieldBlock(Bytes::copy_from_slice(&lines)))
+    }
+
     /// All of these fields. The order of names is the map's, that of a name's lines is kept.
     pub fn from_map(fields: &HeaderMap) -> Self {
         Self::from_map_where(fields, |_| true)
