@@ -26,6 +26,9 @@ const HEAD_BYTES_MAX: u32 = 1 << 20;
 /// The longest trailer that reads.
 const TRAILER_BYTES_MAX: u32 = 64 << 10;
 
+/// The longest body that reads, wherever it lies.
+const BODY_BYTES_MAX: u64 = 1 << 40;
+
 const HAS_TRAILER: u16 = 1;
 const ELSEWHERE: u16 = 2;
 const COMPRESSED: u16 = 4;
@@ -130,10 +133,9 @@ impl Front {
             middle_sum,
             body_sum,
         };
-        match unused {
-            0 => front.checked(),
-            _ => Err(Damage::Foreign),
-        }
+        // What stands where nothing is said was not written by us.
+        let is_ours = unused == 0 && (front.trailer_len.is_some() || trailer_len == 0);
+        if is_ours { front.checked() } else { Err(Damage::Foreign) }
     }
 
     /// The bytes of key, head and trailer.
@@ -151,7 +153,8 @@ impl Front {
         let is_too_long = self.key_len > KEY_BYTES_MAX
             || self.head_len > HEAD_BYTES_MAX
             || self.trailer_len.is_some_and(|len| len > TRAILER_BYTES_MAX)
-            || self.stored_len > u64::MAX / 2;
+            || self.body_len > BODY_BYTES_MAX
+            || self.stored_len > BODY_BYTES_MAX;
         if is_too_long {
             return Err(Damage::TooLong);
         }

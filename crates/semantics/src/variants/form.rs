@@ -1,7 +1,7 @@
 //! An index of variants as bytes, for tiers that outlive the process or that others can write to.
 
 use bytes::Bytes;
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 use super::{NOMINATED_MAX, SELECTING_BYTES_MAX, Selecting, Variant, VariantId, Variants};
 use crate::date::Timestamp;
@@ -9,6 +9,9 @@ use crate::form::{Reader, Writer};
 
 /// Variants that an index may list which is read.
 const VARIANTS_MAX: u32 = 1_024;
+
+/// Counting begins with zero and never comes so far; from a number near the last it could not go on.
+const NUMBER_MAX: u64 = 1 << 62;
 
 /// Bytes of an entity tag that is read.
 const ETAG_BYTES_MAX: usize = 8 * 1_024;
@@ -36,11 +39,22 @@ impl Variants {
     /// Reads what [`Variants::encode`] wrote, and nothing else.
     pub fn decode(bytes: &Bytes) -> Option<Self> {
         let mut from = Reader(bytes.clone());
-        let (generation, next_number) = (from.long()?, from.long()?);
+        let generation = from.long()?;
+        let next_number = from.long().filter(|number| *number <= NUMBER_MAX)?;
         let count = from.number().filter(|count| *count <= VARIANTS_MAX)?;
         let list = (0..count).map(|_| variant(&mut from)).collect::<Option<Vec<_>>>()?;
         from.end()?;
-        Some(Variants { generation, next_number, list })
+        let read = Variants { generation, next_number, list };
+        read.has_own_ids().then_some(read)
+    }
+
+    /// Whether no two variants share an entry, and none has the id of one to come.
+    fn has_own_ids(&self) -> bool {
+        let mut numbers: Vec<u64> = self.list.iter().map(|variant| variant.id.number).collect();
+        numbers.sort_unstable();
+        numbers.is_sorted_by(|one, other| one < other)
+            && numbers.last().is_none_or(|last| *last < self.next_number)
+            && self.list.iter().all(|variant| variant.id.generation == self.generation)
     }
 }
 
@@ -48,22 +62,35 @@ fn variant(from: &mut Reader) -> Option<Variant> {
     let id = VariantId { generation: from.long()?, number: from.long()? };
     let received_at = Timestamp::from_unix_millis(from.long()?);
     let etag = from.maybe()?;
-    if etag.as_ref().is_some_and(|etag| etag.len() > ETAG_BYTES_MAX) {
+    // It will stand in a request to the origin.
+    let is_sendable =
+        |etag: &Bytes| etag.len() <= ETAG_BYTES_MAX && HeaderValue::from_bytes(etag).is_ok();
+    if !etag.as_ref().is_none_or(is_sendable) {
         return None;
     }
     let count = from.number().filter(|count| *count as usize <= NOMINATED_MAX)?;
     let selecting = (0..count).map(|_| selecting(from)).collect::<Option<Box<[_]>>>()?;
+    if !is_of_a_vary(&selecting) {
+        return None;
+    }
     // Out of the shared bytes: an index outlives them.
     let etag = etag.map(|etag| Bytes::copy_from_slice(&etag));
     Some(Variant { id, selecting, etag, received_at })
+}
+
+/// Whether these are in alphabetical order, each once, and say no more than may be kept.
+fn is_of_a_vary(selecting: &[Selecting]) -> bool {
+    let bytes: usize = selecting.iter().map(Selecting::value_bytes).sum();
+    bytes <= SELECTING_BYTES_MAX
+        && selecting.is_sorted_by(|one, other| one.name.as_str() < other.name.as_str())
 }
 
 fn selecting(from: &mut Reader) -> Option<Selecting> {
     let written = from.piece()?;
     let name = HeaderName::from_bytes(&written).ok()?;
     let value = from.maybe()?;
-    let is_sound = name.as_str().as_bytes() == written
-        && value.as_ref().is_none_or(|value| value.len() <= SELECTING_BYTES_MAX);
+    // Of the value no byte does any harm: it is only ever compared.
+    let is_sound = name.as_str().as_bytes() == written && name.as_str() != "*";
     is_sound.then(|| Selecting { name, value: value.map(|value| Box::from(&value[..])) })
 }
 
