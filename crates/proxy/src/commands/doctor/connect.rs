@@ -35,6 +35,8 @@ impl Drop for Connection {
 pub(super) enum Failure {
     /// There is no connection.
     Unreachable(String),
+    /// There is one, and no TLS over it.
+    NoTls(String),
     /// The server wants to know who asks, or does not believe it.
     Refused(String),
     /// A command failed.
@@ -45,6 +47,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unreachable(why) => write!(formatter, "cannot connect: {why}"),
+            Failure::NoTls(why) => write!(formatter, "cannot speak TLS: {why}"),
             Failure::Refused(why) => write!(formatter, "it does not let us in: {why}"),
             Failure::Failed(why) => formatter.write_str(why),
         }
@@ -59,7 +62,7 @@ impl Connection {
     ) -> Result<Connection, Failure> {
         let patience = settings.connect_timeout;
         let opening = async {
-            let bytes = open_bytes(settings, address).await.map_err(Failure::Unreachable)?;
+            let bytes = open_bytes(settings, address).await?;
             let who = RedisConnectionInfo::default().set_skip_set_lib_name();
             let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_MAX));
             let opened = MultiplexedConnection::new_with_config(&who, bytes, config).await;
@@ -112,18 +115,21 @@ impl Connection {
 async fn open_bytes(
     settings: &RedisSettings,
     address: &Address,
-) -> Result<Box<dyn Duplex>, String> {
+) -> Result<Box<dyn Duplex>, Failure> {
+    let unreachable = |cause: std::io::Error| Failure::Unreachable(cause.to_string());
     let (host, port) = match address {
         Address::Unix(path) => {
-            let stream = UnixStream::connect(path).await.map_err(|cause| cause.to_string())?;
-            return Ok(Box::new(stream));
+            return Ok(Box::new(UnixStream::connect(path).await.map_err(unreachable)?));
         }
         Address::Tcp { host, port } => (host.as_str(), *port),
     };
-    let stream = TcpStream::connect((host, port)).await.map_err(|cause| cause.to_string())?;
+    let stream = Box::new(TcpStream::connect((host, port)).await.map_err(unreachable)?);
     match settings.tls {
-        Switch::Off => Ok(Box::new(stream)),
-        Switch::On => tls_to(host, settings.ca_file.as_deref(), Box::new(stream)).await,
+        Switch::Off => Ok(stream),
+        Switch::On => {
+            let ca_file = settings.ca_file.as_deref();
+            tls_to(host, ca_file, stream).await.map_err(Failure::NoTls)
+        }
     }
 }
 

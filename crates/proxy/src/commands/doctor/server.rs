@@ -24,7 +24,8 @@ pub(super) enum Place {
 
 /// How a server describes itself.
 pub(super) struct Described<'a> {
-    info: HashMap<&'a str, &'a str>,
+    /// What `INFO` says.
+    said: HashMap<&'a str, &'a str>,
     /// What `CONFIG GET` says, where it may be asked.
     settings: HashMap<&'a str, &'a str>,
 }
@@ -33,7 +34,7 @@ impl<'a> Described<'a> {
     /// From the text of `INFO` and pairs of settings.
     pub(super) fn new(info: &'a str, settings: &'a [(String, String)]) -> Self {
         let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Described { info: pairs(info), settings: settings.collect() }
+        Described { said: pairs(info), settings: settings.collect() }
     }
 
     /// Product, version and memory in one line.
@@ -66,7 +67,7 @@ impl<'a> Described<'a> {
     }
 
     fn text(&self, key: &str) -> &'a str {
-        self.info.get(key).copied().unwrap_or_default()
+        self.said.get(key).copied().unwrap_or_default()
     }
 
     fn number(&self, key: &str) -> Option<u64> {
@@ -75,18 +76,18 @@ impl<'a> Described<'a> {
 
     fn product(&self) -> Product {
         // Valkey says `redis_version:7.2.4` to all eternity, for those who ask for it.
-        if self.info.contains_key("valkey_version") || self.text("server_name") == "valkey" {
+        if self.said.contains_key("valkey_version") || self.text("server_name") == "valkey" {
             return Product::Valkey;
         }
         let is_other = ["dragonfly_version", "keydb_version", "kvrocks_version", "garnet_version"]
             .iter()
-            .any(|key| self.info.contains_key(key));
+            .any(|key| self.said.contains_key(key));
         if is_other { Product::Other } else { Product::Redis }
     }
 
     fn version_text(&self) -> &'a str {
         match self.product() {
-            Product::Valkey if self.info.contains_key("valkey_version") => {
+            Product::Valkey if self.said.contains_key("valkey_version") => {
                 self.text("valkey_version")
             }
             Product::Redis | Product::Valkey | Product::Other => self.text("redis_version"),
@@ -236,12 +237,14 @@ pub(super) fn of_cluster(text: &str) -> Vec<Finding> {
     findings
 }
 
-/// The primaries of a cluster as `CLUSTER NODES` names them: host and port.
+/// The primaries of a cluster as `CLUSTER NODES` names them: host and port. No host is the one that
+/// was asked.
 pub(super) fn primaries(text: &str, most: usize) -> Vec<(String, u16)> {
     let node = |line: &str| {
         let mut words = line.split(' ');
         let (address, flags) = (words.nth(1)?, words.next()?);
-        let is_usable = !flags.split(',').any(|flag| matches!(flag, "fail" | "noaddr"));
+        let is_usable =
+            !flags.split(',').any(|flag| matches!(flag, "fail" | "noaddr" | "handshake"));
         if !flags.split(',').any(|flag| flag == "master") || !is_usable {
             return None;
         }
@@ -249,7 +252,7 @@ pub(super) fn primaries(text: &str, most: usize) -> Vec<(String, u16)> {
         let (host, port) = address.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = port.parse().ok().filter(|port| *port > 0)?;
-        (!host.is_empty()).then(|| (host.to_owned(), port))
+        Some((host.to_owned(), port))
     };
     text.lines().take(LINES_MAX).filter_map(node).take(most).collect()
 }

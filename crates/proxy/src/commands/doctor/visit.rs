@@ -43,14 +43,16 @@ async fn server(settings: &RedisSettings, address: &Address, place: Place) -> Ex
 
 fn advised(settings: &RedisSettings, failure: Failure) -> Finding {
     let finding = Finding::problem(failure.to_string());
+    let is_started = "is it started, and does it listen there for this machine";
     match (failure, settings.tls) {
-        (Failure::Unreachable(why), Switch::On) if why.contains("corrupt") => {
+        (Failure::NoTls(why), _) if why.contains("corrupt") => {
             finding.with_help("does it speak TLS there? write redis:// for rediss://, if not")
         }
-        (Failure::Unreachable(_), _) => {
-            finding.with_help("is it started, and does it listen there for this machine?")
-        }
-        (Failure::Refused(_) | Failure::Failed(_), _) => finding,
+        (Failure::Unreachable(_), Switch::On) => finding.with_help(format!(
+            "{is_started}, and does it speak TLS? write redis:// for rediss://, if not"
+        )),
+        (Failure::Unreachable(_), Switch::Off) => finding.with_help(format!("{is_started}?")),
+        (Failure::NoTls(_) | Failure::Refused(_) | Failure::Failed(_), _) => finding,
     }
 }
 
@@ -176,6 +178,13 @@ async fn seen_by(
     connection.log_in(settings).await?;
     let state: String = connection.ask(&["CLUSTER", "INFO"]).await?;
     let nodes: String = connection.ask(&["CLUSTER", "NODES"]).await?;
-    let nodes = server::primaries(&nodes, NODES_MAX).into_iter();
-    Ok((state, nodes.map(|(host, port)| Address::Tcp { host, port }).collect()))
+    // A node that was told no address of its own is where it was asked.
+    let address = |(host, port): (String, u16)| match seed {
+        Address::Tcp { host: asked, .. } if host.is_empty() => {
+            Address::Tcp { host: asked.clone(), port }
+        }
+        Address::Tcp { .. } | Address::Unix(_) => Address::Tcp { host, port },
+    };
+    let nodes = server::primaries(&nodes, NODES_MAX).into_iter().map(address);
+    Ok((state, nodes.collect()))
 }

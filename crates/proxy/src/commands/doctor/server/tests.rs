@@ -134,8 +134,8 @@ fn the_primaries_of_a_cluster_are_found() {
                  a4 10.0.0.4:7000@17000 master,fail - 0 0 3 disconnected\n\
                  a5 :0@0 master,noaddr - 0 0 3 disconnected\n\
                  a6 2001:db8::1:7001@17001 master - 0 0 4 connected\n\
-                 a7\n";
-    let expected = [("10.0.0.1", 7000), ("10.0.0.2", 7000), ("2001:db8::1", 7001)];
+                 a7 :7002@17002 myself,master - 0 0 5 connected\na8\n";
+    let expected = [("10.0.0.1", 7000), ("10.0.0.2", 7000), ("2001:db8::1", 7001), ("", 7002)];
     let expected: Vec<(String, u16)> =
         expected.into_iter().map(|(host, port)| (host.to_owned(), port)).collect();
     assert_eq!(primaries(nodes, 64), expected);
