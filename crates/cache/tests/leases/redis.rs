@@ -340,3 +340,47 @@ async fn every_key_expires() {
         assert!(left > 0 && left <= TTL.as_millis() as i64, "{key:?}: {left}");
     }
 }
+
+/// Fetches under the lease, or waits until somebody did; how many leases that took.
+async fn have(leases: Arc<RedisLeases>, link: Arc<Link>, key: Key) -> usize {
+    let wish = Wish { key: &key, watched: &key, seen: None, purpose: Purpose::Need };
+    let mut led = 0;
+    loop {
+        match leases.ask(wish).await {
+            Response::Ours(lease) => {
+                led += 1;
+                sleep(Duration::from_millis(20)).await;
+                call(&link, &[b"SET", &names().entry(&key), &stored(Stamp::fresh())]).await;
+                lease.end(Word::Stored);
+            }
+            Response::Theirs(vigil) => assert_eq!(vigil.told().await, Word::Stored),
+            Response::Newer => return led,
+            _ => panic!("redis answers, and the key is shareable"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn of_all_who_want_a_key_at_once_one_leads_and_no_word_is_missed() {
+    const KEYS: usize = 100;
+    let redis = RedisServer::on_socket(&[]);
+    // On a machine that is busy a lease must not end by itself here.
+    let options = LeaseOptions { ttl: PATIENCE, ..lease_options() };
+    let mut nodes = Vec::new();
+    for _ in 0..NODES {
+        nodes.push(Node::new(&single(&redis), options.clone()).await);
+    }
+    let link = admin(&redis).await;
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..KEYS {
+        let key = Key::from(format!("wanted {number}").as_bytes());
+        for node in &nodes {
+            all.spawn(have(Arc::clone(&node.leases), Arc::clone(&link), key.clone()));
+        }
+    }
+    assert_eq!(all.join_all().await.into_iter().sum::<usize>(), KEYS);
+    for node in &nodes {
+        let seen = node.seen();
+        assert_eq!((seen.overdue, seen.missed, seen.lost, seen.foreign), (0, 0, 0, 0), "{seen:?}");
+    }
+}
