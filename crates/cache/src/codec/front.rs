@@ -17,6 +17,12 @@ const MAGIC: [u8; 4] = *b"FBAY";
 /// Raised with every change of the form, of a front or of a head.
 const VERSION: u16 = 1;
 
+/// What every front of this version begins with.
+pub const OPENING: [u8; 6] = {
+    let ([a, b, c, d], [low, high]) = (MAGIC, VERSION.to_le_bytes());
+    [a, b, c, d, low, high]
+};
+
 /// The longest key that reads.
 const KEY_BYTES_MAX: u32 = 256 << 10;
 

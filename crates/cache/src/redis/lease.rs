@@ -25,15 +25,13 @@ use super::ears::{Push, Subscription};
 use super::failure::LinkFailure;
 use super::link::Link;
 use super::names::Names;
+use crate::codec::{OPENING, STAMP_OFFSET};
 use crate::entry::Key;
 use crate::lease::{Leases, Purpose, Response, Wish};
 use crate::stats::Count;
 use held::{Held, Owed};
 use steps::Asked;
 use vigils::{Place, Vigils};
-
-const MAGIC: [u8; 4] = *b"todo";
-const STAMP_AT: usize = 16;
 
 /// The shortest lease: a shorter one could not be renewed in time.
 const TTL_MIN: Duration = Duration::from_millis(100);
@@ -265,7 +263,7 @@ impl Core {
             Purpose::Refresh => b"refresh",
         };
         let [lease, waiters, declined, rest] = owed.keys().all();
-        let (ttl, offset) = (self.ttl_millis(), STAMP_AT.to_string());
+        let (ttl, offset) = (self.ttl_millis(), STAMP_OFFSET.to_string());
         let waiters_max = self.options.waiters_max.to_string();
         let arguments: [&[u8]; 8] = [
             owed.token(),
@@ -273,7 +271,7 @@ impl Core {
             &self.channel,
             purpose,
             seen.as_ref().map_or(&[], |stamp| &stamp[..]),
-            &MAGIC,
+            &OPENING,
             offset.as_bytes(),
             waiters_max.as_bytes(),
         ];

@@ -8,3 +8,6 @@ mod redis;
 mod register;
 #[cfg(feature = "redis")]
 mod server;
+#[cfg(feature = "redis")]
+#[path = "../servers/mod.rs"]
+mod servers;

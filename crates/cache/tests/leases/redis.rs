@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_cache::codec::{Record, StoredBody};
 use forebay_cache::redis::{
     LeaseOptions, LeaseSnapshot, Link, LinkOptions, Names, RedisLeases, Reply, Server,
 };
-use forebay_cache::{Fence, Key, Lease, Leases, Purpose, Response, Stamp, Vigil, Wish, Word};
+use forebay_cache::{
+    Epoch, Fence, Key, Lease, Leases, Purpose, Response, Stamp, Timestamp, Vigil, Wish, Word,
+};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::contract::{self, Cluster, NODES};
-use crate::server::{Redis, call, say, text};
+use crate::server::{admin, call, cluster, say, single, text};
+use crate::servers::RedisServer;
 
 const TTL: Duration = Duration::from_millis(1_500);
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -84,14 +88,14 @@ impl Drop for Node {
 }
 
 impl OverRedis {
-    async fn new(server: Server, servers: &[Redis]) -> Self {
+    async fn new(server: Server, servers: &[RedisServer]) -> Self {
         let mut nodes = Vec::new();
         for _ in 0..NODES {
             nodes.push(Node::new(&server, lease_options()).await);
         }
         let mut admins = Vec::new();
         for server in servers {
-            admins.push(server.admin().await);
+            admins.push(admin(server).await);
         }
         let link = Link::open(link_options(&server));
         link.connected().await;
@@ -136,10 +140,17 @@ impl Cluster for OverRedis {
 }
 
 fn stored(stamp: Stamp) -> Vec<u8> {
-    let mut value = b"todo".to_vec();
-    value.resize(16, 0);
-    value.extend_from_slice(&stamp.number().to_le_bytes());
-    value.extend_from_slice(b"the rest");
+    let record = Record {
+        key: b"key",
+        head: b"head",
+        trailer: None,
+        body: StoredBody::Plain(b"body"),
+        keep_until: Timestamp::FAR,
+        stamp,
+        epoch: Epoch::default(),
+    };
+    let mut value = Vec::new();
+    record.write(&mut value).unwrap();
     value
 }
 
@@ -163,26 +174,25 @@ fn theirs(response: Response) -> Box<dyn Vigil> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn one_server_keeps_to_the_contract() {
-    let servers = [Redis::single()];
-    let server = Server::Single(servers[0].address.clone());
+    let servers = [RedisServer::on_socket(&[])];
+    let server = single(&servers[0]);
     contract::keeps_to_it(&mut OverRedis::new(server, &servers).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_redis_cluster_keeps_to_the_contract() {
-    let servers = Redis::cluster().await;
-    let server = Server::Cluster(servers.iter().map(|it| it.address.clone()).collect());
+    let (servers, server) = cluster().await;
     contract::keeps_to_it(&mut OverRedis::new(server, &servers).await).await;
 }
 
 #[tokio::test]
 async fn a_lease_that_redis_forgot_is_lost_and_taken_by_another() {
-    let redis = Redis::single();
-    let server = Server::Single(redis.address.clone());
+    let redis = RedisServer::on_socket(&[]);
+    let server = single(&redis);
     let [first, second] =
         [Node::new(&server, lease_options()).await, Node::new(&server, lease_options()).await];
     let lease = ours(ask(&first, "k").await);
-    say(&*redis.admin().await, "FLUSHALL").await;
+    say(&*admin(&redis).await, "FLUSHALL").await;
     first.until(|seen| seen.lost == 1).await;
     let next = ours(ask(&second, "k").await);
     let vigil = theirs(ask(&first, "k").await);
@@ -195,15 +205,15 @@ async fn a_lease_that_redis_forgot_is_lost_and_taken_by_another() {
 
 #[tokio::test]
 async fn a_server_that_is_away_or_mute_is_unreachable_in_time() {
-    let redis = Redis::single();
-    let server = Server::Single(redis.address.clone());
+    let redis = RedisServer::on_socket(&[]);
+    let server = single(&redis);
     let [first, second] =
         [Node::new(&server, lease_options()).await, Node::new(&server, lease_options()).await];
-    redis.signal("STOP");
+    redis.stall();
     let began = Instant::now();
     assert!(matches!(ask(&first, "k").await, Response::Unreachable));
     assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
-    redis.signal("CONT");
+    redis.go_on();
     // The question was heard after all; nobody keeps the lease that it brought.
     let taken = async {
         loop {
@@ -225,16 +235,16 @@ async fn a_server_that_is_away_or_mute_is_unreachable_in_time() {
 
 #[tokio::test]
 async fn a_message_that_is_none_of_ours_is_counted_and_tells_nobody() {
-    let redis = Redis::single();
-    let server = Server::Single(redis.address.clone());
+    let redis = RedisServer::on_socket(&[]);
+    let server = single(&redis);
     let [first, second] =
         [Node::new(&server, lease_options()).await, Node::new(&server, lease_options()).await];
     let lease = ours(ask(&first, "k").await);
     let vigil = theirs(ask(&second, "k").await);
-    let admin = redis.admin().await;
+    let admin = admin(&redis).await;
     let Reply::Array(channels) = say(&admin, "PUBSUB CHANNELS fb:node:*").await else { panic!() };
     assert_eq!(channels.len(), 2);
-    let long = format!("1 {} stored{}", "0".repeat(32), " ".repeat(1 << 16));
+    let long = format!("1 {} stored{}", "0".repeat(32), " ".repeat(1 << 15));
     let unknown = format!("1 {} stored", "0".repeat(32));
     for channel in channels {
         for message in ["", "1", "left", "\0\r\n", &long, &unknown] {
@@ -249,13 +259,14 @@ async fn a_message_that_is_none_of_ours_is_counted_and_tells_nobody() {
 
 #[tokio::test]
 async fn foreign_values_are_no_entries_and_hold_nobody_up_for_ever() {
-    let redis = Redis::single();
-    let node = Node::new(&Server::Single(redis.address.clone()), lease_options()).await;
-    let admin = redis.admin().await;
-    for (number, value) in [&b""[..], b"short", b"of another kind, but long enough for a front"]
-        .into_iter()
-        .enumerate()
-    {
+    let redis = RedisServer::on_socket(&[]);
+    let node = Node::new(&single(&redis), lease_options()).await;
+    let admin = admin(&redis).await;
+    let entry = stored(Stamp::fresh());
+    let mut of_another_version = entry.clone();
+    of_another_version[4] ^= 1;
+    let values = [&b""[..], b"foreign, but long enough", &of_another_version[..], &entry[..15]];
+    for (number, value) in values.into_iter().enumerate() {
         let key = format!("value {number}");
         let name = names().entry(&Key::from(key.as_bytes()));
         call(&admin, &[b"SET", &name, value]).await;
@@ -278,8 +289,8 @@ async fn foreign_values_are_no_entries_and_hold_nobody_up_for_ever() {
 
 #[tokio::test]
 async fn those_who_wait_stay_in_their_bounds() {
-    let redis = Redis::single();
-    let server = Server::Single(redis.address.clone());
+    let redis = RedisServer::on_socket(&[]);
+    let server = single(&redis);
     let options = LeaseOptions { waiters_max: 1, vigils_max: 3, held_max: 4, ..lease_options() };
     let [first, second] =
         [Node::new(&server, options.clone()).await, Node::new(&server, options).await];
@@ -307,8 +318,8 @@ async fn those_who_wait_stay_in_their_bounds() {
 
 #[tokio::test]
 async fn every_key_expires() {
-    let redis = Redis::single();
-    let server = Server::Single(redis.address.clone());
+    let redis = RedisServer::on_socket(&[]);
+    let server = single(&redis);
     let [first, second] =
         [Node::new(&server, lease_options()).await, Node::new(&server, lease_options()).await];
     for (number, word) in [Word::Unshared(TTL), Word::Failed(504, TTL)].into_iter().enumerate() {
@@ -320,12 +331,56 @@ async fn every_key_expires() {
     }
     let _lease = ours(ask(&first, "held").await);
     let _vigil = theirs(ask(&second, "held").await);
-    let admin = redis.admin().await;
+    let admin = admin(&redis).await;
     let Reply::Array(keys) = say(&admin, "KEYS *").await else { panic!() };
     assert_eq!(keys.len(), 4, "{keys:?}");
     for key in keys {
         let left = call(&admin, &[b"PTTL", text(&key).as_bytes()]).await;
         let Reply::Int(left) = left else { panic!("{left:?}") };
         assert!(left > 0 && left <= TTL.as_millis() as i64, "{key:?}: {left}");
+    }
+}
+
+/// Fetches under the lease, or waits until somebody did; how many leases that took.
+async fn have(leases: Arc<RedisLeases>, link: Arc<Link>, key: Key) -> usize {
+    let wish = Wish { key: &key, watched: &key, seen: None, purpose: Purpose::Need };
+    let mut led = 0;
+    loop {
+        match leases.ask(wish).await {
+            Response::Ours(lease) => {
+                led += 1;
+                sleep(Duration::from_millis(20)).await;
+                call(&link, &[b"SET", &names().entry(&key), &stored(Stamp::fresh())]).await;
+                lease.end(Word::Stored);
+            }
+            Response::Theirs(vigil) => assert_eq!(vigil.told().await, Word::Stored),
+            Response::Newer => return led,
+            _ => panic!("redis answers, and the key is shareable"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn of_all_who_want_a_key_at_once_one_leads_and_no_word_is_missed() {
+    const KEYS: usize = 100;
+    let redis = RedisServer::on_socket(&[]);
+    // On a machine that is busy a lease must not end by itself here.
+    let options = LeaseOptions { ttl: PATIENCE, ..lease_options() };
+    let mut nodes = Vec::new();
+    for _ in 0..NODES {
+        nodes.push(Node::new(&single(&redis), options.clone()).await);
+    }
+    let link = admin(&redis).await;
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..KEYS {
+        let key = Key::from(format!("wanted {number}").as_bytes());
+        for node in &nodes {
+            all.spawn(have(Arc::clone(&node.leases), Arc::clone(&link), key.clone()));
+        }
+    }
+    assert_eq!(all.join_all().await.into_iter().sum::<usize>(), KEYS);
+    for node in &nodes {
+        let seen = node.seen();
+        assert_eq!((seen.overdue, seen.missed, seen.lost, seen.foreign), (0, 0, 0, 0), "{seen:?}");
     }
 }

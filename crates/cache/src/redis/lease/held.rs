@@ -174,7 +174,13 @@ impl Debt {
         let (mark, span, holds) = mark(word);
         let (word, span) = (word::written(word), word::millis(span).to_string());
         let holds = holds.to_string();
-        let arguments = [&self.fence.token, word.as_bytes(), mark.as_bytes(), span.as_bytes(), holds.as_bytes()];
+        let arguments = [
+            &self.fence.token,
+            word.as_bytes(),
+            mark.as_bytes(),
+            span.as_bytes(),
+            holds.as_bytes(),
+        ];
         let answer = self.core.link.run(&steps::END, &self.keys.all(), &arguments).await;
         steps::read_ended(&answer.ok()?)
     }

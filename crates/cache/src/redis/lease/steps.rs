@@ -18,9 +18,9 @@ pub(super) static ASK: Script = Script::new(
     r"
 local lease, waiters, declined, rest, entry = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local token, ttl, channel, purpose = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local seen, magic, offset, waiters_max = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local seen, opening, offset, waiters_max = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local front = redis.pcall('GETRANGE', entry, 0, offset + 7)
-if type(front) == 'string' and #front == offset + 8 and string.sub(front, 1, #magic) == magic
+if type(front) == 'string' and #front == offset + 8 and string.sub(front, 1, #opening) == opening
     and string.sub(front, offset + 1) ~= seen then
     return {'newer'}
 end
