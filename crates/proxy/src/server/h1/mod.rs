@@ -75,7 +75,7 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
             }
             Received::Over => return,
         };
-        let Some(_place) = socket.terms.enter_exchange() else {
+        let Some(place) = socket.terms.enter_exchange() else {
             let refusal = Refusal::new(RefusalReason::Overload, "too many requests at once");
             return refuse(socket, &service, refusal).await;
         };
@@ -89,7 +89,11 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
             Err(_) => Outcome::Panicked,
         };
         slot.clear();
-        match conclude(&mut socket, outcome, asked, &mut incoming).await {
+        let next = conclude(&mut socket, outcome, asked, &mut incoming).await;
+        // A tunnel is an exchange while it lasts. A connection that only ends is none: whoever
+        // lets it linger would keep others out.
+        let _place = matches!(next, Next::Tunnel(_)).then_some(place);
+        match next {
             Next::Request => waiting = Waiting::new(),
             Next::Close => return Box::pin(socket.close()).await,
             Next::Cut => return,
