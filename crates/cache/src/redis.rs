@@ -9,14 +9,17 @@ mod dial;
 mod ears;
 mod failure;
 mod link;
+mod manifest;
 mod names;
 mod options;
 mod script;
+mod tier;
 
 pub use ::redis::{Cmd as Command, Pipeline, Value as Reply};
 pub use ears::{Push, Subscription};
 pub use failure::LinkFailure;
 pub use link::{Link, LinkSnapshot, LinkState};
 pub use names::{Family, Names};
-pub use options::{Address, LinkOptions, Server, Tls};
+pub use options::{Address, Admission, LinkOptions, RedisOptions, Server, Tls};
 pub use script::Script;
+pub use tier::{RedisTier, RedisTierSnapshot};
