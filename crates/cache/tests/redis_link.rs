@@ -124,8 +124,9 @@ async fn a_stalled_server_opens_the_breaker_and_closes_it_when_it_goes_on() {
 async fn a_caller_who_is_less_patient_opens_the_breaker_too() {
     let server = RedisServer::on_socket(&[]);
     let link = up(LinkOptions { ping_every: Duration::from_secs(60), ..at(&server) }).await;
-    // The first sign of life is asked for at once.
+    // The first sign of life is asked for at once; behind it, this is answered after it.
     until("felt", async || link.snapshot().calls > 0).await;
+    link.call(&command(&["GET", "a"])).await.unwrap();
     server.stall();
     for _ in 0..5 {
         let limit = CALL_MAX * 3 / 4;

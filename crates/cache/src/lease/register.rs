@@ -97,6 +97,16 @@ impl Register {
         self.book.lock().stored.insert(key.clone(), stamp);
     }
 
+    /// Notes that no node sees an entry under the key any more, and that what is being fetched for
+    /// it is not to be stored.
+    pub fn remove(&self, key: &Key) {
+        let mut book = self.book.lock();
+        book.stored.remove(key);
+        if let Some(page) = book.pages.get_mut(key) {
+            page.held = None;
+        }
+    }
+
     /// Whether a store under this lease is accepted.
     pub fn accepts(&self, fence: &Fence) -> bool {
         let (mut book, now) = (self.book.lock(), self.clock.now());

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::names::Family;
+
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
@@ -106,5 +108,66 @@ impl LinkOptions {
 impl fmt::Debug for LinkOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LinkOptions").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// Which entries the tier takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Every one.
+    All,
+    /// One whose key was offered before, within such a time, by any node.
+    SecondUse(Duration),
+}
+
+/// The tier in Redis, and its bounds.
+#[derive(Clone)]
+pub struct RedisOptions {
+    /// What all names in Redis begin with.
+    pub prefix: String,
+    /// What a key belongs to: all that belongs together lies in one slot of a cluster.
+    pub family: Family,
+    /// A secret of all nodes. With it, what was written without it does not read.
+    pub secret: Option<Vec<u8>>,
+    /// The longest body that is taken.
+    pub value_bytes_max: u64,
+    /// The longest body that lies in one value; a longer one lies in chunks.
+    pub one_value_bytes_max: usize,
+    /// The bytes of a body in one chunk; 4 MiB at most, and no smaller than makes a body of
+    /// `value_bytes_max` 4096 chunks.
+    pub chunk_bytes: usize,
+    /// The shortest body that is compressed, where its head says that it gets smaller.
+    pub compress_from: usize,
+    /// Which entries are taken.
+    pub admission: Admission,
+    /// How long one call may take that moves a chunk, or stores an entry behind the answer.
+    pub transfer_timeout: Duration,
+    /// Entries that are being stored at once; further ones wait for `transfer_timeout`.
+    pub puts_max: usize,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            prefix: "forebay:".to_owned(),
+            family: |key| key,
+            secret: None,
+            value_bytes_max: 8 << 20,
+            one_value_bytes_max: 256 << 10,
+            chunk_bytes: 256 << 10,
+            compress_from: 4 << 10,
+            admission: Admission::All,
+            transfer_timeout: Duration::from_secs(1),
+            puts_max: 256,
+        }
+    }
+}
+
+// Without the secret.
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("RedisOptions");
+        shown.field("prefix", &self.prefix).field("value_bytes_max", &self.value_bytes_max);
+        shown.field("admission", &self.admission).finish_non_exhaustive()
     }
 }

@@ -21,6 +21,8 @@ pub(crate) trait Cluster {
     fn ttl(&self) -> Duration;
     /// Puts an entry where all nodes see it.
     async fn store(&self, key: &Key, stamp: Stamp);
+    /// Removes what is under a key, and forbids to store what is being fetched for it.
+    async fn remove(&self, key: &Key);
     /// Whether a store under this lease is accepted.
     async fn accepts(&self, fence: &Fence) -> bool;
     /// All nodes lose their connections and get new ones.
@@ -38,6 +40,7 @@ pub(crate) async fn keeps_to_it(cluster: &mut impl Cluster) {
     who_left_the_queue_is_missed_by_nobody(cluster).await;
     dropped_it_is_left(cluster).await;
     a_question_that_was_dropped_leaves_nothing_held(cluster).await;
+    a_lease_that_was_taken_away_keeps_nobody_waiting(cluster).await;
     what_is_newer_is_said(cluster).await;
     a_key_that_is_not_shareable_is_so_for_a_while(cluster).await;
     a_refresh_keeps_the_pause_and_need_does_not(cluster).await;
@@ -187,6 +190,25 @@ async fn a_question_that_was_dropped_leaves_nothing_held(cluster: &impl Cluster)
     };
     assert!(began.elapsed() < cluster.ttl() / 2);
     drop(lease);
+}
+
+async fn a_lease_that_was_taken_away_keeps_nobody_waiting(cluster: &impl Cluster) {
+    let key = Key::from(&b"removed"[..]);
+    let lease = lead(cluster, HOLDER, "removed").await;
+    let vigil = wait(cluster, OTHER, "removed").await;
+    cluster.remove(&key).await;
+    assert!(!cluster.accepts(&lease.fence()).await);
+    // Who takes it next tells those who waited for the other.
+    let next = lead(cluster, HOLDER, "removed").await;
+    assert_eq!(told_soon(cluster, vigil).await, Word::Left);
+    let vigil = wait(cluster, OTHER, "removed").await;
+    lease.end(Word::Stored);
+    assert!(cluster.accepts(&next.fence()).await);
+    // So does who lost it, when he ends it: what he says is not to be believed.
+    cluster.remove(&key).await;
+    next.end(Word::Unshared(cluster.ttl()));
+    assert_eq!(told_soon(cluster, vigil).await, Word::Left);
+    drop(lead(cluster, OTHER, "removed").await);
 }
 
 async fn what_is_newer_is_said(cluster: &impl Cluster) {

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use forebay_cache::codec::{Record, StoredBody};
 use forebay_cache::redis::{
-    LeaseOptions, LeaseSnapshot, Link, LinkOptions, Names, RedisLeases, Reply, Server,
+    LeaseOptions, LeaseSnapshot, Link, LinkOptions, Names, RedisLeases, RedisOptions, RedisTier,
+    Reply, Server,
 };
 use forebay_cache::{
-    Epoch, Fence, Key, Lease, Leases, Purpose, Response, Stamp, Timestamp, Vigil, Wish, Word,
+    Admitted, Body, Budget, Clock, Entry, Epoch, Fence, Head, HeadCodec, Key, Lease, Leases,
+    Purpose, Response, Stamp, Tier, Timestamp, Vigil, Wish, Word,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};
@@ -17,6 +20,7 @@ use crate::contract::{self, Cluster, NODES};
 use crate::server::{admin, call, cluster, say, single, text};
 use crate::servers::RedisServer;
 
+const PREFIX: &str = "fb:";
 const TTL: Duration = Duration::from_millis(1_500);
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -30,7 +34,24 @@ struct OverRedis {
     nodes: Vec<Node>,
     link: Arc<Link>,
     admins: Vec<Arc<Link>>,
-    names: Names,
+    tier: RedisTier<Nothing>,
+}
+
+/// A head that says nothing.
+struct Nothing;
+
+impl Head for Nothing {
+    fn weight_bytes(&self) -> usize {
+        0
+    }
+}
+
+impl HeadCodec<Nothing> for Nothing {
+    fn encode(&self, _: &Nothing, _: &mut Vec<u8>) {}
+
+    fn decode(&self, _: &Bytes) -> Option<Nothing> {
+        Some(Nothing)
+    }
 }
 
 fn until_comma(key: &[u8]) -> &[u8] {
@@ -38,7 +59,7 @@ fn until_comma(key: &[u8]) -> &[u8] {
 }
 
 fn names() -> Names {
-    Names::new("fb:", until_comma)
+    Names::new(PREFIX, until_comma)
 }
 
 fn link_options(server: &Server) -> LinkOptions {
@@ -99,7 +120,22 @@ impl OverRedis {
         }
         let link = Link::open(link_options(&server));
         link.connected().await;
-        Self { nodes, link, admins, names: names() }
+        let options = RedisOptions {
+            prefix: PREFIX.to_owned(),
+            family: until_comma,
+            ..RedisOptions::default()
+        };
+        let (clock, budget) = (Clock::system(), Budget::new(1 << 20));
+        let tier = RedisTier::new(Arc::clone(&link), Arc::new(Nothing), clock, budget, options);
+        Self { nodes, link, admins, tier }
+    }
+}
+
+impl OverRedis {
+    async fn put(&self, key: &Key, stamp: Stamp, fence: Option<&Fence>) -> Admitted {
+        let body = Body::whole(&Bytes::from("body"), None, &Budget::new(0));
+        let entry = Entry::stored(Nothing, body, Timestamp::FAR, stamp, Epoch::default());
+        self.tier.put(key, Arc::new(entry), fence).await.unwrap()
     }
 }
 
@@ -113,12 +149,24 @@ impl Cluster for OverRedis {
     }
 
     async fn store(&self, key: &Key, stamp: Stamp) {
-        call(&self.link, &[b"SET", &self.names.entry(key), &stored(stamp)]).await;
+        // Without a lease a store yields to one, which may be given back just now.
+        while self.put(key, stamp, None).await != Admitted::Kept {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn remove(&self, key: &Key) {
+        self.tier.remove(key).await.unwrap();
     }
 
     async fn accepts(&self, fence: &Fence) -> bool {
-        let held = call(&self.link, &[b"GET", &self.names.lease(&fence.key)]).await;
-        held == Reply::BulkString(fence.token.to_vec())
+        // Beside what the lease is for, so that nobody takes it for what was fetched.
+        let beside = Key::from(&[fence.key.as_bytes(), b", beside"].concat()[..]);
+        match self.put(&beside, Stamp::fresh(), Some(fence)).await {
+            Admitted::Kept => true,
+            Admitted::Fenced => false,
+            other => panic!("{other:?}"),
+        }
     }
 
     async fn gap(&self) {

@@ -27,6 +27,10 @@ impl Cluster for InProcess {
         self.register.store(key, stamp);
     }
 
+    async fn remove(&self, key: &Key) {
+        self.register.remove(key);
+    }
+
     async fn accepts(&self, fence: &Fence) -> bool {
         self.register.accepts(fence)
     }

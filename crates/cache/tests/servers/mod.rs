@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -134,7 +134,10 @@ impl RedisServer {
     /// Runs a command on it by hand, and gives the answer as it came.
     pub fn ask(&self, arguments: &[&[u8]]) -> Vec<u8> {
         let mut stream = UnixStream::connect(self.socket()).unwrap();
-        raw(&mut stream, arguments)
+        stream.write_all(&packed(arguments)).unwrap();
+        // The server closes after the answer, so that all of it is read.
+        stream.shutdown(Shutdown::Write).unwrap();
+        all_of(&mut stream)
     }
 }
 
@@ -147,22 +150,25 @@ impl Drop for RedisServer {
 
 /// As [`RedisServer::ask`], at a port.
 pub fn ask_at(port: u16, arguments: &[&[u8]]) -> Vec<u8> {
-    raw(&mut TcpStream::connect(("127.0.0.1", port)).unwrap(), arguments)
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(&packed(arguments)).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    all_of(&mut stream)
 }
 
-fn raw(stream: &mut (impl Read + Write), arguments: &[&[u8]]) -> Vec<u8> {
+fn packed(arguments: &[&[u8]]) -> Vec<u8> {
     let mut request = format!("*{}\r\n", arguments.len()).into_bytes();
     for argument in arguments {
         request.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
         request.extend_from_slice(argument);
         request.extend_from_slice(b"\r\n");
     }
-    stream.write_all(&request).unwrap();
-    // The server says goodbye after the answer, so that all of it is read.
-    stream.write_all(b"*1\r\n$4\r\nQUIT\r\n").unwrap();
+    request
+}
+
+fn all_of(stream: &mut impl Read) -> Vec<u8> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    answer.truncate(answer.len().saturating_sub(b"+OK\r\n".len()));
     answer
 }
 

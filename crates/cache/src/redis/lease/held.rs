@@ -135,7 +135,8 @@ impl Debt {
             let sent_at = Instant::now();
             match self.send_renewal().await {
                 Some(Holds::Yes) => (renewed_at, pause) = (sent_at, ttl / RENEWALS),
-                Some(Holds::No) => break,
+                // Who waits for it need not wait for the fetch.
+                Some(Holds::No) => return self.end(Word::Left).await,
                 None => {
                     self.core.counts.renewals_failed.one_more();
                     pause = ttl / RENEWALS_FAILING;

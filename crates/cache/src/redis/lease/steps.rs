@@ -3,6 +3,9 @@
 //! Keys: the lease, who waits for it, the two marks (not shareable; at rest), and the watched entry.
 //! All belong to one family, so they lie in one slot. Channels are no keys: they reach every node
 //! of a Redis Cluster.
+//!
+//! Who waits is listed as the lease's id and his channel behind it: a lease may be taken away (by a
+//! removal, or by its end), and then those who waited for it are told by whoever notices first.
 
 use ::redis::Value;
 
@@ -29,22 +32,26 @@ if left > 0 then return {'unshared', left} end
 left = redis.call('PTTL', rest)
 if purpose == 'refresh' and left > 0 then return {'resting', left} end
 if redis.call('SET', lease, token, 'PX', ttl, 'NX') then
+    local late = redis.call('SMEMBERS', waiters)
     redis.call('DEL', waiters)
+    for _, who in ipairs(late) do
+        redis.pcall('PUBLISH', string.sub(who, 33), '1 ' .. string.sub(who, 1, 32) .. ' left')
+    end
     return {'ours'}
 end
-local held = redis.call('GET', lease)
+local id = string.sub(redis.sha1hex(redis.call('GET', lease)), 1, 32)
 left = redis.call('PTTL', lease)
 if left < 0 then
     redis.call('PEXPIRE', lease, ttl)
     left = tonumber(ttl)
 end
-if redis.call('SISMEMBER', waiters, channel) == 0
+if redis.call('SISMEMBER', waiters, id .. channel) == 0
     and redis.call('SCARD', waiters) >= waiters_max then
     return {'crowded'}
 end
-redis.call('SADD', waiters, channel)
+redis.call('SADD', waiters, id .. channel)
 redis.call('PEXPIRE', waiters, math.max(left, 1))
-return {'theirs', string.sub(redis.sha1hex(held), 1, 32), left}
+return {'theirs', id, left}
 ",
 );
 
@@ -60,13 +67,26 @@ return 1
 
 /// Ends. Arguments: token, the word, its mark, the mark's milliseconds, what the mark holds.
 ///
+/// Of a lease that does not hold any more nothing is to be believed: who waits for it asks again.
 /// A mark that cannot be written must keep nobody from hearing the word.
 pub(super) static END: Script = Script::new(
     r"
 local lease, waiters, declined, rest = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local token, word, mark, span, holds = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-if redis.call('GET', lease) ~= token then return -1 end
-local channels = redis.call('SMEMBERS', waiters)
+local id = string.sub(redis.sha1hex(token), 1, 32)
+local function tell(who, said)
+    redis.pcall('PUBLISH', string.sub(who, 33), '1 ' .. id .. ' ' .. said)
+end
+local waiting = redis.call('SMEMBERS', waiters)
+if redis.call('GET', lease) ~= token then
+    for _, who in ipairs(waiting) do
+        if string.sub(who, 1, 32) == id then
+            redis.call('SREM', waiters, who)
+            tell(who, 'left')
+        end
+    end
+    return -1
+end
 redis.call('DEL', lease, waiters)
 if mark == 'lift' then
     redis.call('DEL', declined, rest)
@@ -75,9 +95,8 @@ elseif mark == 'declined' then
 elseif mark == 'rest' then
     redis.pcall('SET', rest, holds, 'PX', span)
 end
-local message = '1 ' .. string.sub(redis.sha1hex(token), 1, 32) .. ' ' .. word
-for _, channel in ipairs(channels) do redis.pcall('PUBLISH', channel, message) end
-return #channels
+for _, who in ipairs(waiting) do tell(who, word) end
+return #waiting
 ",
 );
 
