@@ -16,6 +16,7 @@ pub mod forward;
 pub mod gateway;
 pub mod keep;
 pub mod kept;
+pub mod kept_codec;
 pub mod keyed_body;
 pub mod pass;
 pub mod reply;

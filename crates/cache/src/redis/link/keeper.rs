@@ -90,6 +90,8 @@ impl Shared {
     // Until the connection is given up, here or by who calls.
     async fn serve(&self, mut wire: Wire) {
         let mut heard = BTreeSet::new();
+        // Whatever was told while the last connection fell: on this one nothing is heard yet.
+        self.ears.lost();
         let mut beat = interval(self.options.ping_every.max(self.options.call_timeout));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beats = 0_u32;
