@@ -19,7 +19,7 @@ pub(super) const SUBSCRIPTIONS_MAX: usize = 64;
 const MESSAGES_MAX: usize = 4_096;
 
 /// A longer message is not passed on; its listener is told of a gap.
-const MESSAGE_BYTES_MAX: usize = 64 << 10;
+const MESSAGE_BYTES_MAX: usize = 4 << 10;
 
 /// What a listener is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

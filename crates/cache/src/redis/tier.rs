@@ -20,12 +20,13 @@ use std::time::Duration;
 use ::redis::Value;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::failure::LinkFailure;
-use super::link::Link;
+use super::link::{Link, LinkSnapshot};
 use super::manifest::{CHUNK_BYTES_MAX, CHUNK_FRONT_BYTES, CHUNKS_MAX, Manifest};
 use super::names::Names;
-use super::options::RedisOptions;
+use super::options::{LinkOptions, RedisOptions};
 use crate::body::Body;
 use crate::budget::Budget;
 use crate::clock::{Clock, Timestamp};
@@ -38,6 +39,9 @@ use crate::tier::{Admitted, Answer, Reach, Tier};
 
 /// What a value may have beside its body: front, key, head, trailer, manifest and seal.
 const BESIDE_BODY_BYTES_MAX: usize = 2 << 20;
+
+/// Long calls at once; further ones wait, within their time limit.
+const TRANSFERS_MAX: usize = 64;
 
 /// The longest body in one value, whatever the options say.
 const ONE_VALUE_BYTES_MAX: usize = 16 << 20;
@@ -55,6 +59,10 @@ pub struct RedisTier<H> {
 
 struct Shared<H> {
     link: Arc<Link>,
+    /// What is long goes through a connection of its own, so that what is short need not wait
+    /// behind it.
+    bulk: Arc<Link>,
+    transfers: Semaphore,
     codec: Arc<dyn HeadCodec<H>>,
     clock: Clock,
     budget: Budget,
@@ -88,10 +96,13 @@ pub struct RedisTierSnapshot {
     pub not_yet: u64,
     /// Values and chunks that were stored compressed.
     pub compressed: u64,
+    /// The link through which what is long goes.
+    pub bulk: LinkSnapshot,
 }
 
 impl<H: Head> RedisTier<H> {
-    /// A tier behind this link. What it reads is counted against the budget.
+    /// A tier behind this link. What it reads is counted against the budget. What is long goes
+    /// through a second link with the same options; to be called within a tokio runtime.
     pub fn new(
         link: Arc<Link>,
         codec: Arc<dyn HeadCodec<H>>,
@@ -104,7 +115,21 @@ impl<H: Head> RedisTier<H> {
         let seal = options.secret.as_deref().map(Seal::new);
         let puts = Semaphore::new(options.puts_max.clamp(1, Semaphore::MAX_PERMITS));
         let counts = Counts::default();
-        let shared = Shared { link, codec, clock, budget, options, names, seal, puts, counts };
+        let call_timeout = options.transfer_timeout;
+        let bulk = Link::open(LinkOptions { call_timeout, ..link.options().clone() });
+        let shared = Shared {
+            link,
+            bulk,
+            transfers: Semaphore::new(TRANSFERS_MAX),
+            codec,
+            clock,
+            budget,
+            options,
+            names,
+            seal,
+            puts,
+            counts,
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -118,6 +143,7 @@ impl<H: Head> RedisTier<H> {
             fenced: counts.fenced.now(),
             not_yet: counts.not_yet.now(),
             compressed: counts.compressed.now(),
+            bulk: self.shared.bulk.snapshot(),
         }
     }
 }
@@ -250,6 +276,16 @@ impl<H: Head> Shared<H> {
             Some(seal) => seal.open(name, value).map(|len| value.slice(..len)),
             None => Ok(value.clone()),
         }
+    }
+
+    /// A long call, in its turn.
+    async fn transfer<T>(
+        &self,
+        call: impl Future<Output = Result<T, LinkFailure>>,
+    ) -> Result<T, LinkFailure> {
+        let turn = timeout(self.options.transfer_timeout, self.transfers.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(LinkFailure::Busy) };
+        call.await
     }
 
     /// How long Redis keeps what may be kept until then; `None` if that is over.

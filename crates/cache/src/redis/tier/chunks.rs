@@ -123,8 +123,8 @@ impl<H: Head> Reading<H> {
                 all.arg(self.name(index));
             });
         }
-        let limit = self.shared.options.transfer_timeout;
-        let mut answers = match self.shared.link.pipeline_within(&commands, limit).await {
+        let read = self.shared.bulk.pipeline(&commands);
+        let mut answers = match self.shared.transfer(read).await {
             Ok(answers) => answers,
             Err(LinkFailure::Refused(words)) if words.contains("WRONGTYPE") => {
                 return Err(Absent::Damaged(Damage::Foreign));

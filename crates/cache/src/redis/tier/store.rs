@@ -120,7 +120,7 @@ impl<H: Head> Store<'_, H> {
         if len_known.is_some_and(|len| len > shared.options.value_bytes_max) {
             return Err(self.too_large().await);
         }
-        if !shared.link.is_up() {
+        if !shared.link.is_up() || !shared.bulk.is_up() {
             return Err(LinkFailure::Away.into());
         }
         let permit = timeout(shared.options.transfer_timeout, shared.puts.acquire()).await;
@@ -234,7 +234,7 @@ impl<H: Head> Store<'_, H> {
         draft.sums.push(sum);
         let mut command = ::redis::cmd("SET");
         command.arg(name).arg(chunk).arg("PX").arg(millis(DRAFT_KEPT));
-        self.shared.link.call_within(&command, self.shared.options.transfer_timeout).await?;
+        self.shared.transfer(self.shared.bulk.call(&command)).await?;
         Ok(())
     }
 
@@ -307,8 +307,8 @@ impl<H: Head> Store<'_, H> {
         let (entry, lease) = self.names();
         let keys: [&[u8]; 2] = [&entry, &lease];
         let arguments: [&[u8]; 3] = [self.token(), &value, kept.as_bytes()];
-        let limit = self.shared.options.transfer_timeout;
-        match self.shared.link.run_within(&steps::STORE, &keys, &arguments, limit).await? {
+        let store = self.shared.bulk.run(&steps::STORE, &keys, &arguments);
+        match self.shared.transfer(store).await? {
             Value::Int(0) => Err(Stop::With(Admitted::Fenced)),
             old => {
                 self.shared.read_out(self.key, old).await;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::servers::{RedisServer, until};
 use super::*;
+use crate::body::Limits;
 use crate::entry::{Epoch, Stamp};
 use crate::redis::{Address, Admission, LinkOptions, Server};
 use crate::tier::contract;
@@ -49,7 +50,9 @@ async fn tier_with(server: &RedisServer, options: RedisOptions) -> RedisTier<u32
     });
     tokio::time::timeout(Duration::from_secs(10), link.connected()).await.unwrap();
     let budget = Budget::new(64 << 20);
-    RedisTier::new(link, Arc::new(Numbers), Clock::system(), budget, options)
+    let tier = RedisTier::new(link, Arc::new(Numbers), Clock::system(), budget, options);
+    tokio::time::timeout(Duration::from_secs(10), tier.shared.bulk.connected()).await.unwrap();
+    tier
 }
 
 async fn tier(server: &RedisServer) -> RedisTier<u32> {
@@ -204,7 +207,6 @@ async fn what_is_too_long_is_refused_and_leaves_nothing_older() {
     assert_eq!(server.ask(&[b"DBSIZE"]), b":0\r\n");
 }
 
-use crate::body::Limits;
 const WIDE: Limits =
     Limits { kept_bytes_max: 1 << 20, tapped_bytes_max: u64::MAX, window_bytes_max: 1 << 18 };
 
@@ -429,6 +431,7 @@ async fn a_stopped_server_fails_at_once_and_the_tier_works_again_by_itself() {
     assert!(began.elapsed() < Duration::from_millis(500));
     server.start_again();
     until("back", async || tier.look_up(&key("a")).await.is_ok()).await;
+    until("all of it", async || tier.shared.bulk.is_up()).await;
     assert_eq!(found(&tier, "a").await, None, "it came back empty");
     assert_eq!(tier.put(&key("a"), entry(1, b"after"), None).await, Ok(Admitted::Kept));
     assert_eq!(found(&tier, "a").await, Some((1, b"after".to_vec())));
@@ -444,6 +447,7 @@ async fn a_long_body_is_not_read_on_when_nobody_reads_it() {
     let options = small();
     let narrow: RedisTier<u32> =
         RedisTier::new(link, Arc::new(Numbers), Clock::system(), Budget::new(0), options);
+    narrow.shared.bulk.connected().await;
     let entry = narrow.look_up(&key("a")).await.unwrap().unwrap();
     assert_eq!(body_of(&entry).await.unwrap(), noise(3_000_000));
     let left = narrow.look_up(&key("a")).await.unwrap().unwrap();
