@@ -35,8 +35,10 @@ pub use writer::BodyWriter;
 /// How much of a body is kept, and how much of one that is not kept may wait for its readers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest body that is kept.
+    /// The longest body that is kept in memory.
     pub kept_bytes_max: u64,
+    /// The longest body that a reader may store that holds up no other; see [`Body::tap`].
+    pub tapped_bytes_max: u64,
     /// Bytes between the writer and the slowest reader of a body that is not kept. One push may
     /// exceed it.
     pub window_bytes_max: usize,
@@ -189,6 +191,21 @@ impl Body {
         };
         drop(arriving);
         hook(&end);
+    }
+
+    /// Calls this when the body is not kept in memory any more, while its begin is still held; at
+    /// once if that is so already. Not at all if it ends before.
+    pub(crate) fn on_outgrown(&self, hook: Box<dyn FnOnce() + Send>) {
+        let mut arriving = self.shared.arriving.lock();
+        match arriving.as_mut() {
+            Some(body) if body.end.is_some() => {}
+            Some(body) if body.outgrown => {
+                drop(arriving);
+                hook();
+            }
+            Some(body) => body.outgrown_hooks.push(hook),
+            None => {}
+        }
     }
 
     fn of(whole: Whole) -> Self {

@@ -49,6 +49,12 @@ impl fmt::Debug for Key {
 pub trait Head: Send + Sync + 'static {
     /// The bytes that the head keeps alive outside of its own size. They must not change.
     fn weight_bytes(&self) -> usize;
+
+    /// Whether it is of a later moment than the other, under the same key. Of two tiers' entries the
+    /// newer one counts.
+    fn is_newer_than(&self, _other: &Self) -> bool {
+        true
+    }
 }
 
 /// What tells an entry from every other that was ever under its key, in all tiers and on all nodes.

@@ -56,8 +56,10 @@ pub trait Tier<H>: Send + Sync + 'static {
     /// The longest body that it takes.
     fn body_bytes_max(&self) -> u64;
 
-    /// Takes an entry in place of any under its key. The body may still be arriving; if it does
-    /// not end whole, all stays as it was. Only a tier that other nodes see heeds the fence.
+    /// Takes an entry in place of any under its key. The body may still be arriving, and is joined
+    /// when the answer is first polled; if it breaks, all stays as it was. What is too long to be
+    /// taken leaves nothing under its key, since that would be older. Only a tier that other nodes
+    /// see heeds the fence.
     fn put<'a>(
         &'a self,
         key: &'a Key,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::Failure;
 
@@ -17,6 +18,7 @@ const OUTPUT_BYTES_MAX: usize = 1 << 20;
 pub struct Process {
     child: Child,
     output: Arc<Mutex<String>>,
+    listening: Vec<JoinHandle<()>>,
 }
 
 /// The built program, as `FOREBAY_BIN` names it; seen from the repository's root.
@@ -39,13 +41,14 @@ impl Process {
                 Failure::from(e).during(format!("cannot start `{}`", program.display()))
             })?;
         let output = Arc::default();
+        let mut listening = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(listen(stdout, Arc::clone(&output)));
+            listening.push(tokio::spawn(listen(stdout, Arc::clone(&output))));
         }
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(listen(stderr, Arc::clone(&output)));
+            listening.push(tokio::spawn(listen(stderr, Arc::clone(&output))));
         }
-        Ok(Process { child, output })
+        Ok(Process { child, output, listening })
     }
 
     /// What it has written so far, standard output and errors as they came.
@@ -77,9 +80,16 @@ impl Process {
         self.child.kill().await.map_err(Failure::from)
     }
 
-    /// Waits for its end, no longer than this.
+    /// Waits for its end and its last words, no longer than this.
     pub async fn wait(&mut self, patience: Duration) -> Result<ExitStatus, Failure> {
-        match tokio::time::timeout(patience, self.child.wait()).await {
+        let ending = async {
+            let status = self.child.wait().await;
+            for listening in self.listening.drain(..) {
+                let _ = listening.await;
+            }
+            status
+        };
+        match tokio::time::timeout(patience, ending).await {
             Ok(status) => status.map_err(Failure::from),
             Err(_) => Err(Failure::new(format!("the process still runs after {patience:?}"))),
         }

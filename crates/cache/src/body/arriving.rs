@@ -25,6 +25,8 @@ pub(super) struct Arriving {
     pub(super) end: Option<End>,
     pub(super) trailer: Option<Bytes>,
     pub(super) hooks: Vec<Hook>,
+    pub(super) outgrown: bool,
+    pub(super) outgrown_hooks: Vec<Box<dyn FnOnce() + Send>>,
     pub(super) waiting: Slots<Waker>,
     pub(super) writer: Option<Waker>,
     chunks: VecDeque<Chunk>,
@@ -63,6 +65,8 @@ impl Arriving {
             end: None,
             trailer: None,
             hooks: Vec::new(),
+            outgrown: false,
+            outgrown_hooks: Vec::new(),
             waiting: Slots::new(),
             writer: None,
             chunks: VecDeque::new(),
@@ -73,7 +77,11 @@ impl Arriving {
     /// A reader's place, if all from `start` on is held or to come.
     pub(super) fn join(&mut self, start: u64, patience: Patience) -> Option<usize> {
         let place = Place { at: start, waker: None, patience, cut_off: false };
-        self.holds_from(start).then(|| self.readers.insert(place))
+        let holds = match patience {
+            Patience::Endless => self.holds_from(start),
+            Patience::UntilAnotherWaits => self.still_holds_from(start),
+        };
+        holds.then(|| self.readers.insert(place))
     }
 
     pub(super) fn is_cut_off(&mut self, place: usize) -> bool {
@@ -81,8 +89,19 @@ impl Arriving {
     }
 
     pub(super) fn holds_from(&self, start: u64) -> bool {
-        let first = self.chunks.front().map_or(self.len, |chunk| chunk.piece.start);
-        self.end.is_none() && start >= first
+        self.end.is_none() && start >= self.first()
+    }
+
+    // Also of a body that has passed by, for as long as another has yet to read it.
+    fn still_holds_from(&self, start: u64) -> bool {
+        match self.end {
+            None | Some(End::PassedThrough) => start >= self.first(),
+            Some(End::Whole | End::Broken(_)) => false,
+        }
+    }
+
+    fn first(&self) -> u64 {
+        self.chunks.front().map_or(self.len, |chunk| chunk.piece.start)
     }
 
     pub(super) fn leave(&mut self, place: usize) -> Option<Waker> {
@@ -92,7 +111,7 @@ impl Arriving {
     }
 
     pub(super) fn is_unread(&self) -> bool {
-        self.readers.is_empty()
+        self.readers.iter().all(|reader| reader.cut_off)
     }
 
     /// What a reader may have next; it has had it then.
@@ -174,15 +193,24 @@ impl Arriving {
             return false;
         }
         if self.held_bytes > window_bytes_max.saturating_add(lag_bytes_max) {
-            for reader in self.readers.iter_mut().filter(|reader| reader.at < slowest) {
-                reader.cut_off = true;
-                if let Some(waker) = reader.waker.take() {
-                    waker.wake();
-                }
-            }
+            self.cut_off(|reader| reader.at < slowest);
             self.make_room(window_bytes_max);
         }
         true
+    }
+
+    /// Ends all readers that hold up no other: the body is too long for them.
+    pub(super) fn cut_off_taps(&mut self) {
+        self.cut_off(|reader| reader.patience == Patience::UntilAnotherWaits);
+    }
+
+    fn cut_off(&mut self, which: impl Fn(&Place) -> bool) {
+        for reader in self.readers.iter_mut().filter(|reader| which(reader)) {
+            reader.cut_off = true;
+            if let Some(waker) = reader.waker.take() {
+                waker.wake();
+            }
+        }
     }
 
     fn slowest(&self, counts: impl Fn(&Place) -> bool) -> u64 {

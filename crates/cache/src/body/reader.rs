@@ -44,15 +44,15 @@ impl Reader {
             self.place = None;
             return Poll::Ready(self.next_of_whole().map(Ok));
         };
+        if body.is_cut_off(place) {
+            return Poll::Ready(Some(Err(Broken::new("its reader could not keep up"))));
+        }
         if let Some(slice) = body.take_slice(place, &self.range) {
             let writer = body.writer.take();
             drop(arriving);
             self.range.start += slice.len() as u64;
             writer.into_iter().for_each(Waker::wake);
             return Poll::Ready(Some(Ok(slice)));
-        }
-        if body.is_cut_off(place) {
-            return Poll::Ready(Some(Err(Broken::new("its reader could not keep up"))));
         }
         match &body.end {
             Some(End::Broken(broken)) => Poll::Ready(Some(Err(broken.clone()))),

@@ -99,10 +99,13 @@ impl BodyWriter {
         if self.keeping == Keeping::All && !self.keep(&bytes) {
             self.stop_keeping();
         }
+        self.len += bytes.len() as u64;
         if self.keeping == Keeping::Window {
+            if self.len > self.limits.tapped_bytes_max {
+                self.with(Arriving::cut_off_taps);
+            }
             self.pass(&bytes)?;
         }
-        self.len += bytes.len() as u64;
         Ok(())
     }
 
@@ -183,6 +186,11 @@ impl BodyWriter {
     fn stop_keeping(&mut self) {
         self.keeping = Keeping::Window;
         self.budget.note_windowed();
+        let hooks = self.with(|arriving| {
+            arriving.outgrown = true;
+            std::mem::take(&mut arriving.outgrown_hooks)
+        });
+        hooks.into_iter().for_each(|hook| hook());
     }
 
     fn poll_deserted(&mut self, cx: &mut Context<'_>) -> Poll<()> {

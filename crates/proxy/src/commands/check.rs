@@ -84,6 +84,14 @@ pub fn summary(config: &Config) -> String {
     let admin = config.admin.map_or("off".to_owned(), |admin| admin.to_string());
     line(&mut text, "admin", &admin);
     line(&mut text, "keeps", &format!("{} in memory", in_bytes(config.memory_bytes)));
+    if let Some(disk) = &config.disk {
+        let room = format!("{} on disk in {}", in_bytes(disk.size_bytes), disk.path.display());
+        line(&mut text, "", &room);
+    }
+    if let Some(redis) = &config.redis {
+        let bodies = in_bytes(redis.value_bytes_max);
+        line(&mut text, "", &format!("bodies up to {bodies} in {}", redis.url()));
+    }
     for route in config.routes.iter().take(ROUTES_SHOWN) {
         line(&mut text, "route", &in_short(route));
     }
@@ -121,14 +129,16 @@ mod tests {
             "a.toml",
             "listen = [\"127.0.0.1:80\", \"unix:/a.sock\"]\nadmin = \"off\"\nmemory = \"64MiB\"\n\
              [[route]]\nhost = \"*.a.com\"\npath = \"/x\"\nto = [\"[::1]:3000\", \"unix:/b\"]\n\
-             stale = \"90s\"\n",
+             stale = \"90s\"\n[disk]\npath = \"/c\"\nsize = \"20GiB\"\n[redis]\n\
+             url = \"rediss+sentinel://me:hunter@b,[::1]:7/main/2\"\n",
         )
         .unwrap();
         assert_eq!(
             summary(&config),
             "listens on  127.0.0.1:80, unix:/a.sock\n\
              admin       off\n\
-             keeps       64MiB in memory\n\
+             keeps       64MiB in memory\n            20GiB on disk in /c\n            \
+             bodies up to 8MiB in rediss+sentinel://b:26379,[::1]:7/main/2\n\
              route       *.a.com/x to http://[::1]:3000, unix:/b, stale 1m30s\n"
         );
     }
