@@ -36,7 +36,7 @@ pub(crate) fn steps(summary: &mut Summary) {
 }
 
 fn install() -> Outcome {
-    tools::need(&[tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON])?;
+    tools::need(&[tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON, tools::REDIS])?;
     tools::node_packages()?;
     tools::kosoku()?;
     tools::cargo_program(&tools::HTTPWG)?;

@@ -35,6 +35,9 @@ pub(crate) const TASKSET: SystemProgram =
     SystemProgram { command: "taskset", package: "util-linux" };
 /// Compiles the C parts of the TLS library.
 pub(crate) const COMPILER: SystemProgram = SystemProgram { command: "cc", package: "gcc" };
+/// A tier, its sentinels and its cluster: `redis-server --sentinel` needs no package of its own.
+pub(crate) const REDIS: SystemProgram =
+    SystemProgram { command: "redis-server", package: "redis-server" };
 /// A crate with a program, and its version.
 pub(crate) struct CargoProgram {
     name: &'static str,

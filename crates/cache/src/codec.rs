@@ -1,10 +1,24 @@
 //! The stored form: how an entry lies on a disk or in Redis.
 //!
-//! Flat: a front of fixed size with magic, version, lengths and checksum, then key, head and
+//! Flat: a front of fixed size with magic, version, lengths and checksums, then key, head and
 //! trailer; the body follows or lies elsewhere. What is damaged, foreign or of another version does
 //! not read, and is a miss.
 
+mod checksum;
+mod compression;
+mod damage;
+mod front;
+mod record;
+mod seal;
+
 use bytes::Bytes;
+
+pub use checksum::{Checksum, checksum};
+pub use compression::{compressed, decompressed};
+pub use damage::Damage;
+pub use front::{FRONT_BYTES, Front, Layout, STAMP_OFFSET};
+pub use record::{Record, StoredBody, StoredRecord};
+pub use seal::{SEAL_BYTES, Seal};
 
 /// Turns heads into bytes and back. What `encode` wrote, `decode` reads on any node that runs the
 /// same version; what it does not understand is a miss.
@@ -21,3 +35,7 @@ pub trait HeadCodec<H>: Send + Sync + 'static {
         false
     }
 }
+
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod tests;

@@ -7,6 +7,7 @@ mod metrics;
 mod readings;
 mod record;
 mod telling;
+mod tiers;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,6 +17,7 @@ pub use metrics::Metrics;
 pub use readings::{Reading, write_refused};
 pub use record::{Outcome, Record};
 pub use telling::Telling;
+pub use tiers::write_tiers;
 
 use crate::server::{Refused, Request};
 
