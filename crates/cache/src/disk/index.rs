@@ -15,11 +15,12 @@ const SHARDS: usize = 64;
 /// Uses that are counted; more say nothing more.
 const USES_MAX: u32 = 3;
 
-/// The longest record that a place can tell.
-pub(super) const RECORD_BYTES_MAX: u64 = LEN_MASK as u64;
+/// What a slot can tell of a record's length; segments are far shorter.
 const LEN_MASK: u32 = (1 << 28) - 1;
 const LARGE_BIT: u32 = 1 << 28;
 const USES_SHIFT: u32 = 29;
+/// Nobody finds it any more; its writer has yet to take it out.
+const HIDDEN_BIT: u32 = 1 << 31;
 
 /// Where a record begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(super) struct Slot {
     pub(super) hash: u64,
     pub(super) place: Place,
     keep_until_secs: u32,
-    // Two bits of uses, one of form, 28 of length.
+    // Hidden or not, two bits of uses, one of form, 28 of length.
     packed: u32,
 }
 
@@ -70,7 +71,11 @@ impl Slot {
     }
 
     fn uses(&self) -> u32 {
-        self.packed >> USES_SHIFT
+        self.packed >> USES_SHIFT & USES_MAX
+    }
+
+    pub(super) fn is_hidden(&self) -> bool {
+        self.packed & HIDDEN_BIT != 0
     }
 
     pub(super) fn is_used(&self) -> bool {
@@ -115,12 +120,12 @@ impl Index {
     /// Where the entry lies; that counts as a use.
     pub(super) fn find(&self, hash: u64) -> Option<Slot> {
         let mut shard = self.shard(hash).lock();
-        let slot = shard.find_mut(hash, |slot| slot.hash == hash)?;
+        let slot = shard.find_mut(hash, |slot| slot.hash == hash && !slot.is_hidden())?;
         slot.note_use();
         Some(*slot)
     }
 
-    /// As [`Index::find`], but it does not count.
+    /// As [`Index::find`], but it does not count, and finds what is hidden as well.
     pub(super) fn peek(&self, hash: u64) -> Option<Slot> {
         self.shard(hash).lock().find(hash, |slot| slot.hash == hash).copied()
     }
@@ -138,25 +143,33 @@ impl Index {
     }
 
     pub(super) fn remove(&self, hash: u64) -> Option<Slot> {
-        self.remove_if(hash, |_| true)
-    }
-
-    /// Removes a slot if it is still the one at this place.
-    pub(super) fn remove_this(&self, hash: u64, place: Place) -> Option<Slot> {
-        self.remove_if(hash, |slot| slot.place == place)
-    }
-
-    fn remove_if(&self, hash: u64, rule: impl Fn(&Slot) -> bool) -> Option<Slot> {
         let mut shard = self.shard(hash).lock();
-        let found = shard.find_entry(hash, |slot| slot.hash == hash && rule(slot));
-        Some(found.ok()?.remove().0)
+        Some(shard.find_entry(hash, |slot| slot.hash == hash).ok()?.remove().0)
+    }
+
+    /// Lets nobody find the entry any more, and says whether somebody could have.
+    pub(super) fn hide(&self, hash: u64) -> Option<()> {
+        self.hide_if(hash, |_| true)
+    }
+
+    /// As [`Index::hide`], if it still lies at this place.
+    pub(super) fn hide_this(&self, hash: u64, place: Place) -> Option<()> {
+        self.hide_if(hash, |slot| slot.place == place)
+    }
+
+    fn hide_if(&self, hash: u64, rule: impl Fn(&Slot) -> bool) -> Option<()> {
+        let mut shard = self.shard(hash).lock();
+        let is_it = |slot: &Slot| slot.hash == hash && !slot.is_hidden() && rule(slot);
+        shard.find_mut(hash, is_it)?.packed |= HIDDEN_BIT;
+        Some(())
     }
 
     /// Tells that a record lies elsewhere now, if it was still at the old place. Its uses are
     /// forgotten: it must earn the next carrying anew.
     pub(super) fn relocate(&self, hash: u64, from: Place, to: Place) -> Option<()> {
         let mut shard = self.shard(hash).lock();
-        let slot = shard.find_mut(hash, |slot| slot.hash == hash && slot.place == from)?;
+        let is_it = |slot: &Slot| slot.hash == hash && slot.place == from && !slot.is_hidden();
+        let slot = shard.find_mut(hash, is_it)?;
         slot.place = to;
         slot.packed &= LEN_MASK | LARGE_BIT;
         Some(())
@@ -169,6 +182,21 @@ impl Index {
             taken.extend(shard.lock().extract_if(|slot| rule(slot)));
         }
         taken
+    }
+
+    /// The entries of a segment that were used and have not expired.
+    pub(super) fn used_of(&self, segment: u32, now: Timestamp) -> Vec<Slot> {
+        let mut used = Vec::new();
+        let rule = |slot: &&Slot| {
+            slot.place.segment == segment
+                && slot.is_used()
+                && !slot.is_hidden()
+                && !slot.is_expired(now)
+        };
+        for shard in &self.shards {
+            used.extend(shard.lock().iter().filter(rule));
+        }
+        used
     }
 
     /// How many there are.
@@ -208,8 +236,11 @@ mod tests {
         assert_eq!(index.peek(5).unwrap().uses(), USES_MAX);
         index.relocate(5, Place { segment: 1, at: 0 }, Place { segment: 2, at: 8 }).unwrap();
         assert!(!index.peek(5).unwrap().is_used());
-        assert_eq!(index.remove_this(5, Place { segment: 1, at: 0 }).map(|slot| slot.hash), None);
-        assert!(index.remove_this(5, Place { segment: 2, at: 8 }).is_some());
+        assert_eq!(index.hide_this(5, Place { segment: 1, at: 0 }), None);
+        assert_eq!(index.hide_this(5, Place { segment: 2, at: 8 }), Some(()));
+        assert_eq!(index.hide(5), None);
+        assert!(index.find(5).is_none());
+        assert_eq!(index.remove(5).unwrap().len(), 77);
     }
 
     #[test]
