@@ -89,6 +89,11 @@ impl Body {
         Self::of(Whole::one(Bytes::new(), None))
     }
 
+    /// A body that is there already, in a page that is counted.
+    pub(crate) fn in_page(bytes: Bytes, trailer: Option<Bytes>) -> Self {
+        Self::of(Whole::one(bytes, trailer))
+    }
+
     /// A body that is all there, and lies elsewhere.
     pub fn elsewhere(source: Arc<dyn Source>, len: u64, trailer: Option<Bytes>) -> Self {
         let elsewhere = Some(Box::new(Elsewhere { source, len, trailer }));
