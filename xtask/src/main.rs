@@ -9,6 +9,7 @@ mod conformance;
 mod fuzz;
 mod outcome;
 mod process;
+mod program;
 mod summary;
 mod test;
 mod tidy;

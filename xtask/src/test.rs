@@ -6,6 +6,7 @@ use crate::conformance;
 use crate::fuzz;
 use crate::outcome::{Outcome, fail};
 use crate::process;
+use crate::program;
 use crate::summary::{Summary, quiet};
 use crate::tools;
 use crate::workspace;
@@ -22,7 +23,7 @@ pub(crate) fn steps(summary: &mut Summary) {
     summary.step("what is needed", || quiet(install()));
     let mut program = None;
     summary.step("build the program", || {
-        program = Some(workspace::release_program()?);
+        program = Some(program::release()?);
         Ok(String::new())
     });
     summary.step("tests of the workspace", || workspace_tests(program.as_deref()));
@@ -35,7 +36,7 @@ pub(crate) fn steps(summary: &mut Summary) {
 }
 
 fn install() -> Outcome {
-    tools::need(&[tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON])?;
+    tools::need(&[tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON, tools::REDIS])?;
     tools::node_packages()?;
     tools::kosoku()?;
     tools::cargo_program(&tools::HTTPWG)?;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::outcome::{Outcome, Trying};
-use crate::process;
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -61,13 +60,4 @@ pub(crate) fn cargo() -> Command {
     let mut command = Command::new(program);
     command.current_dir(root());
     command
-}
-
-/// The release program, built first; or, to try another build, the one that `FOREBAY_BIN` names.
-pub(crate) fn release_program() -> Outcome<PathBuf> {
-    if let Some(program) = std::env::var_os("FOREBAY_BIN") {
-        return Ok(program.into());
-    }
-    process::run(cargo().args(["build", "--release", "--locked", "--package", "forebay"]))?;
-    Ok(target().join("release/forebay"))
 }

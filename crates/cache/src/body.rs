@@ -4,10 +4,12 @@
 //! a slow one holds up nobody. One that outgrows its limit, or that the budget has no room for,
 //! goes on through a *window*: when that is full, what every reader has had is let go, the writer
 //! waits for the slowest reader, nobody is cut off, and who comes when the begin has gone must go
-//! himself.
+//! himself. A body that a tier below memory holds may lie *elsewhere*: each reader then reads its own
+//! pieces, and nothing of it is held.
 
 mod arriving;
 mod reader;
+mod source;
 mod whole;
 mod writer;
 
@@ -23,17 +25,20 @@ use bytes::Bytes;
 use crate::budget::Budget;
 use crate::error::Broken;
 use crate::sync::Mutex;
-use arriving::{Arriving, Hook};
+use arriving::{Arriving, Hook, Patience};
 
 pub use reader::Reader;
+pub use source::{Reading, Source};
 pub use whole::Whole;
 pub use writer::BodyWriter;
 
 /// How much of a body is kept, and how much of one that is not kept may wait for its readers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest body that is kept.
+    /// The longest body that is kept in memory.
     pub kept_bytes_max: u64,
+    /// The longest body that a reader may store that holds up no other; see [`Body::tap`].
+    pub tapped_bytes_max: u64,
     /// Bytes between the writer and the slowest reader of a body that is not kept. One push may
     /// exceed it.
     pub window_bytes_max: usize,
@@ -61,6 +66,14 @@ pub struct Body {
 struct Shared {
     whole: OnceLock<Whole>,
     arriving: Mutex<Option<Box<Arriving>>>,
+    elsewhere: Option<Box<Elsewhere>>,
+}
+
+// Of a body that lies elsewhere and is all there.
+struct Elsewhere {
+    source: Arc<dyn Source>,
+    len: u64,
+    trailer: Option<Bytes>,
 }
 
 impl Body {
@@ -76,6 +89,23 @@ impl Body {
         Self::of(Whole::one(Bytes::new(), None))
     }
 
+    /// A body that is there already, in a page that is counted.
+    pub(crate) fn in_page(bytes: Bytes, trailer: Option<Bytes>) -> Self {
+        Self::of(Whole::one(bytes, trailer))
+    }
+
+    /// A body that is all there, and lies elsewhere.
+    pub fn elsewhere(source: Arc<dyn Source>, len: u64, trailer: Option<Bytes>) -> Self {
+        let elsewhere = Some(Box::new(Elsewhere { source, len, trailer }));
+        let (whole, arriving) = (OnceLock::new(), Mutex::new(None));
+        Self { shared: Arc::new(Shared { whole, arriving, elsewhere }) }
+    }
+
+    /// Where it lies, if that is elsewhere.
+    pub fn source(&self) -> Option<&Arc<dyn Source>> {
+        self.shared.elsewhere.as_ref().map(|body| &body.source)
+    }
+
     /// A body that its writer sends. Who leads makes his own reader before the first push: a body
     /// that is not kept and that nobody reads is refused.
     pub fn arriving(
@@ -84,8 +114,8 @@ impl Body {
         expected_len: Option<u64>,
     ) -> (BodyWriter, Self) {
         let arriving = Mutex::new(Some(Box::new(Arriving::new(expected_len))));
-        let shared = Arc::new(Shared { whole: OnceLock::new(), arriving });
-        let body = Self { shared };
+        let shared = Shared { whole: OnceLock::new(), arriving, elsewhere: None };
+        let body = Self { shared: Arc::new(shared) };
         (BodyWriter::new(body.clone(), limits, budget.clone(), expected_len), body)
     }
 
@@ -96,16 +126,26 @@ impl Body {
 
     /// A reader of a byte range, cut at the body's end; `None` if its begin has gone.
     pub fn reader_of(&self, range: Range<u64>) -> Option<Reader> {
+        self.join(range, Patience::Endless)
+    }
+
+    /// A reader from the first byte that holds up no other: when it is slow and another waits for
+    /// more, it loses its place, and its next read says that the body broke.
+    pub fn tap(&self) -> Option<Reader> {
+        self.join(0..u64::MAX, Patience::UntilAnotherWaits)
+    }
+
+    fn join(&self, range: Range<u64>, patience: Patience) -> Option<Reader> {
         if self.as_whole().is_none()
             && let Some(arriving) = self.shared.arriving.lock().as_mut()
         {
-            let place = arriving.join(range.start)?;
+            let place = arriving.join(range.start, patience)?;
             return Some(Reader::new(self.clone(), range, Some(place)));
         }
         Some(Reader::new(self.clone(), range, None))
     }
 
-    /// All of it, if it is whole. Takes no lock.
+    /// All of it, if it is whole and in memory. Takes no lock.
     pub fn as_whole(&self) -> Option<&Whole> {
         self.shared.whole.get()
     }
@@ -114,6 +154,9 @@ impl Body {
     pub fn len_known(&self) -> Option<u64> {
         if let Some(whole) = self.as_whole() {
             return Some(whole.len());
+        }
+        if let Some(body) = &self.shared.elsewhere {
+            return Some(body.len);
         }
         match self.shared.arriving.lock().as_ref() {
             Some(arriving) => arriving.expected_len,
@@ -155,9 +198,24 @@ impl Body {
         hook(&end);
     }
 
+    /// Calls this when the body is not kept in memory any more, while its begin is still held; at
+    /// once if that is so already. Not at all if it ends before.
+    pub(crate) fn on_outgrown(&self, hook: Box<dyn FnOnce() + Send>) {
+        let mut arriving = self.shared.arriving.lock();
+        match arriving.as_mut() {
+            Some(body) if body.end.is_some() => {}
+            Some(body) if body.outgrown => {
+                drop(arriving);
+                hook();
+            }
+            Some(body) => body.outgrown_hooks.push(hook),
+            None => {}
+        }
+    }
+
     fn of(whole: Whole) -> Self {
-        let shared = Shared { whole: OnceLock::from(whole), arriving: Mutex::new(None) };
-        Self { shared: Arc::new(shared) }
+        let (whole, arriving) = (OnceLock::from(whole), Mutex::new(None));
+        Self { shared: Arc::new(Shared { whole, arriving, elsewhere: None }) }
     }
 }
 

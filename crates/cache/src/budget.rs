@@ -75,6 +75,12 @@ impl Budget {
         self.counted_page(std::slice::from_ref(part), part.len())
     }
 
+    /// Counts bytes that are there already as a page, whether they fit or not.
+    pub(crate) fn adopt(&self, bytes: Box<[u8]>) -> Bytes {
+        self.tally.bytes.fetch_add(bytes.len() + CHUNK_OVERHEAD, Ordering::Relaxed);
+        Bytes::from_owner(Page { bytes, tally: Arc::clone(&self.tally) })
+    }
+
     fn counted_page(&self, parts: &[Bytes], len: usize) -> Bytes {
         let mut bytes = Vec::with_capacity(len);
         parts.iter().for_each(|part| bytes.extend_from_slice(part));

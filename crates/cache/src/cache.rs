@@ -3,25 +3,30 @@
 //! Nothing here runs by itself but [`Cache::sweep`], which the caller spawns, and writes into the
 //! tiers below memory, which go behind the answer.
 
+mod below;
+mod clearance;
 mod level;
+mod lookups;
 mod removals;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use parking_lot::Mutex;
 
 use crate::body::{Body, BodyWriter, End, Limits};
 use crate::budget::{Budget, CHUNK_OVERHEAD};
 use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Head, Key};
 use crate::flight::{Bounds, Ending, Entrance, Flight, Flights, Follower, RefreshEntrance};
+use crate::lease::{Lease, Leases, Word};
 use crate::memory::{self, Memory};
 use crate::options::Options;
 use crate::stats::{Snapshot, Stats};
 use crate::tier::Tier;
-use level::Level;
+use below::{Below, Into, Load, store_behind};
+pub use clearance::{Clearance, Shared};
 pub use removals::Mark;
 use removals::Removals;
 
@@ -35,6 +40,28 @@ pub struct Found<H> {
     pub entry: Arc<Entry<H>>,
     /// The tier's name.
     pub tier: &'static str,
+}
+
+impl<H> Clone for Found<H> {
+    fn clone(&self) -> Self {
+        Self { entry: Arc::clone(&self.entry), tier: self.tier }
+    }
+}
+
+/// Under which key an entry is kept, and what must be found before it can be: the index that names
+/// it, which memory holds already.
+#[derive(Debug)]
+pub struct Place<H> {
+    /// The entry's key.
+    pub key: Key,
+    /// The index and its key.
+    pub index: Option<(Key, Arc<Entry<H>>)>,
+}
+
+impl<H> From<Key> for Place<H> {
+    fn from(key: Key) -> Self {
+        Self { key, index: None }
+    }
 }
 
 /// What a caller is told who must go to the origin.
@@ -70,10 +97,10 @@ pub struct Cache<H: Head, F> {
 
 struct Parts<H: Head, F> {
     memory: Memory<H>,
-    below: Vec<Level<H>>,
+    below: Arc<Below<H>>,
+    leases: Option<Arc<dyn Leases>>,
     flights: Arc<Flights<H, F>>,
-    removals: Removals,
-    puts: Arc<Semaphore>,
+    removals: Arc<Removals>,
     budget: Budget,
     limits: Limits,
     clock: Clock,
@@ -83,23 +110,28 @@ struct Parts<H: Head, F> {
 impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     /// A cache of memory alone.
     pub fn new(options: &Options, clock: Clock) -> Self {
-        Self::with_tiers(options, clock, Vec::new())
+        Self::with_tiers(options, clock, &options.budget(), Vec::new(), None)
     }
 
-    /// A cache of memory over these tiers, the nearest first.
-    pub fn with_tiers(options: &Options, clock: Clock, below: Vec<Arc<dyn Tier<H>>>) -> Self {
+    /// A cache of memory over these tiers, the nearest first, whose bodies count against the same
+    /// budget. With leases, one node of a cluster fetches for all.
+    pub fn with_tiers(
+        options: &Options,
+        clock: Clock,
+        budget: &Budget,
+        below: Vec<Arc<dyn Tier<H>>>,
+        leases: Option<Arc<dyn Leases>>,
+    ) -> Self {
         let stats = Arc::new(Stats::default());
-        let level = |tier| Level::new(tier, options);
+        let below = Below::new(below, options);
         let parts = Parts {
             memory: Memory::new(options, clock.clone(), Arc::clone(&stats)),
-            below: below.into_iter().map(level).collect(),
+            limits: limits(options, below.body_bytes_max()),
+            below: Arc::new(below),
+            leases,
             flights: Flights::new(bounds(options), clock.clone(), Arc::clone(&stats)),
-            removals: Removals::new(),
-            puts: Arc::new(Semaphore::new(options.puts_max.min(Semaphore::MAX_PERMITS))),
-            budget: Budget::new(
-                options.memory_bytes_max.saturating_add(options.arriving_bytes_max),
-            ),
-            limits: limits(options),
+            removals: Arc::new(Removals::new()),
+            budget: budget.clone(),
             clock,
             stats,
         };
@@ -118,23 +150,29 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         self.parts.memory.peek(key)
     }
 
-    /// The entry from the first tier that has it, promoted into those above. Dropped while it
-    /// waits, it leaves nothing behind.
+    /// Whether there is any tier below memory.
+    pub fn has_tiers(&self) -> bool {
+        !self.parts.below.is_empty()
+    }
+
+    /// The entry from the first tier that has it, promoted into those above. Many who ask at once
+    /// for what memory does not have ask the tiers once. Dropped while it waits, it leaves nothing
+    /// behind.
     pub async fn look_up(&self, key: &Key) -> Option<Found<H>> {
         if let Some(entry) = self.look_up_memory(key.as_bytes()) {
             return Some(Found { entry, tier: self.parts.memory.name() });
         }
-        let mark = self.parts.removals.mark(key.as_bytes());
-        for (depth, level) in self.parts.below.iter().enumerate() {
-            let Some(entry) = level.look_up(key).await else { continue };
-            if entry.is_expired(self.parts.clock.now()) {
-                continue;
+        let mark = self.mark(key.as_bytes());
+        match self.parts.below.look_up(key).await {
+            Some((found, depth)) if !found.entry.is_expired(self.parts.clock.now()) => {
+                self.promote(key, &found.entry, depth, mark);
+                Some(found)
             }
-            self.promote(key, &entry, depth, mark);
-            return Some(Found { entry, tier: level.name() });
+            Some(_) | None => {
+                self.parts.stats.misses.one_more();
+                None
+            }
         }
-        self.parts.stats.misses.one_more();
-        None
     }
 
     /// Joins those who want the key. `seen` is the entry that the caller found and could not use:
@@ -194,17 +232,18 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     /// Lets a key rest: no refresh of it is tried within `pause`. For a fetch that failed after
     /// its flight was filled, because its body broke.
     pub fn rest(&self, key: &Key, pause: Duration) {
-        self.parts.flights.rest(key, pause);
+        self.parts.flights.rest(key, pause, None);
     }
 
-    /// Until when no refresh of the key is tried, if it rests.
-    pub fn resting(&self, key: &[u8]) -> Option<Timestamp> {
+    /// If the key rests, so that no refresh of it is tried: the failure that it rests after, where
+    /// its flight ended with one.
+    pub fn resting(&self, key: &[u8]) -> Option<Option<Arc<F>>> {
         self.parts.flights.resting(key)
     }
 
-    /// The longest body that is kept.
+    /// The longest body that any tier keeps.
     pub fn kept_bytes_max(&self) -> u64 {
-        self.parts.limits.kept_bytes_max
+        self.parts.limits.kept_bytes_max.max(self.parts.limits.tapped_bytes_max)
     }
 
     /// A body within this cache's limits and budget, and its writer.
@@ -219,14 +258,17 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         expected_len: Option<u64>,
     ) -> (BodyWriter, Body) {
         let limits = self.parts.limits;
-        let kept_bytes_max = limits.kept_bytes_max.min(kept_bytes_max);
-        let limits = Limits { kept_bytes_max, ..limits };
+        let limits = Limits {
+            kept_bytes_max: limits.kept_bytes_max.min(kept_bytes_max),
+            tapped_bytes_max: limits.tapped_bytes_max.min(kept_bytes_max),
+            ..limits
+        };
         Body::arriving(limits, &self.parts.budget, expected_len)
     }
 
     /// Ends a flight well, at head time: all who wait, and who come while the body arrives, read
-    /// it. When it is whole it is kept, in memory at once and below behind it; broken or passed
-    /// through, it is not.
+    /// it. When it is whole it is kept, in memory at once and below behind it; what memory does not
+    /// take goes below while it arrives. Broken, it is not kept.
     pub fn fill(
         &self,
         flight: Flight<H, F>,
@@ -234,39 +276,70 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         body: Body,
         keep_until: Timestamp,
     ) -> Arc<Entry<H>> {
-        let key = flight.key().clone();
-        self.fill_under(flight, key, head, body, keep_until)
+        let place = flight.key().clone().into();
+        self.fill_under(flight, place, head, body, keep_until)
     }
 
     /// As [`Cache::fill`], but kept under another key than the one that was joined: a variant's.
     pub fn fill_under(
         &self,
         flight: Flight<H, F>,
-        key: Key,
+        place: Place<H>,
         head: H,
         body: Body,
         keep_until: Timestamp,
     ) -> Arc<Entry<H>> {
+        let mark = self.mark(place.key.as_bytes());
         let entry = Arc::new(Entry::new(head, body, keep_until));
+        let lease = self.lease_of_filled(&flight, entry.body());
         let landing = flight.fill(Arc::clone(&entry));
+        self.spill(&place, &entry, mark, &lease);
         let (cache, kept) = (self.clone(), Arc::clone(&entry));
         // The hook holds the entry, which holds the body, which holds the hook: the writer's end,
         // which always comes, unties it. Only when the entry is in memory does the flight close.
         entry.body().on_end(Box::new(move |end| {
-            if *end == End::Whole && !landing.is_spoiled() {
-                cache.insert(&key, &kept);
-                // Removed in between? Then either we see it now, or the remover saw our entry.
-                if landing.is_spoiled() {
-                    cache.parts.memory.remove_this(key.as_bytes(), &kept);
-                }
+            let lease = lease.lock().take();
+            if *end != End::Whole || landing.is_spoiled() {
+                return give_back(lease);
             }
+            cache.parts.memory.insert(&place.key, &kept);
+            // Removed in between? Then either we see it now, or the remover saw our entry.
+            if landing.is_spoiled() {
+                cache.parts.memory.remove_this(place.key.as_bytes(), &kept);
+                return give_back(lease);
+            }
+            cache.store(place, &kept, mark, lease, Into::All);
         }));
         entry
     }
 
+    // Other nodes need not wait for what they cannot share.
+    fn lease_of_filled(&self, flight: &Flight<H, F>, body: &Body) -> HeldLease {
+        let lease = flight.take_lease();
+        let shared_bytes_max = self.parts.below.shared_bytes_max();
+        if body.len_known().is_some_and(|len| len > shared_bytes_max) {
+            end(lease, Word::Local);
+            return HeldLease::default();
+        }
+        Arc::new(Mutex::new(lease))
+    }
+
+    // What memory does not keep goes below from its first byte on, while that is still held.
+    fn spill(&self, place: &Place<H>, entry: &Arc<Entry<H>>, mark: Mark, lease: &HeldLease) {
+        let (cache, lease) = (self.clone(), Arc::clone(lease));
+        let (key, index) = (place.key.clone(), place.index.clone());
+        let kept = Arc::downgrade(entry);
+        entry.body().on_outgrown(Box::new(move || {
+            end(lease.lock().take(), Word::Local);
+            let Some(entry) = kept.upgrade() else { return };
+            cache.store(Place { key, index }, &entry, mark, None, Into::All);
+        }));
+    }
+
     /// Keeps a whole entry without a flight, in memory at once and below behind it.
     pub fn insert(&self, key: &Key, entry: &Arc<Entry<H>>) {
-        self.insert_unless_removed(key, entry, key.as_bytes(), self.mark(key.as_bytes()));
+        let mark = self.mark(key.as_bytes());
+        self.insert_unless_removed(key.clone().into(), entry, key.as_bytes(), mark, None);
     }
 
     /// How often the key was removed until now. Taken before a fetch without a flight.
@@ -275,8 +348,27 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     }
 
     /// As [`Cache::insert`], unless `marked` was removed since `mark` was taken; says whether the
-    /// entry is in memory. A removal while this runs wins.
+    /// entry is kept. A removal while this runs wins. A lease is ended when the entry is stored.
     pub fn insert_unless_removed(
+        &self,
+        place: Place<H>,
+        entry: &Arc<Entry<H>>,
+        marked: &[u8],
+        mark: Mark,
+        lease: Option<Box<dyn Lease>>,
+    ) -> bool {
+        let own = self.mark(place.key.as_bytes());
+        if !self.hold_unless_removed(&place.key, entry, marked, mark) {
+            give_back(lease);
+            return false;
+        }
+        self.store(place, entry, own, lease, Into::All);
+        true
+    }
+
+    /// As [`Cache::insert_unless_removed`], in memory alone: for the index of what arrives, which
+    /// goes below with it.
+    pub fn hold_unless_removed(
         &self,
         key: &Key,
         entry: &Arc<Entry<H>>,
@@ -286,33 +378,35 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         if self.mark(marked) != mark {
             return false;
         }
-        let own = self.mark(key.as_bytes());
         self.parts.memory.insert(key, entry);
         if self.mark(marked) != mark {
             self.parts.memory.remove_this(key.as_bytes(), entry);
             return false;
         }
-        self.put_below(key, entry, self.parts.below.len(), own);
         true
     }
 
     /// Ends a flight well with an entry that is kept already: all who wait get it.
     pub fn hand_over(&self, flight: Flight<H, F>, entry: &Arc<Entry<H>>) {
+        flight.tell_cluster(Word::Local);
         drop(flight.withdraw(Arc::clone(entry)));
     }
 
-    /// Gives an entry a new head over the same body, if it is still the one that memory holds.
+    /// Gives an entry a new head over the same body, if it is still the one that memory holds. A
+    /// lease is ended when the entry is stored, or given back if it is not.
     pub fn replace_head(
         &self,
         key: &Key,
         old: &Arc<Entry<H>>,
         head: H,
         keep_until: Timestamp,
+        flight: Option<&Flight<H, F>>,
     ) -> Option<Arc<Entry<H>>> {
         let mark = self.parts.removals.mark(key.as_bytes());
         let new = Arc::new(Entry::new(head, old.body().clone(), keep_until));
         self.parts.memory.replace(key, old, &new)?;
-        self.put_below(key, &new, self.parts.below.len(), mark);
+        let lease = flight.and_then(Flight::take_lease);
+        self.store(key.clone().into(), &new, mark, lease, Into::All);
         Some(new)
     }
 
@@ -321,13 +415,16 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     pub async fn remove(&self, key: &Key) {
         self.parts.flights.spoil(key.as_bytes());
         self.forget_in_memory(key);
-        for level in &self.parts.below {
-            level.remove(key).await;
-        }
-        if !self.parts.below.is_empty() {
+        if self.has_tiers() {
+            self.parts.below.remove(key).await;
             // Again, for whoever read below before it was gone from there and promotes it now.
             self.forget_in_memory(key);
         }
+    }
+
+    /// Drops what memory has under the key; the tiers below keep what they have.
+    pub fn drop_from_memory(&self, key: &Key) {
+        self.parts.memory.remove(key.as_bytes());
     }
 
     /// Reclaims expired entries, forever: a walk over memory, a pause, and again. To be spawned.
@@ -364,7 +461,8 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
             memory_bytes: self.parts.memory.bytes() as u64,
             body_bytes: self.parts.budget.bytes() as u64,
             flights: self.parts.flights.open() as u64,
-            tiers: self.parts.below.iter().map(Level::snapshot).collect(),
+            puts_dropped: self.parts.below.puts_dropped.now(),
+            tiers: self.parts.below.snapshot(),
             ..self.parts.stats.snapshot()
         }
     }
@@ -402,30 +500,38 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
             if removals.mark(key.as_bytes()) != mark {
                 cache.parts.memory.remove_this(key.as_bytes(), &kept);
             }
-            cache.put_below(&key, &kept, depth, mark);
+            if depth > 0 {
+                cache.store(key.into(), &kept, mark, None, Into::Nearest(depth));
+            }
         }));
     }
 
-    // Into so many of the tiers below memory, behind the answer.
-    fn put_below(&self, key: &Key, entry: &Arc<Entry<H>>, depth: usize, mark: Mark) {
-        if depth == 0 {
-            return;
-        }
-        let permit = Arc::clone(&self.parts.puts).try_acquire_owned();
-        let (Ok(permit), Ok(runtime)) = (permit, tokio::runtime::Handle::try_current()) else {
-            return self.parts.stats.puts_dropped.one_more();
-        };
-        let (cache, key, entry) = (self.clone(), key.clone(), Arc::clone(entry));
-        runtime.spawn(async move {
-            let _permit = permit;
-            for level in &cache.parts.below[..depth] {
-                level.put(&key, Arc::clone(&entry)).await;
-                if cache.parts.removals.mark(key.as_bytes()) != mark {
-                    level.remove(&key).await;
-                }
-            }
-        });
+    fn store(
+        &self,
+        place: Place<H>,
+        entry: &Arc<Entry<H>>,
+        mark: Mark,
+        lease: Option<Box<dyn Lease>>,
+        into: Into,
+    ) {
+        let Place { key, index } = place;
+        let load = Load { key, entry: Arc::clone(entry), index, mark, lease };
+        store_behind(&self.parts.below, &self.parts.removals, load, into);
     }
+}
+
+/// The lease of a flight that is filled: whoever ends it takes it.
+type HeldLease = Arc<Mutex<Option<Box<dyn Lease>>>>;
+
+fn end(lease: Option<Box<dyn Lease>>, word: Word) {
+    if let Some(lease) = lease {
+        lease.end(word);
+    }
+}
+
+// Nothing came of it; another node may try.
+fn give_back(lease: Option<Box<dyn Lease>>) {
+    drop(lease);
 }
 
 fn bounds(options: &Options) -> Bounds {
@@ -438,11 +544,12 @@ fn bounds(options: &Options) -> Bounds {
 }
 
 // What memory would refuse is not kept while it arrives either; a page costs something, too.
-fn limits(options: &Options) -> Limits {
+fn limits(options: &Options, below_bytes_max: u64) -> Limits {
     let admitted = memory::entry_bytes_max(options).saturating_sub(memory::ENTRY_OVERHEAD);
     let kept = (admitted - admitted / 64).saturating_sub(CHUNK_OVERHEAD) as u64;
     Limits {
         kept_bytes_max: options.kept_bytes_max.map_or(kept, |asked| asked.min(kept)),
+        tapped_bytes_max: below_bytes_max,
         window_bytes_max: options.window_bytes_max,
     }
 }

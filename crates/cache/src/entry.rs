@@ -49,6 +49,43 @@ impl fmt::Debug for Key {
 pub trait Head: Send + Sync + 'static {
     /// The bytes that the head keeps alive outside of its own size. They must not change.
     fn weight_bytes(&self) -> usize;
+
+    /// Whether it is of a later moment than the other, under the same key. Of two tiers' entries the
+    /// newer one counts.
+    fn is_newer_than(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+/// What tells an entry from every other that was ever under its key, in all tiers and on all nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// A new one, by chance.
+    pub fn fresh() -> Self {
+        Self(rand::random())
+    }
+
+    /// The one that was stored as this number.
+    pub fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// As it is stored.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// A place in the log of purges: when it was written, and its number among those of that moment.
+/// An entry bears that of the moment at which its fetch began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch {
+    /// Milliseconds by the log's own clock.
+    pub millis: u64,
+    /// The number among those of one millisecond.
+    pub number: u64,
 }
 
 /// A head and a body, and until when a tier keeps them. Shared, never changed but for that.
@@ -56,12 +93,29 @@ pub struct Entry<H> {
     head: H,
     body: Body,
     keep_until: AtomicU64,
+    stamp: Stamp,
+    epoch: Epoch,
 }
 
 impl<H> Entry<H> {
-    /// An entry that a tier may keep until then.
+    /// A new entry that a tier may keep until then.
     pub fn new(head: H, body: Body, keep_until: Timestamp) -> Self {
-        Self { head, body, keep_until: AtomicU64::new(keep_until.as_millis()) }
+        Self::stored(head, body, keep_until, Stamp::fresh(), Epoch::default())
+    }
+
+    /// An entry as a tier had stored it.
+    pub fn stored(head: H, body: Body, keep_until: Timestamp, stamp: Stamp, epoch: Epoch) -> Self {
+        Self { head, body, keep_until: AtomicU64::new(keep_until.as_millis()), stamp, epoch }
+    }
+
+    /// What tells it from every other under its key.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// The purges that were known when its fetch began.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// The caller's part.

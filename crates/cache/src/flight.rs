@@ -2,7 +2,8 @@
 //!
 //! A flight ends *filled* (with an entry whose body may still arrive), *declined* (not shareable,
 //! each for himself) or *abandoned* (a failure, told to all who wait and tried again by none of
-//! them). A leader who goes without an ending hands over to exactly one follower.
+//! them). A leader who goes without an ending hands over to exactly one follower, and with the lead
+//! goes the lease under which the whole cluster waits.
 
 mod table;
 
@@ -14,6 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::entry::{Entry, Key};
+use crate::lease::{Lease, Word};
 use crate::slots::Slots;
 use crate::sync::Mutex;
 pub(crate) use table::{Bounds, Entrance, Flights, RefreshEntrance};
@@ -54,6 +56,7 @@ struct Course<H, F> {
     key: Key,
     stage: Mutex<Stage<H, F>>,
     spoiled: AtomicBool,
+    lease: Mutex<Option<Box<dyn Lease>>>,
 }
 
 struct Stage<H, F> {
@@ -85,10 +88,40 @@ impl<H, F> Flight<H, F> {
         &self.course.key
     }
 
+    /// Leads for the whole cluster from here on.
+    pub(crate) fn hold(&self, lease: Box<dyn Lease>) {
+        *self.course.lease.lock() = Some(lease);
+    }
+
+    /// Whether it leads for the whole cluster.
+    pub(crate) fn has_lease(&self) -> bool {
+        self.course.lease.lock().is_some()
+    }
+
+    /// Parts with the lease, for what is stored under it.
+    pub fn take_lease(&self) -> Option<Box<dyn Lease>> {
+        self.course.lease.lock().take()
+    }
+
+    /// Takes over the lease of another flight whose fetch this one ends.
+    pub fn take_over_lease(&self, other: &Self) {
+        if let Some(lease) = other.take_lease() {
+            self.hold(lease);
+        }
+    }
+
+    /// Tells the nodes that wait how it ended, if it leads for them.
+    pub fn tell_cluster(&self, word: Word) {
+        if let Some(lease) = self.take_lease() {
+            lease.end(word);
+        }
+    }
+
     /// Ends it as not shareable: all followers go themselves, and so does who asks within
     /// `remember`.
     pub fn decline(mut self, remember: Duration) {
         self.flights.stats().declined.one_more();
+        self.tell_cluster(Word::Unshared(remember));
         self.flights.close_declined(&self.course, remember);
         self.tell(Told::Declined);
     }
@@ -105,8 +138,9 @@ impl<H, F> Flight<H, F> {
     /// As [`Flight::abandon`], and no refresh of this key is tried within `pause`.
     pub fn rest(mut self, failure: F, pause: Duration) {
         self.flights.stats().abandoned.one_more();
-        self.flights.close_resting(&self.course, pause);
-        self.tell(Told::Abandoned(Arc::new(failure)));
+        let failure = Arc::new(failure);
+        self.flights.close_resting(&self.course, pause, Arc::clone(&failure));
+        self.tell(Told::Abandoned(failure));
     }
 
     /// Tells all who wait, and who joins until the [`Landing`] is dropped, of an entry.
@@ -229,7 +263,8 @@ impl<H, F> Drop for Follower<H, F> {
 impl<H, F> Course<H, F> {
     fn new(key: &Key) -> Arc<Self> {
         let stage = Mutex::new(Stage { told: None, waiting: Slots::new() });
-        Arc::new(Self { key: key.clone(), stage, spoiled: AtomicBool::new(false) })
+        let (spoiled, lease) = (AtomicBool::new(false), Mutex::new(None));
+        Arc::new(Self { key: key.clone(), stage, spoiled, lease })
     }
 }
 

@@ -17,6 +17,7 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 
 use crate::clock::Clock;
 use crate::entry::{Entry, Head, Key};
+use crate::lease::Fence;
 use crate::options::Options;
 use crate::stats::Stats;
 use crate::tier::{Admitted, Answer, Tier};
@@ -25,7 +26,7 @@ use policy::{ByWeight, Evictions, Held};
 /// What an entry costs beyond its key's, head's and body's bytes: two shared allocations, the
 /// place in the table with its slack. Measured where tables are just doubled, by
 /// `tests/footprint.rs`.
-pub(crate) const ENTRY_OVERHEAD: usize = 216;
+pub(crate) const ENTRY_OVERHEAD: usize = 248;
 
 /// Shards at most; the bound on a large machine's contention for one.
 const SHARDS_MAX: usize = 64;
@@ -78,7 +79,11 @@ impl<H: Head> Memory<H> {
         };
         match refused {
             Admitted::TooLarge | Admitted::Expired => self.remove(key.as_bytes()),
-            Admitted::NotWhole | Admitted::Kept => {}
+            Admitted::NotWhole
+            | Admitted::Kept
+            | Admitted::Fenced
+            | Admitted::NotYet
+            | Admitted::Busy => {}
         }
         refused
     }
@@ -227,7 +232,16 @@ impl<H: Head> Tier<H> for Memory<H> {
         Box::pin(async move { Ok(Memory::look_up(self, key.as_bytes())) })
     }
 
-    fn put<'a>(&'a self, key: &'a Key, entry: Arc<Entry<H>>) -> Answer<'a, Admitted> {
+    fn body_bytes_max(&self) -> u64 {
+        self.entry_bytes_max.saturating_sub(ENTRY_OVERHEAD) as u64
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a Key,
+        entry: Arc<Entry<H>>,
+        _: Option<&'a Fence>,
+    ) -> Answer<'a, Admitted> {
         Box::pin(async move {
             entry.body().ended().await;
             Ok(self.insert(key, &entry))

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::budget::Budget;
+
 /// How much, how many, how long. Every number here is a bound that holds under attack.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -33,6 +35,13 @@ pub struct Options {
     pub put_wait_max: Duration,
     /// Entries on their way into the tiers below memory. Over it, they stay in memory only.
     pub puts_max: usize,
+}
+
+impl Options {
+    /// What the bodies of a cache with these options, and of its tiers, are counted against.
+    pub fn budget(&self) -> Budget {
+        Budget::new(self.memory_bytes_max.saturating_add(self.arriving_bytes_max))
+    }
 }
 
 impl Default for Options {

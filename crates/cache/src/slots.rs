@@ -48,8 +48,4 @@ impl<T> Slots<T> {
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }

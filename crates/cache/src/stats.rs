@@ -37,7 +37,6 @@ pub(crate) struct Stats {
     pub(crate) abandoned: Count,
     pub(crate) handed_over: Count,
     pub(crate) timed_out: Count,
-    pub(crate) puts_dropped: Count,
 }
 
 /// What happened at one tier below memory.
@@ -47,6 +46,10 @@ pub(crate) struct TierStats {
     pub(crate) misses: Count,
     pub(crate) failed: Count,
     pub(crate) late: Count,
+    pub(crate) stored: Count,
+    pub(crate) refused: Count,
+    pub(crate) busy: Count,
+    pub(crate) fenced: Count,
 }
 
 /// All counts at one moment. Those that can fall are named as what *is*; the others only grow.
@@ -111,6 +114,14 @@ pub struct TierSnapshot {
     pub failed: u64,
     /// Calls that were given up because it was late.
     pub late: u64,
+    /// Entries that it took.
+    pub stored: u64,
+    /// Entries that its rules refused: too large, not yet asked for again, cut off.
+    pub refused: u64,
+    /// Entries that it had no time for.
+    pub busy: u64,
+    /// Entries whose lease was lost, or which were removed while they were fetched.
+    pub fenced: u64,
 }
 
 impl Stats {
@@ -131,7 +142,6 @@ impl Stats {
             abandoned: self.abandoned.now(),
             handed_over: self.handed_over.now(),
             timed_out: self.timed_out.now(),
-            puts_dropped: self.puts_dropped.now(),
             ..Snapshot::default()
         }
     }
@@ -145,6 +155,10 @@ impl TierStats {
             misses: self.misses.now(),
             failed: self.failed.now(),
             late: self.late.now(),
+            stored: self.stored.now(),
+            refused: self.refused.now(),
+            busy: self.busy.now(),
+            fenced: self.fenced.now(),
         }
     }
 }

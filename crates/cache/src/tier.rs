@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::entry::{Entry, Key};
 use crate::error::TierFailure;
+use crate::lease::Fence;
 
 /// What a tier answers, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, TierFailure>> + Send + 'a>>;
@@ -21,6 +22,21 @@ pub enum Admitted {
     Expired,
     /// Its body did not end whole.
     NotWhole,
+    /// The lease under which it was fetched was lost, or what it is about was removed meanwhile.
+    Fenced,
+    /// The tier takes an entry only when it is asked for again.
+    NotYet,
+    /// The tier cannot keep up; nothing was written.
+    Busy,
+}
+
+/// Who sees what a tier holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// This node alone.
+    Node,
+    /// Every node of the cluster.
+    Cluster,
 }
 
 /// One level of the cache. Bodies flow in and out while they arrive. A call may be dropped at any
@@ -32,9 +48,24 @@ pub trait Tier<H>: Send + Sync + 'static {
     /// Finds what it holds and has not expired; the body may still be arriving.
     fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<H>>>>;
 
-    /// Takes an entry in place of any under its key. The body may still be arriving; if it does
-    /// not end whole, all stays as it was.
-    fn put<'a>(&'a self, key: &'a Key, entry: Arc<Entry<H>>) -> Answer<'a, Admitted>;
+    /// Who else sees what it holds.
+    fn reach(&self) -> Reach {
+        Reach::Node
+    }
+
+    /// The longest body that it takes.
+    fn body_bytes_max(&self) -> u64;
+
+    /// Takes an entry in place of any under its key. The body may still be arriving, and is joined
+    /// when the answer is first polled; if it breaks, all stays as it was. What is too long to be
+    /// taken leaves nothing under its key, since that would be older. Only a tier that other nodes
+    /// see heeds the fence.
+    fn put<'a>(
+        &'a self,
+        key: &'a Key,
+        entry: Arc<Entry<H>>,
+        fence: Option<&'a Fence>,
+    ) -> Answer<'a, Admitted>;
 
     /// Holds nothing under the key from then on.
     fn remove<'a>(&'a self, key: &'a Key) -> Answer<'a, ()>;

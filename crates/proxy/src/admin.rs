@@ -8,7 +8,7 @@ use crate::gateway::Gateway;
 use crate::respond;
 use crate::secret;
 use crate::server::{Request, Service};
-use crate::telemetry::{Reading, write_refused};
+use crate::telemetry::{Reading, write_refused, write_tiers};
 
 /// Whether clients are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +85,12 @@ impl Admin {
                 dropped,
             ),
         ];
-        others.extend(Reading::of_cache(&gateway.cache().snapshot()));
+        let cache = gateway.cache().snapshot();
+        others.extend(Reading::of_cache(&cache));
         others.extend(Reading::of_server(gateway.stats()));
         let mut text = telemetry.metrics.text(&others);
         write_refused(&mut text, gateway.stats());
+        write_tiers(&mut text, &cache);
         text
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forebay_cache::{End, Ending, Flight, Joined, Refresh};
+use forebay_cache::{End, Ending, Flight, Joined, Purpose, Refresh};
 use forebay_semantics::Timestamp;
 use forebay_semantics::request::{Credentials, Extent, Lookup, MethodClass, lookup};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::ask::{Ask, AskedFor, Refusal};
+use crate::cluster::{self, Cleared};
 use crate::config::Switch;
 use crate::failure::FetchFailure;
 use crate::fetch::{Errand, Fetch, Fetched};
@@ -27,7 +28,7 @@ use crate::pass;
 use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::seen::Seen;
-use crate::server::{InformationalSender, Request, Service};
+use crate::server::{InformationalSender, Refused, Request, Service};
 
 /// How often a request looks again because what it waited for turned out not to fit it.
 const LOOKS_MAX: usize = 4;
@@ -39,6 +40,10 @@ const RANGE_BEGIN_MAX: u64 = 1 << 20;
 impl Service for Gateway {
     async fn answer(&self, request: Request) -> Answer {
         exchange(self, request).await
+    }
+
+    fn refused(&self, refused: &Refused) {
+        self.telemetry().refused(refused);
     }
 }
 
@@ -85,7 +90,7 @@ fn glance(gateway: &Gateway, ask: &Ask) -> Option<Reply> {
         return None;
     }
     let found = kept::find(gateway.cache(), &ask.key, &ask.fields);
-    let Found::Response { entry, index, key } = found else { return None };
+    let Found::Response { entry, index, key, tier: _ } = found else { return None };
     let response = entry.head().response()?;
     let now = gateway.now();
     match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, now) {
@@ -195,7 +200,7 @@ impl Story<'_> {
             return self.alone(Seen::default(), why, Errand::ForCache, informational).await;
         }
         for _ in 0..LOOKS_MAX {
-            let (seen, why) = match self.judge(self.look()) {
+            let (seen, why) = match self.judge(self.look().await) {
                 Judged::Reply(reply) => return reply,
                 Judged::Fetch(seen, why) => (seen, why),
                 Judged::Alone(why) => {
@@ -216,18 +221,30 @@ impl Story<'_> {
         self.alone(Seen::default(), why, Errand::ForCache, informational).await
     }
 
-    fn look(&self) -> Found {
+    /// Looks in memory, and below it for what is not there.
+    async fn look(&self) -> Found {
+        let found = self.glimpse();
+        match &found {
+            Found::Response { .. } => found,
+            Found::Nothing | Found::NoVariant(_) if self.gateway.cache().has_tiers() => {
+                kept::find_below(self.gateway.cache(), &self.ask.key, &self.ask.fields).await
+            }
+            Found::Nothing | Found::NoVariant(_) => found,
+        }
+    }
+
+    fn glimpse(&self) -> Found {
         kept::find(self.gateway.cache(), &self.ask.key, &self.ask.fields)
     }
 
     /// Question 2: may what was found answer, now?
     fn judge(&self, found: Found) -> Judged {
-        let (entry, index, key) = match found {
+        let (entry, index, key, tier) = match found {
             Found::Nothing => return self.not_there(Seen::default(), Forward::UriMiss),
             Found::NoVariant(index) => {
                 return self.not_there(Seen::no_variant(index), Forward::VaryMiss);
             }
-            Found::Response { entry, index, key } => (entry, index, key),
+            Found::Response { entry, index, key, tier } => (entry, index, key, tier),
         };
         let Some(response) = entry.head().response() else {
             return self.not_there(Seen::default(), Forward::Miss);
@@ -240,7 +257,7 @@ impl Story<'_> {
                 if response.is_refreshed_early(&self.ask.lane.route, now) {
                     self.refresh_behind(&seen);
                 }
-                self.served(&seen, None, now)
+                self.served(&seen, tier, now)
             }
             Reuse::ServeAndRefresh(why) => {
                 self.refresh_behind(&seen);
@@ -273,8 +290,12 @@ impl Story<'_> {
     /// (P1.5).
     fn is_resting(&self, seen: &Seen, now: Timestamp) -> bool {
         let key = seen.flight_key(self.ask);
-        self.gateway.cache().resting(key.as_bytes()).is_some()
-            && self.may_stand_in(seen, now, Failing::Unreachable)
+        let Some(failure) = self.gateway.cache().resting(key.as_bytes()) else { return false };
+        let failing = match failure.as_deref() {
+            Some(Unfilled::Status(status)) => Failing::Status(*status),
+            Some(Unfilled::Failed(_) | Unfilled::Elsewhere(_)) | None => Failing::Unreachable,
+        };
+        self.may_stand_in(seen, now, failing)
     }
 
     fn may_stand_in(&self, seen: &Seen, now: Timestamp, failing: Failing) -> bool {
@@ -305,7 +326,7 @@ impl Story<'_> {
         }
         let key = seen.flight_key(self.ask);
         let follower = match self.gateway.cache().join(&key, seen.entry()) {
-            Joined::Lead(flight) => return self.lead_unless_late(seen, flight),
+            Joined::Lead(flight) => return self.lead_unless_late(seen, flight, why).await,
             Joined::Filled(entry) => return self.shared(seen, &entry, why),
             Joined::Unshared => {
                 // What is stored and must be validated is the better reason where there is one.
@@ -317,7 +338,7 @@ impl Story<'_> {
         let limit = self.ask.lane.route.collapse_wait;
         match self.gateway.cache().wait(follower, limit).await {
             Ending::Filled(entry) => self.shared(seen, &entry, why),
-            Ending::Lead(flight) => self.lead_unless_late(seen, flight),
+            Ending::Lead(flight) => self.lead_unless_late(seen, flight, why).await,
             Ending::Abandoned(unfilled) => Turn::Reply(self.unfilled(seen, why, &unfilled)),
             Ending::Declined => Turn::Alone(Errand::AsAsked, Some(Detail::CollapseDeclined.word())),
             Ending::TimedOut => Turn::Alone(Errand::ForCache, Some(Detail::CollapseTimeout.word())),
@@ -339,9 +360,31 @@ impl Story<'_> {
         is_not_kept.then_some(Errand::AsAsked)
     }
 
-    /// Leads, unless somebody else was quicker between the look and the lead (P1.8).
-    fn lead_unless_late(&self, seen: &Seen, flight: Flight<Kept, Unfilled>) -> Turn {
-        if seen.is_outdated_by(&self.look()) { Turn::Again } else { Turn::Lead(flight) }
+    /// Leads, unless somebody else was quicker between the look and the lead (P1.8), or another
+    /// node of the cluster fetches.
+    async fn lead_unless_late(
+        &self,
+        seen: &Seen,
+        flight: Flight<Kept, Unfilled>,
+        why: Why,
+    ) -> Turn {
+        if seen.is_outdated_by(&self.glimpse()) {
+            return Turn::Again;
+        }
+        let limit = self.ask.lane.route.collapse_wait;
+        let purpose = match self.may_stand_in(seen, self.gateway.now(), Failing::Unreachable) {
+            true => Purpose::Refresh,
+            false => Purpose::Need,
+        };
+        match cluster::clear(self.gateway, self.ask, seen, flight, purpose, limit).await {
+            Cleared::Go(flight) => Turn::Lead(flight),
+            Cleared::Elsewhere(entry) => self.shared(seen, &entry, why),
+            Cleared::Unshared => {
+                Turn::Alone(Errand::AsAsked, Some(Detail::CollapseDeclined.word()))
+            }
+            Cleared::Unfilled(unfilled) => Turn::Reply(self.unfilled(seen, why, &unfilled)),
+            Cleared::Late => Turn::Alone(Errand::ForCache, Some(Detail::CollapseTimeout.word())),
+        }
     }
 
     /// Answers from what another request's fetch brought, if it fits this one.
@@ -377,16 +420,22 @@ impl Story<'_> {
         let said = CacheStatus { collapsed: true, ..self.forwarded(why) };
         match unfilled {
             Unfilled::Failed(failure) => self.failed(seen, said, failure),
+            Unfilled::Elsewhere(status) => {
+                let stale = self.stale(seen, said, Failing::Unreachable);
+                stale.unwrap_or_else(|| self.failing(*status, said))
+            }
             Unfilled::Status(status) => {
                 let said = CacheStatus { fwd_status: Some(*status), ..said };
                 let stale = self.stale(seen, said, Failing::Status(*status));
-                stale.unwrap_or_else(|| {
-                    let detail = Some(Detail::OriginError.word());
-                    let answer = respond::own(*status, "the origin is failing");
-                    Reply::of(answer, CacheStatus { detail, ..said })
-                })
+                stale.unwrap_or_else(|| self.failing(*status, said))
             }
         }
+    }
+
+    fn failing(&self, status: StatusCode, said: CacheStatus<'static>) -> Reply {
+        let detail = Some(Detail::OriginError.word());
+        let answer = respond::own(status, "the origin is failing");
+        Reply::of(answer, CacheStatus { detail, ..said })
     }
 
     fn failed(&self, seen: &Seen, said: CacheStatus<'static>, failure: &FetchFailure) -> Reply {

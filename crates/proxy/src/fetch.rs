@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_cache::{Entry, Flight, Mark};
+use forebay_cache::{Entry, Flight, Mark, Purpose, Word};
 use forebay_semantics::cache_control::CacheControl;
 use forebay_semantics::date::http_date;
 use forebay_semantics::request::{Extent, MethodClass};
@@ -22,6 +22,7 @@ use http_body::Body as _;
 use tokio::sync::oneshot;
 
 use crate::ask::Ask;
+use crate::cluster::{self, Cleared};
 use crate::failure::FetchFailure;
 use crate::gateway::Gateway;
 use crate::keep::{Keeping, Rest};
@@ -111,6 +112,16 @@ impl Fetch {
 
     /// Fetches behind an answer that has been given.
     pub async fn behind(self, flight: OwnFlight) {
+        let (gateway, ask) = (&self.gateway, &self.ask);
+        let limit = ask.lane.route.collapse_wait;
+        let flight = match cluster::clear(gateway, ask, &self.seen, flight, Purpose::Refresh, limit)
+            .await
+        {
+            Cleared::Go(flight) => flight,
+            Cleared::Elsewhere(_) | Cleared::Unshared | Cleared::Unfilled(_) | Cleared::Late => {
+                return;
+            }
+        };
         let (fetched, rest) = self.run(Some(flight), None).await;
         drop(fetched);
         if let Some(rest) = rest {
@@ -141,7 +152,7 @@ impl Fetch {
         if !is_conditional || arrived.response.status() != StatusCode::NOT_MODIFIED {
             return self.settle(flight, arrived).await;
         }
-        if let Some(entry) = self.freshen(&arrived).await {
+        if let Some(entry) = self.freshen(&arrived, flight.as_ref()).await {
             let stored = self.seen.entry().is_none_or(|seen| !Arc::ptr_eq(seen, &entry));
             self.share(flight, &entry);
             let status = StatusCode::NOT_MODIFIED;
@@ -218,8 +229,7 @@ impl Fetch {
 
     fn failed(&self, flight: Option<OwnFlight>, failure: FetchFailure) -> Fetched {
         if let Some(flight) = flight {
-            let pause = self.ask.lane.route.retry_pause;
-            flight.rest(Unfilled::Failed(failure.clone()), pause);
+            cluster::rest(flight, Unfilled::Failed(failure.clone()), &self.ask);
         }
         Fetched::Failed(failure)
     }
@@ -233,7 +243,7 @@ impl Fetch {
         let asked = self.asked(&flight);
         let status = arrived.response.status();
         if self.stands_in(status) {
-            rest(flight, status, &self.ask);
+            self.rest(flight, status);
             return (Fetched::Failing(arrived.response), None);
         }
         if asked.method == MethodClass::Head {
@@ -292,16 +302,16 @@ impl Fetch {
     }
 
     /// The stored response that a 304 is about, with its new head (RFC 9111 section 4.3.4).
-    async fn freshen(&self, arrived: &Arrived) -> Option<KeptEntry> {
+    async fn freshen(&self, arrived: &Arrived, flight: Option<&OwnFlight>) -> Option<KeptEntry> {
         let answer = Validators::of(arrived.response.headers(), arrived.received_at);
         let Some((entry, kept)) = self.seen.stored() else {
-            return self.adopt_variant(arrived, answer.etag?).await;
+            return self.adopt_variant(arrived, answer.etag?, flight).await;
         };
         let stored = [respond::validators(&kept.stored)];
         let verdict = validation::verdict(StatusCode::NOT_MODIFIED, &answer, &stored, Some(0));
         if self.asks_of_others(kept) && (answer.etag.is_none() || verdict == Verdict::PassOn304) {
             // It is about one of several, and not for sure about the one that fits.
-            return self.adopt_variant(arrived, answer.etag?).await;
+            return self.adopt_variant(arrived, answer.etag?, flight).await;
         }
         match verdict {
             Verdict::Freshen(_) => {}
@@ -314,16 +324,20 @@ impl Fetch {
         if vary != kept.stored.vary() {
             // The 304 has made another variant of it.
             let keeping = self.keeping(self.asked(&None), arrived);
-            return Some(keeping.keep_beside(&vary, head, entry.body().clone()));
+            let lease = flight.and_then(Flight::take_lease);
+            return Some(keeping.keep_beside(&vary, head, entry.body().clone(), lease));
         }
         let until = head.keep_until();
         let key = self.seen.own_key(&self.ask);
         let cache = self.gateway.cache();
-        let fresh = cache.replace_head(&key, entry, Kept::Response(head), until).or_else(|| {
+        let head = Kept::Response(head);
+        let fresh = cache.replace_head(&key, entry, head, until, flight).or_else(|| {
             // Evicted meanwhile, and still good: the body is here.
             let head = Kept::Response(self.freshened(kept, arrived));
             let fresh = Arc::new(Entry::new(head, entry.body().clone(), until));
-            cache.insert_unless_removed(&key, &fresh, &self.ask.key, arrived.mark);
+            let (primary, mark) = (&self.ask.key, arrived.mark);
+            let lease = flight.and_then(Flight::take_lease);
+            cache.insert_unless_removed(key.clone().into(), &fresh, primary, mark, lease);
             Some(fresh)
         });
         if let Some(index) = self.seen.index() {
@@ -350,16 +364,22 @@ impl Fetch {
     }
 
     /// A 304 that names a variant of other requests: its body answers this one as well.
-    async fn adopt_variant(&self, arrived: &Arrived, etag: &[u8]) -> Option<KeptEntry> {
+    async fn adopt_variant(
+        &self,
+        arrived: &Arrived,
+        etag: &[u8],
+        flight: Option<&OwnFlight>,
+    ) -> Option<KeptEntry> {
         let variants = self.seen.index()?.head().variants()?;
         let key = variant_key(&self.ask.key, variants.with_etag(etag)?.id());
-        let other = self.gateway.cache().look_up_memory(key.as_bytes())?;
+        let other = self.gateway.cache().look_up(&key).await?.entry;
         // The index hears of a new tag with its head; its body may never have come whole.
         let named = other.head().response().filter(|kept| kept.stored.etag() == Some(etag))?;
         let head = self.freshened(named, arrived);
         let keeping = self.keeping(self.asked(&None), arrived);
         let vary = head.stored.vary();
-        Some(keeping.keep_beside(&vary, head, other.body().clone()))
+        let lease = flight.and_then(Flight::take_lease);
+        Some(keeping.keep_beside(&vary, head, other.body().clone(), lease))
     }
 
     fn keeping<'a>(&'a self, asked: Asked, arrived: &Arrived) -> Keeping<'a> {
@@ -389,10 +409,11 @@ impl Fetch {
     ) -> Fetched {
         let status = response.status();
         if is_failing(status) && self.is_answered_meanwhile() {
-            rest(flight, status, &self.ask);
+            self.rest(flight, status);
         } else if is_failing(status) {
             // No pause: what is stored would answer in it, and may not.
             if let Some(flight) = flight {
+                flight.tell_cluster(Word::Failed(status.as_u16(), Duration::ZERO));
                 flight.abandon(Unfilled::Status(status));
             }
         } else {
@@ -442,20 +463,20 @@ impl Fetch {
         let fetch_duration = kept.fetch_duration;
         let head = KeptResponse { stored, fits: kept.fits.clone(), fetch_duration };
         let (key, until) = (self.seen.own_key(&self.ask), head.keep_until());
-        self.gateway.cache().replace_head(&key, entry, Kept::Response(head), until);
+        self.gateway.cache().replace_head(&key, entry, Kept::Response(head), until, None);
+    }
+
+    /// Tells all who wait that the origin is failing, and pauses refreshes (P1.5).
+    fn rest(&self, flight: Option<OwnFlight>, status: StatusCode) {
+        if let Some(flight) = flight {
+            cluster::rest(flight, Unfilled::Status(status), &self.ask);
+        }
     }
 }
 
 /// Whether a status says that the origin is failing, and that asking again at once is no help.
 fn is_failing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504)
-}
-
-/// Tells all who wait that the origin is failing, and pauses refreshes (P1.5).
-fn rest(flight: Option<OwnFlight>, status: StatusCode, ask: &Ask) {
-    if let Some(flight) = flight {
-        flight.rest(Unfilled::Status(status), ask.lane.route.retry_pause);
-    }
 }
 
 /// The fields that a response says not to store (`private="…"`, `no-cache="…"`).

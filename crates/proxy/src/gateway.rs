@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use forebay_cache::{Clock, Options};
+use forebay_cache::Clock;
 use forebay_semantics::key::{Part, TargetParts};
 use http::{HeaderMap, Method};
 
@@ -15,15 +15,12 @@ use crate::config::{Config, Route, UpstreamSettings};
 use crate::kept::Cache;
 use crate::route::Table;
 use crate::server::ServerStats;
+use crate::storage::Storage;
 use crate::telemetry::Telemetry;
 use crate::upstream::{Connect, Upstream, UpstreamError};
 
 /// How often expired entries are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_millis(250);
-
-/// Bytes of bodies alive beyond the memory tier: a quarter of it, within these.
-const ARRIVING_BYTES_LEAST: usize = 8 << 20;
-const ARRIVING_BYTES_MOST: usize = 64 << 20;
 
 /// How the origins of an upstream are reached.
 pub type Connects = dyn Fn(&UpstreamSettings) -> Arc<dyn Connect>;
@@ -101,20 +98,15 @@ impl Gateway {
         connect: &Connects,
         telemetry: Telemetry,
         stats: Arc<ServerStats>,
+        storage: Storage,
     ) -> Result<Self, GatewayError> {
         let lanes = config.routes.iter().map(|route| lane(route, connect));
         let table = Table::new(lanes.collect::<Result<Vec<_>, _>>()?);
-        let memory_bytes_max = memory_bytes(&config);
-        let arriving_bytes_max =
-            (memory_bytes_max / 4).clamp(ARRIVING_BYTES_LEAST, ARRIVING_BYTES_MOST);
-        let entry_bytes_max = Some(entry_bytes(&config));
-        let options =
-            Options { memory_bytes_max, arriving_bytes_max, entry_bytes_max, ..Options::default() };
         // One name a process, kept for as long as that: every `Cache-Status` borrows it.
         let name = Box::leak(config.name.clone().into_boxed_str());
         Ok(Gateway(Arc::new(State {
             table,
-            cache: Cache::new(&options, clock),
+            cache: storage.cache(clock),
             telemetry,
             stats,
             name,
@@ -190,16 +182,4 @@ fn lane(route: &Route, connect: &Connects) -> Result<Arc<Lane>, GatewayError> {
     let upstream = Upstream::new(&route.upstream, connect(&route.upstream))
         .map_err(|cause| GatewayError { route: route.name.clone(), cause })?;
     Ok(Arc::new(Lane { route: route.clone(), name: Arc::from(route.name.as_str()), upstream }))
-}
-
-fn memory_bytes(config: &Config) -> usize {
-    usize::try_from(config.memory_bytes).unwrap_or(usize::MAX)
-}
-
-/// The heaviest entry that memory must admit for every route to keep what it may: its longest body,
-/// and some room for its head and for what pages cost.
-fn entry_bytes(config: &Config) -> usize {
-    let longest = config.routes.iter().map(|route| route.stored_body_bytes_max).max().unwrap_or(0);
-    let room = longest / 32 + config.limits.head_bytes_max as u64;
-    usize::try_from(longest.saturating_add(room)).unwrap_or(usize::MAX)
 }

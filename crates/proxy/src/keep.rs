@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_cache::{Body, BodyWriter, End, Entry, Flight, Joined, Key, Mark};
+use forebay_cache::{Body, BodyWriter, End, Entry, Flight, Joined, Key, Lease, Mark, Place};
 use forebay_semantics::variants::{VariantId, Variants, Vary};
 use forebay_semantics::{Asked, Stored, Timestamp};
 use http::Response;
@@ -60,7 +60,7 @@ pub struct Rest {
 
 /// An entry that no flight brings into the cache.
 struct Insert {
-    key: Key,
+    place: Place<Kept>,
     entry: KeptEntry,
     primary: Vec<u8>,
     mark: Mark,
@@ -72,8 +72,8 @@ impl Rest {
         let cache = gateway.cache();
         match stream::pump(self.body, self.writer).await {
             Pumped::Ended(End::Whole) => {
-                let Some(Insert { key, entry, primary, mark }) = self.insert else { return };
-                cache.insert_unless_removed(&key, &entry, &primary, mark);
+                let Some(Insert { place, entry, primary, mark }) = self.insert else { return };
+                cache.insert_unless_removed(place, &entry, &primary, mark, None);
             }
             // A fetch that failed pauses refreshes (P1.5).
             broke @ (Pumped::Ended(End::Broken(_)) | Pumped::Broke(_)) => {
@@ -82,8 +82,14 @@ impl Rest {
                 let Some((key, pause)) = self.pause else { return };
                 cache.rest(&key, pause);
             }
-            // It outgrew what is kept. What lies there still is what the origin has replaced.
-            Pumped::Ended(End::PassedThrough) | Pumped::Deserted => {
+            // It outgrew what memory keeps. What lies there still is what the origin has replaced.
+            Pumped::Ended(End::PassedThrough) => {
+                if let Some(key) = self.key {
+                    cache.drop_from_memory(&key);
+                }
+            }
+            // It outgrew what is kept at all.
+            Pumped::Deserted => {
                 let Some(key) = self.key.filter(|key| cache.peek(key.as_bytes()).is_some()) else {
                     return;
                 };
@@ -101,28 +107,28 @@ impl Keeping<'_> {
         let stored = Stored::new(policy, &self.asked, head.status, &head.headers, from, at);
         let kept = KeptResponse { stored, fits: None, fetch_duration: at.since(from) };
         let flight = self.shared(flight, &kept);
-        let (key, kept) = self.place(&Vary::of(&head.headers), kept);
+        let (place, kept) = self.place(&Vary::of(&head.headers), kept);
         let bytes_max = self.ask.lane.route.stored_body_bytes_max;
         let cache = self.gateway.cache();
         let (writer, body) = cache.arriving_within(bytes_max, from_origin.size_hint().exact());
         let until = kept.keep_until();
         let kept = Kept::Response(kept);
         let pause = flight.as_ref().map(|it| (it.key().clone(), self.ask.lane.route.retry_pause));
-        let lies_at = key.clone();
+        let lies_at = place.as_ref().map(|place| place.key.clone());
         let rest = |insert| Rest { body: from_origin, writer, key: lies_at, insert, pause };
-        match (key, flight) {
-            (Some(key), Some(flight)) => {
+        match (place, flight) {
+            (Some(place), Some(flight)) => {
                 let (flight, waiting) = self.joinable_as_variant(flight);
-                let entry = cache.fill_under(flight, key, kept, body, until);
+                let entry = cache.fill_under(flight, place, kept, body, until);
                 if let Some(waiting) = waiting {
                     cache.hand_over(waiting, &entry);
                 }
                 KeptNow { entry, stored: true, rest: rest(None) }
             }
-            (Some(key), None) => {
+            (Some(place), None) => {
                 let entry = Arc::new(Entry::new(kept, body, until));
                 let (primary, mark) = (self.ask.key.clone(), self.mark);
-                let insert = Insert { key, entry: Arc::clone(&entry), primary, mark };
+                let insert = Insert { place, entry: Arc::clone(&entry), primary, mark };
                 KeptNow { entry, stored: true, rest: rest(Some(insert)) }
             }
             (None, flight) => {
@@ -136,12 +142,19 @@ impl Keeping<'_> {
     }
 
     /// Keeps a body that is there already under the head of this request's own variant.
-    pub fn keep_beside(&self, vary: &Vary, kept: KeptResponse, body: Body) -> KeptEntry {
-        let (key, kept) = self.place(vary, kept);
+    pub fn keep_beside(
+        &self,
+        vary: &Vary,
+        kept: KeptResponse,
+        body: Body,
+        lease: Option<Box<dyn Lease>>,
+    ) -> KeptEntry {
+        let (place, kept) = self.place(vary, kept);
         let until = kept.keep_until();
         let entry = Arc::new(Entry::new(Kept::Response(kept), body, until));
-        if let Some(key) = key {
-            self.gateway.cache().insert_unless_removed(&key, &entry, &self.ask.key, self.mark);
+        if let Some(place) = place {
+            let (cache, primary) = (self.gateway.cache(), &self.ask.key);
+            cache.insert_unless_removed(place, &entry, primary, self.mark, lease);
         }
         entry
     }
@@ -168,33 +181,36 @@ impl Keeping<'_> {
             return (flight, None);
         };
         match cache.join(&Seen::no_variant(index).flight_key(self.ask), None) {
-            Joined::Lead(wanted) => (wanted, Some(flight)),
+            Joined::Lead(wanted) => {
+                wanted.take_over_lease(&flight);
+                (wanted, Some(flight))
+            }
             Joined::Follow(_) | Joined::Filled(_) | Joined::Unshared => (flight, None),
         }
     }
 
-    /// The key under which a response lies; none when it was spoiled while it was fetched, or can
-    /// never be found again.
-    fn place(&self, vary: &Vary, mut kept: KeptResponse) -> (Option<Key>, KeptResponse) {
+    /// The place where a response lies; none when it was spoiled while it was fetched, or can never
+    /// be found again.
+    fn place(&self, vary: &Vary, mut kept: KeptResponse) -> (Option<Place<Kept>>, KeptResponse) {
         match vary {
             Vary::Nothing => {
                 kept.fits = None;
-                (Some(Key::from(self.ask.key.as_slice())), kept)
+                (Some(Key::from(self.ask.key.as_slice()).into()), kept)
             }
             Vary::Any => (None, kept),
             Vary::Fields(_) => {
                 let until = kept.keep_until();
-                let id = self.list(vary, kept.stored.etag(), until);
+                let place = self.list(vary, kept.stored.etag(), until);
                 let mut fits = Variants::new(0);
                 fits.take_in(vary, &self.ask.fields, None, self.received_at, 1);
                 kept.fits = Some(Box::new(fits));
-                (id.map(|id| variant_key(&self.ask.key, id)), kept)
+                (place, kept)
             }
         }
     }
 
     /// Lists a variant in the index under the primary key.
-    fn list(&self, vary: &Vary, etag: Option<&[u8]>, until: Until) -> Option<VariantId> {
+    fn list(&self, vary: &Vary, etag: Option<&[u8]>, until: Until) -> Option<Place<Kept>> {
         let cache = self.gateway.cache();
         let index = cache.peek(&self.ask.key);
         let listed = index.as_ref().and_then(|index| index.head().variants());
@@ -205,12 +221,13 @@ impl Keeping<'_> {
         let until = longest.map_or(until, |index| until.max(index.keep_until()));
         let head = Kept::Variants(variants);
         let index = Arc::new(Entry::new(head, Body::empty(), until.plus(INDEX_LONGER)));
-        let key = Key::from(ask.key.as_slice());
-        if !cache.insert_unless_removed(&key, &index, &ask.key, self.mark) {
+        let primary = Key::from(ask.key.as_slice());
+        if !cache.hold_unless_removed(&primary, &index, &ask.key, self.mark) {
             return None;
         }
         self.forget(taken.dropped);
-        Some(taken.id)
+        let key = variant_key(&ask.key, taken.id);
+        Some(Place { key, index: Some((primary, index)) })
     }
 
     /// Reclaims variants that fell out of the index; nobody can find them any more.

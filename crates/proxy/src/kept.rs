@@ -6,16 +6,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_cache::{Entry, Head, Key};
+use forebay_cache::{Entry, Head, Key, Shared};
 use forebay_semantics::reuse::{Reuse, reuse};
 use forebay_semantics::variants::{VariantId, Variants};
 use forebay_semantics::{Asked, Policy, Stored, Timestamp};
+use http::HeaderMap;
 
 use crate::config::Route;
 use crate::failure::FetchFailure;
 
 /// The first byte of a variant's key; a primary key begins with the number of its scheme.
 const VARIANT: u8 = 0xff;
+
+/// The first byte of the key of a flight for a variant that is not there yet.
+const WANTED_VARIANT: u8 = 0xfe;
+
+/// The bytes of a variant's id behind the primary key.
+const VARIANT_ID_BYTES: usize = 16;
 
 /// The cache as this program uses it.
 pub type Cache = forebay_cache::Cache<Kept, Unfilled>;
@@ -48,6 +55,34 @@ pub enum Unfilled {
     Failed(FetchFailure),
     /// One came that says that the origin is failing.
     Status(http::StatusCode),
+    /// No response came to another node, which says what to answer.
+    Elsewhere(http::StatusCode),
+}
+
+/// From here on, the number of a failure is that of an answer where no response came.
+const NO_RESPONSE: u16 = 1_000;
+
+impl Unfilled {
+    /// The number by which another node is told.
+    pub fn code(&self) -> u16 {
+        match self {
+            Unfilled::Failed(failure) => NO_RESPONSE + failure.status().as_u16(),
+            Unfilled::Elsewhere(status) => NO_RESPONSE + status.as_u16(),
+            Unfilled::Status(status) => status.as_u16(),
+        }
+    }
+
+    /// What another node told by a number.
+    pub fn of_code(code: u16) -> Self {
+        let status = |code| http::StatusCode::from_u16(code).ok().filter(|it| it.is_server_error());
+        match status(code) {
+            Some(status) => Unfilled::Status(status),
+            None => {
+                let status = status(code.saturating_sub(NO_RESPONSE));
+                Unfilled::Elsewhere(status.unwrap_or(http::StatusCode::BAD_GATEWAY))
+            }
+        }
+    }
 }
 
 impl Head for Kept {
@@ -59,6 +94,25 @@ impl Head for Kept {
                 outside(response.stored.weight_bytes(), size_of::<Stored>()) + fits
             }
             Kept::Variants(variants) => outside(variants.weight_bytes(), size_of::<Variants>()),
+        }
+    }
+
+    fn is_newer_than(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Kept::Response(own), Kept::Response(other)) => {
+                own.stored.received_at() > other.stored.received_at()
+            }
+            // An index grows; one that lists a newer variant knows more.
+            (Kept::Variants(own), Kept::Variants(other)) => {
+                own.newest_at() >= other.newest_at() && own != other
+            }
+            // The response varies since, or no longer.
+            (Kept::Response(own), Kept::Variants(other)) => {
+                Some(own.stored.received_at()) > other.newest_at()
+            }
+            (Kept::Variants(own), Kept::Response(other)) => {
+                own.newest_at() > Some(other.stored.received_at())
+            }
         }
     }
 }
@@ -83,7 +137,7 @@ impl Kept {
 
 impl KeptResponse {
     /// Whether it may answer a request with these fields, as far as `Vary` goes.
-    pub fn fits(&self, request: &http::HeaderMap) -> bool {
+    pub fn fits(&self, request: &HeaderMap) -> bool {
         self.fits.as_ref().is_none_or(|fits| fits.choose(request).is_some())
     }
 
@@ -124,12 +178,32 @@ impl KeptResponse {
 /// The key of a variant: a byte with which no primary key begins, the primary key, and what only
 /// the index knows. So no request can name a variant.
 pub fn variant_key(primary: &[u8], id: VariantId) -> Key {
-    let mut bytes = Vec::with_capacity(primary.len() + 16);
+    let mut bytes = Vec::with_capacity(primary.len() + 1 + VARIANT_ID_BYTES);
     bytes.push(VARIANT);
     bytes.extend_from_slice(primary);
     bytes.extend_from_slice(&id.generation.to_be_bytes());
     bytes.extend_from_slice(&id.number.to_be_bytes());
     Key::from(bytes.as_slice())
+}
+
+/// The key of a flight for a variant that is not there yet, but for what tells it from others.
+pub fn wanted_key(primary: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![WANTED_VARIANT];
+    bytes.extend_from_slice(&(primary.len() as u32).to_be_bytes());
+    bytes.extend_from_slice(primary);
+    bytes
+}
+
+/// The primary key to which a key belongs: what belongs together lies together in a cluster.
+pub fn family(key: &[u8]) -> &[u8] {
+    match key.split_first() {
+        Some((&VARIANT, rest)) => &rest[..rest.len().saturating_sub(VARIANT_ID_BYTES)],
+        Some((&WANTED_VARIANT, rest)) => {
+            let Some((len, rest)) = rest.split_first_chunk::<4>() else { return key };
+            rest.get(..u32::from_be_bytes(*len) as usize).unwrap_or(key)
+        }
+        Some(_) | None => key,
+    }
 }
 
 /// The cache's moment as the rules tell it.
@@ -151,19 +225,81 @@ pub enum Found {
         index: Option<KeptEntry>,
         /// Its own key, where that is not the primary one.
         key: Option<Key>,
+        /// The tier below memory that had it.
+        tier: Option<&'static str>,
     },
 }
 
 /// Looks in memory for a response that fits.
-pub fn find(cache: &Cache, primary: &[u8], request: &http::HeaderMap) -> Found {
+pub fn find(cache: &Cache, primary: &[u8], request: &HeaderMap) -> Found {
     let Some(entry) = cache.look_up_memory(primary) else { return Found::Nothing };
-    let Kept::Variants(variants) = entry.head() else {
-        return Found::Response { entry, index: None, key: None };
+    match key_in(&entry, primary, request) {
+        Lies::Here => Found::Response { entry, index: None, key: None, tier: None },
+        Lies::Nowhere => Found::NoVariant(entry),
+        Lies::Under(key) => match cache.look_up_memory(key.as_bytes()) {
+            Some(found) => {
+                Found::Response { entry: found, index: Some(entry), key: Some(key), tier: None }
+            }
+            None => Found::NoVariant(entry),
+        },
+    }
+}
+
+/// Looks in all tiers for a response that fits. An index without one that fits may be an old one,
+/// where all nodes share a tier.
+pub async fn find_below(cache: &Cache, primary: &[u8], request: &HeaderMap) -> Found {
+    let key = Key::from(primary);
+    let Some(forebay_cache::Found { entry, tier }) = cache.look_up(&key).await else {
+        return Found::Nothing;
     };
-    let Some(variant) = variants.choose(request) else { return Found::NoVariant(entry) };
-    let key = variant_key(primary, variant.id());
-    match cache.look_up_memory(key.as_bytes()) {
-        Some(found) => Found::Response { entry: found, index: Some(entry), key: Some(key) },
-        None => Found::NoVariant(entry),
+    match variant_of(cache, entry, tier, primary, request).await {
+        Found::NoVariant(index) => match cache.look_up_shared(&key).await {
+            Shared::Newer(entry) => variant_of(cache, entry, tier, primary, request).await,
+            Shared::Older(_) | Shared::Nothing => Found::NoVariant(index),
+        },
+        found @ (Found::Nothing | Found::Response { .. }) => found,
+    }
+}
+
+async fn variant_of(
+    cache: &Cache,
+    entry: KeptEntry,
+    tier: &'static str,
+    primary: &[u8],
+    request: &HeaderMap,
+) -> Found {
+    let tier_of = |tier| (tier != MEMORY).then_some(tier);
+    match key_in(&entry, primary, request) {
+        Lies::Here => Found::Response { entry, index: None, key: None, tier: tier_of(tier) },
+        Lies::Nowhere => Found::NoVariant(entry),
+        Lies::Under(key) => match cache.look_up(&key).await {
+            Some(found) => Found::Response {
+                entry: found.entry,
+                index: Some(entry),
+                key: Some(key),
+                tier: tier_of(found.tier),
+            },
+            None => Found::NoVariant(entry),
+        },
+    }
+}
+
+/// What memory calls itself among the tiers.
+const MEMORY: &str = "memory";
+
+/// Where the response lies that fits.
+enum Lies {
+    Here,
+    Under(Key),
+    Nowhere,
+}
+
+fn key_in(entry: &KeptEntry, primary: &[u8], request: &HeaderMap) -> Lies {
+    match entry.head() {
+        Kept::Response(_) => Lies::Here,
+        Kept::Variants(variants) => match variants.choose(request) {
+            Some(variant) => Lies::Under(variant_key(primary, variant.id())),
+            None => Lies::Nowhere,
+        },
     }
 }

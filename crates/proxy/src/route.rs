@@ -7,7 +7,6 @@
 //! resolved, since the origin would see what the table did not. A route is thus no fence: an
 //! origin that resolves `/public/../private` serves it under the route of `/public/`.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -51,7 +50,8 @@ impl<R: AsRef<Route>> Table<R> {
         paths.insert(place, added);
     }
 
-    /// The route for a host (as `normal_host` gives it) and a raw path.
+    /// The route for a host (lower case, without port and trailing dot, as
+    /// [`forebay_semantics::key::host_and_port`] gives it) and a raw path.
     pub fn find(&self, host: &str, path: &str) -> Option<&Arc<R>> {
         self.by_name(host, path).or_else(|| longest(&self.any, path))
     }
@@ -90,27 +90,6 @@ fn prefix<R: AsRef<Route>>(route: &Arc<R>) -> &str {
 impl AsRef<Route> for Route {
     fn as_ref(&self) -> &Route {
         self
-    }
-}
-
-/// A host as the table compares it, from what a client sent: lower case, without port and trailing
-/// dot. It judges nothing: what is no host comes back as it is, and matches only `*`.
-pub fn normal_host(host: &str) -> Cow<'_, str> {
-    let name = without_port(host);
-    let name = name.strip_suffix('.').unwrap_or(name);
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Cow::Owned(name.to_ascii_lowercase());
-    }
-    Cow::Borrowed(name)
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let is_inside_brackets = name.starts_with('[') && !name.ends_with(']');
-            if is_inside_brackets { host } else { name }
-        }
-        Some(_) | None => host,
     }
 }
 

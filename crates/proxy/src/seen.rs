@@ -1,13 +1,9 @@
 //! What a request found in the cache and could not use as it was.
 
-use forebay_cache::Key;
+use forebay_cache::{Key, Stamp};
 
 use crate::ask::Ask;
-use crate::kept::{Found, KeptEntry, KeptResponse};
-
-/// The first byte of the key of a flight for a variant that is not there yet; no primary key and
-/// no variant's key begins with it.
-const WANTED_VARIANT: u8 = 0xfe;
+use crate::kept::{Found, KeptEntry, KeptResponse, wanted_key};
 
 /// What was found: a response to validate, an index without a variant that fits, or nothing.
 #[derive(Clone, Default)]
@@ -56,10 +52,20 @@ impl Seen {
         let Some(variants) = index.and_then(|index| index.head().variants()) else {
             return self.own_key(ask);
         };
-        let mut bytes = vec![WANTED_VARIANT];
-        bytes.extend_from_slice(&ask.key);
+        let mut bytes = wanted_key(&ask.key);
         variants.write_wanted(&ask.fields, &mut bytes);
         Key::from(bytes.as_slice())
+    }
+
+    /// The key of the entry that decides whether a fetch is needed, and that entry's stamp.
+    pub fn watched(&self, ask: &Ask) -> (Key, Option<Stamp>) {
+        match (&self.entry, &self.index) {
+            (Some(entry), _) => (self.own_key(ask), Some(entry.stamp())),
+            (None, index) => {
+                let stamp = index.as_ref().map(|index| index.stamp());
+                (Key::from(ask.key.as_slice()), stamp)
+            }
+        }
     }
 
     /// Whether a later look found a response that this one did not see.

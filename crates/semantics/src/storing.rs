@@ -126,18 +126,6 @@ pub fn storing(asked: &Asked, status: StatusCode, fields: &HeaderMap, policy: &P
     }
 }
 
-/// The same for a 206 to a GET, whose range the caller judges (RFC 9111 section 3.3).
-pub fn storing_partial(asked: &Asked, fields: &HeaderMap, policy: &Policy) -> Storing {
-    match asked.method {
-        MethodClass::Get => answer(objection(asked, StatusCode::PARTIAL_CONTENT, fields, policy)),
-        MethodClass::Head
-        | MethodClass::Listed
-        | MethodClass::Post
-        | MethodClass::Safe
-        | MethodClass::Unsafe => Storing::Decline(DeclineReason::Method),
-    }
-}
-
 /// Whether a response to POST may be kept as an answer to a later GET: when it is a 200 that
 /// gives its own lifetime and says that it is what GET would have got (RFC 9110 section 9.3.3).
 pub fn storing_for_get(

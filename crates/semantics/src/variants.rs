@@ -9,6 +9,7 @@ use http::header::{self, HeaderMap, HeaderName};
 use crate::date::Timestamp;
 use crate::fields::{NameSet, members_of};
 
+mod form;
 mod normal;
 
 /// Fields that one `Vary` may nominate; one that nominates more fits no request.
@@ -101,6 +102,11 @@ impl Variants {
         Variants { generation, next_number: 0, list: Vec::new() }
     }
 
+    /// When the newest of them was received.
+    pub fn newest_at(&self) -> Option<Timestamp> {
+        self.list.iter().map(|variant| variant.received_at).max()
+    }
+
     /// The newest variant that fits this request.
     pub fn choose(&self, request: &HeaderMap) -> Option<&Variant> {
         self.list.iter().find(|variant| variant.fits(request))
@@ -128,11 +134,6 @@ impl Variants {
         let kept = variants_max.clamp(1, self.list.len());
         let dropped = self.list.drain(kept..).rev().map(|variant| variant.id).collect();
         Some(Taken { id, dropped })
-    }
-
-    /// Takes out a variant whose entry is gone.
-    pub fn take_out(&mut self, id: VariantId) {
-        self.list.retain(|variant| variant.id != id);
     }
 
     /// The variant with this entity tag, to be freshened by a 304 that bears it (RFC 9111

@@ -1,73 +1,187 @@
-//! An origin whose answers are code, and many clients at once: for trials that are no scripts.
+//! An origin whose answers are code, which can be slow, fail and recover; and many clients at once:
+//! for trials that are no scripts.
 
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::Failure;
 use crate::client::Client;
+use crate::door::Door;
 use crate::origin::{Reply, Then};
 use crate::wire::{BodyReader, Head, Message, MessageReader};
+
+/// Heads that are kept; further requests are counted only.
+const HEARD_MAX: usize = 100_000;
 
 /// An origin on a port of its own that asks a closure for each answer and counts. Dropped, it
 /// refuses connections.
 pub struct CountingOrigin {
-    address: SocketAddr,
-    count: Arc<AtomicUsize>,
-    heard: Arc<Mutex<Vec<Head>>>,
-    accepting: JoinHandle<()>,
+    door: Door,
+    shared: Arc<Shared>,
+}
+
+/// How slowly the origin answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Before the head.
+    pub before_head: Duration,
+    /// Between head and body.
+    pub before_body: Duration,
+    /// In the middle of the body, when half of it has been sent.
+    pub within_body: Duration,
+}
+
+/// How the origin fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failing {
+    /// It answers everything with this status.
+    Status(u16),
+    /// It has ended: connections are cut, and new ones refused.
+    Refuse,
+    /// It hears, and answers when it has recovered.
+    Stall,
+}
+
+struct Shared {
+    tally: Mutex<Tally>,
+    pace: Mutex<Paces>,
+    failing: watch::Sender<Option<Failing>>,
+}
+
+#[derive(Default)]
+struct Tally {
+    total: usize,
+    of: BTreeMap<String, usize>,
+    heard: Vec<Head>,
+}
+
+#[derive(Default)]
+struct Paces {
+    all: Pace,
+    of: BTreeMap<String, Pace>,
 }
 
 impl CountingOrigin {
     /// Starts it.
-    pub async fn start<F, A>(answer: F) -> std::io::Result<Self>
+    pub async fn start<F, A>(answer: F) -> Result<Self, Failure>
     where
         F: Fn(Message) -> A + Send + Sync + 'static,
         A: Future<Output = Reply> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let (count, heard) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
-        let noted = (Arc::clone(&count), Arc::clone(&heard));
-        let answer = Arc::new(answer);
-        let accepting = tokio::spawn(async move {
-            // The connections end with this set, when the origin is dropped.
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let (answer, noted) = (Arc::clone(&answer), noted.clone());
-                connections.spawn(async move {
-                    let _ = serve(stream, &*answer, noted).await;
-                });
+        let failing = watch::Sender::new(None);
+        let shared = Arc::new(Shared { tally: Mutex::default(), pace: Mutex::default(), failing });
+        let (answer, noted) = (Arc::new(answer), Arc::clone(&shared));
+        let door = Door::open(move |stream| {
+            let (answer, noted) = (Arc::clone(&answer), Arc::clone(&noted));
+            async move {
+                // A gateway that went is told by what the clients get.
+                let _ = serve(stream, &*answer, &noted).await;
             }
         });
-        Ok(CountingOrigin { address, count, heard, accepting })
+        Ok(CountingOrigin { door: door.await?, shared })
+    }
+
+    /// Starts one that answers everything alike: 200, these field lines, this body.
+    pub async fn saying(fields: &[&str], body: &[u8]) -> Result<Self, Failure> {
+        let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
+        let body = body.to_vec();
+        CountingOrigin::start(move |_| {
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            std::future::ready(Reply::whole(200, &fields, &body))
+        })
+        .await
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.door.address()
     }
 
     /// How many requests it has heard.
     pub fn count(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
+        unpoisoned(&self.shared.tally).total
+    }
+
+    /// How many of them were for this target.
+    pub fn count_of(&self, target: &str) -> usize {
+        unpoisoned(&self.shared.tally).of.get(target).copied().unwrap_or(0)
+    }
+
+    /// How many there were for each target.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        unpoisoned(&self.shared.tally).of.clone()
+    }
+
+    /// Counts from nothing again.
+    pub fn forget(&self) {
+        *unpoisoned(&self.shared.tally) = Tally::default();
     }
 
     /// The heads of all requests, in order.
     pub fn heard(&self) -> Vec<Head> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        unpoisoned(&self.shared.tally).heard.clone()
+    }
+
+    /// Answers come at this pace from now on.
+    pub fn pace(&self, pace: Pace) {
+        unpoisoned(&self.shared.pace).all = pace;
+    }
+
+    /// Answers for this target come at this pace from now on.
+    pub fn pace_of(&self, target: &str, pace: Pace) {
+        unpoisoned(&self.shared.pace).of.insert(target.to_owned(), pace);
+    }
+
+    /// Fails from now on, also for who waits. When this returns from [`Failing::Refuse`],
+    /// connections are refused.
+    pub async fn fail(&mut self, failing: Failing) -> Result<(), Failure> {
+        self.shared.failing.send_replace(Some(failing));
+        match failing {
+            Failing::Refuse => {
+                self.door.shut().await;
+                Ok(())
+            }
+            Failing::Status(_) | Failing::Stall => self.door.reopen().await,
+        }
+    }
+
+    /// Fails no longer.
+    pub async fn recover(&mut self) -> Result<(), Failure> {
+        self.shared.failing.send_replace(None);
+        self.door.reopen().await
     }
 }
 
-impl Drop for CountingOrigin {
-    fn drop(&mut self) {
-        self.accepting.abort();
+impl Shared {
+    fn note(&self, head: &Head) {
+        let mut tally = unpoisoned(&self.tally);
+        tally.total += 1;
+        *tally.of.entry(head.target().to_owned()).or_default() += 1;
+        if tally.heard.len() < HEARD_MAX {
+            tally.heard.push(head.clone());
+        }
+    }
+
+    fn pace_of(&self, target: &str) -> Pace {
+        let paces = unpoisoned(&self.pace);
+        paces.of.get(target).copied().unwrap_or(paces.all)
+    }
+
+    /// How it fails, waited for until it does something at all.
+    async fn failing(&self) -> Option<Failing> {
+        let mut failing = self.failing.subscribe();
+        let stirs = failing.wait_for(|failing| *failing != Some(Failing::Stall)).await;
+        stirs.map_or(Some(Failing::Refuse), |failing| *failing)
     }
 }
 
@@ -93,32 +207,58 @@ impl Reply {
     }
 }
 
-async fn serve<F, A>(
-    stream: TcpStream,
-    answer: &F,
-    (count, heard): (Arc<AtomicUsize>, Arc<Mutex<Vec<Head>>>),
-) -> Result<(), Failure>
+async fn serve<F, A>(stream: TcpStream, answer: &F, shared: &Shared) -> Result<(), Failure>
 where
     F: Fn(Message) -> A,
     A: Future<Output = Reply>,
 {
-    stream.set_nodelay(true)?;
     let (reader, mut writer) = stream.into_split();
     let mut reader = MessageReader::new(reader);
     while let Some(head) = reader.head().await? {
         let framing = BodyReader::of_request(&head)?;
         let message = reader.rest(head, framing).await?;
-        count.fetch_add(1, Ordering::SeqCst);
-        heard.lock().unwrap_or_else(PoisonError::into_inner).push(message.head.clone());
-        let head = message.head.method() == "HEAD";
-        let reply = answer(message).await;
-        let bytes = if head { head_of(&reply.bytes) } else { &reply.bytes };
-        writer.write_all(bytes).await?;
+        shared.note(&message.head);
+        let pace = shared.pace_of(message.head.target());
+        let bodiless = message.head.method() == "HEAD";
+        pause(pace.before_head).await;
+        let reply = match shared.failing().await {
+            None => answer(message).await,
+            Some(Failing::Status(status)) => Reply::whole(status, &[], b"failing as told"),
+            Some(Failing::Refuse | Failing::Stall) => return Ok(()),
+        };
+        let sent = if bodiless { head_of(&reply.bytes) } else { &reply.bytes };
+        send(&mut writer, sent, pace).await?;
         if reply.then == Then::Close {
             break;
         }
     }
     writer.shutdown().await.map_err(Failure::from)
+}
+
+async fn send(writer: &mut OwnedWriteHalf, bytes: &[u8], pace: Pace) -> Result<(), Failure> {
+    let head = head_of(bytes).len();
+    let middle = head + (bytes.len() - head) / 2;
+    let mut sent = 0;
+    for (until, before) in [(head, pace.before_body), (middle, pace.within_body)] {
+        // What needs no pause goes in one write.
+        if !before.is_zero() {
+            writer.write_all(&bytes[sent..until]).await?;
+            sent = until;
+            sleep(before).await;
+        }
+    }
+    writer.write_all(&bytes[sent..]).await.map_err(Failure::from)
+}
+
+async fn pause(span: Duration) {
+    // A sleep of no length lasts until the clock's next tick.
+    if !span.is_zero() {
+        sleep(span).await;
+    }
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn head_of(bytes: &[u8]) -> &[u8] {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use forebay::config::{self, AccessLog, Limits, UpstreamSettings};
 use forebay::gateway::Gateway;
 use forebay::server::{Peer, ServerStats, serve_connection};
+use forebay::storage::Storage;
 use forebay::telemetry::{self, Telemetry};
 use forebay::upstream::{Connect, Connecting, MemberAddress};
 use forebay_cache::{Clock, Timestamp};
@@ -55,7 +56,8 @@ impl Simulated {
         let telemetry = Telemetry { metrics: Arc::default(), access_log: log };
         let ways = move |_: &UpstreamSettings| Arc::clone(&connect);
         let stats = Arc::new(ServerStats::default());
-        let gateway = Gateway::new(config, clock, &ways, telemetry, stats)
+        let storage = Storage::of_memory(&config);
+        let gateway = Gateway::new(config, clock, &ways, telemetry, stats, storage)
             .map_err(|error| Failure::new(error.to_string()))?;
         Ok(Simulated { gateway, limits, origin, began: Instant::now() })
     }

@@ -2,7 +2,7 @@
 //! files held open, and Varnish.
 
 use crate::outcome::Outcome;
-use crate::workspace;
+use crate::program;
 
 use super::keep_alive;
 use super::report::{Table, goal, median};
@@ -26,7 +26,7 @@ struct Row {
 
 /// Measures, and returns the section for the page.
 pub(crate) fn run(effort: Effort) -> Outcome<String> {
-    let program = workspace::release_program()?;
+    let program = program::release()?;
     let origin = servers::origin()?;
     let forebay = servers::forebay_cache(&program, &origin)?;
     let nginx = servers::nginx_cache(&origin, OpenFiles::AsItComes)?;

@@ -1,7 +1,7 @@
 //! `bench memory`: what the process holds against what it was told to keep.
 
 use crate::outcome::{Outcome, fail};
-use crate::workspace;
+use crate::program;
 
 use super::keep_alive::{self, Client};
 use super::report::{Table, goal};
@@ -20,7 +20,7 @@ const MIB: u64 = 1 << 20;
 
 /// Measures, and returns the section for the page.
 pub(crate) fn run() -> Outcome<String> {
-    let program = workspace::release_program()?;
+    let program = program::release()?;
     let origin = servers::origin()?;
     let mixed = servers::forebay(&program, &origin, BOUND_MIB)?;
     let peak = mixed_sizes(&mixed)?;

@@ -3,7 +3,7 @@
 //! The origin shares the client's core, for all three alike.
 
 use crate::outcome::Outcome;
-use crate::workspace;
+use crate::program;
 
 use super::Effort;
 use super::report::{Table, goal, median};
@@ -14,7 +14,7 @@ const SIZES: &[usize] = &[1024, 16_384];
 
 /// Measures, and returns the section for the page.
 pub(crate) fn run(effort: Effort) -> Outcome<String> {
-    let program = workspace::release_program()?;
+    let program = program::release()?;
     let origin = servers::origin()?;
     let forebay = servers::forebay_cache(&program, &origin)?;
     let nginx = servers::nginx_pass(&origin)?;

@@ -18,8 +18,8 @@ mod websocket;
 use std::path::Path;
 
 use crate::outcome::{Outcome, Trying, fail};
+use crate::program;
 use crate::summary::Summary;
-use crate::workspace;
 
 use exceptions::Exceptions;
 use gateway::{Origin, Policies};
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     match options {
         [] => {
             let mut summary = Summary::default();
-            let program = workspace::release_program()?;
+            let program = program::release()?;
             steps(&mut summary, &program);
             summary.finish()
         }
@@ -81,7 +81,7 @@ fn try_nginx() -> Outcome {
 }
 
 fn try_one(id: &str) -> Outcome {
-    let program = workspace::release_program()?;
+    let program = program::release()?;
     let origin = Origin::cache_tests()?;
     for policies in [Policies::Safe, Policies::Obeying] {
         let gateway = gateway::forebay(&program, &origin, policies)?;

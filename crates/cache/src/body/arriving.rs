@@ -25,6 +25,8 @@ pub(super) struct Arriving {
     pub(super) end: Option<End>,
     pub(super) trailer: Option<Bytes>,
     pub(super) hooks: Vec<Hook>,
+    pub(super) outgrown: bool,
+    pub(super) outgrown_hooks: Vec<Box<dyn FnOnce() + Send>>,
     pub(super) waiting: Slots<Waker>,
     pub(super) writer: Option<Waker>,
     chunks: VecDeque<Chunk>,
@@ -37,10 +39,21 @@ struct Chunk {
     _reservation: Option<Reservation>,
 }
 
+/// Whether a slow reader may hold up the writer, and so the other readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// For as long as it reads.
+    Endless,
+    /// Until another reader has had all that is held, and waits; then it is cut off.
+    UntilAnotherWaits,
+}
+
 /// Where a reader is, and how to tell it that there is more.
 struct Place {
     at: u64,
     waker: Option<Waker>,
+    patience: Patience,
+    cut_off: bool,
 }
 
 impl Arriving {
@@ -52,6 +65,8 @@ impl Arriving {
             end: None,
             trailer: None,
             hooks: Vec::new(),
+            outgrown: false,
+            outgrown_hooks: Vec::new(),
             waiting: Slots::new(),
             writer: None,
             chunks: VecDeque::new(),
@@ -60,13 +75,33 @@ impl Arriving {
     }
 
     /// A reader's place, if all from `start` on is held or to come.
-    pub(super) fn join(&mut self, start: u64) -> Option<usize> {
-        self.holds_from(start).then(|| self.readers.insert(Place { at: start, waker: None }))
+    pub(super) fn join(&mut self, start: u64, patience: Patience) -> Option<usize> {
+        let place = Place { at: start, waker: None, patience, cut_off: false };
+        let holds = match patience {
+            Patience::Endless => self.holds_from(start),
+            Patience::UntilAnotherWaits => self.still_holds_from(start),
+        };
+        holds.then(|| self.readers.insert(place))
+    }
+
+    pub(super) fn is_cut_off(&mut self, place: usize) -> bool {
+        self.readers.at(place).is_some_and(|reader| reader.cut_off)
     }
 
     pub(super) fn holds_from(&self, start: u64) -> bool {
-        let first = self.chunks.front().map_or(self.len, |chunk| chunk.piece.start);
-        self.end.is_none() && start >= first
+        self.end.is_none() && start >= self.first()
+    }
+
+    // Also of a body that has passed by, for as long as another has yet to read it.
+    fn still_holds_from(&self, start: u64) -> bool {
+        match self.end {
+            None | Some(End::PassedThrough) => start >= self.first(),
+            Some(End::Whole | End::Broken(_)) => false,
+        }
+    }
+
+    fn first(&self) -> u64 {
+        self.chunks.front().map_or(self.len, |chunk| chunk.piece.start)
     }
 
     pub(super) fn leave(&mut self, place: usize) -> Option<Waker> {
@@ -76,7 +111,7 @@ impl Arriving {
     }
 
     pub(super) fn is_unread(&self) -> bool {
-        self.readers.is_empty()
+        self.readers.iter().all(|reader| reader.cut_off)
     }
 
     /// What a reader may have next; it has had it then.
@@ -141,13 +176,51 @@ impl Arriving {
     /// Not sooner than the room is needed: who was told of the body a moment ago still finds its
     /// begin.
     pub(super) fn make_room(&mut self, held_bytes_max: usize) {
-        let slowest = self.readers.iter().map(|reader| reader.at).min().unwrap_or(u64::MAX);
+        let slowest = self.slowest(|reader| !reader.cut_off);
         while self.held_bytes > held_bytes_max {
             let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.piece.end() <= slowest) else {
                 return;
             };
             self.held_bytes -= chunk.piece.bytes.len() + CHUNK_OVERHEAD;
         }
+    }
+
+    /// Whether a writer may go on although more than the window is held: what is held too much is
+    /// only for readers that hold up no other. Those that are too far behind are cut off.
+    pub(super) fn outruns(&mut self, window_bytes_max: usize, lag_bytes_max: usize) -> bool {
+        let slowest = self.slowest(|reader| reader.patience == Patience::Endless);
+        if slowest == u64::MAX || self.behind(slowest) > window_bytes_max {
+            return false;
+        }
+        if self.held_bytes > window_bytes_max.saturating_add(lag_bytes_max) {
+            self.cut_off(|reader| reader.at < slowest);
+            self.make_room(window_bytes_max);
+        }
+        true
+    }
+
+    /// Ends all readers that hold up no other: the body is too long for them.
+    pub(super) fn cut_off_taps(&mut self) {
+        self.cut_off(|reader| reader.patience == Patience::UntilAnotherWaits);
+    }
+
+    fn cut_off(&mut self, which: impl Fn(&Place) -> bool) {
+        for reader in self.readers.iter_mut().filter(|reader| which(reader)) {
+            reader.cut_off = true;
+            if let Some(waker) = reader.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    fn slowest(&self, counts: impl Fn(&Place) -> bool) -> u64 {
+        let counted = self.readers.iter().filter(|reader| counts(reader));
+        counted.map(|reader| reader.at).min().unwrap_or(u64::MAX)
+    }
+
+    fn behind(&self, at: u64) -> usize {
+        let held = self.chunks.iter().rev().take_while(|chunk| chunk.piece.end() > at);
+        held.map(|chunk| chunk.piece.bytes.len() + CHUNK_OVERHEAD).sum()
     }
 
     // Nobody joins a body that broke or passed through.

@@ -26,7 +26,8 @@ fn reading(reader: Reader) -> thread::JoinHandle<(Vec<u8>, Result<(), Broken>)> 
 #[test]
 fn a_kept_body_is_read_whole_by_all_and_late_comers_too() {
     let round = || {
-        let limits = Limits { kept_bytes_max: 100, window_bytes_max: 1 };
+        let limits =
+            Limits { kept_bytes_max: 100, tapped_bytes_max: u64::MAX, window_bytes_max: 1 };
         let (mut writer, body) = Body::arriving(limits, &Budget::new(10_000), None);
         let early = [reading(body.reader().unwrap()), reading(body.reader().unwrap())];
         let late = body.clone();
@@ -46,7 +47,8 @@ fn a_kept_body_is_read_whole_by_all_and_late_comers_too() {
 #[test]
 fn an_abort_is_seen_by_all_after_exactly_a_prefix() {
     let round = || {
-        let limits = Limits { kept_bytes_max: 100, window_bytes_max: 1 };
+        let limits =
+            Limits { kept_bytes_max: 100, tapped_bytes_max: u64::MAX, window_bytes_max: 1 };
         let (mut writer, body) = Body::arriving(limits, &Budget::new(10_000), None);
         let readers = [reading(body.reader().unwrap()), reading(body.reader().unwrap())];
         writer.push(Bytes::from_static(b"ab")).unwrap();
@@ -66,7 +68,7 @@ fn an_abort_is_seen_by_all_after_exactly_a_prefix() {
 fn a_window_neither_loses_nor_repeats_and_holds_no_more_than_its_bound() {
     let round = || {
         let budget = Budget::new(10_000);
-        let limits = Limits { kept_bytes_max: 2, window_bytes_max: 1 };
+        let limits = Limits { kept_bytes_max: 2, tapped_bytes_max: u64::MAX, window_bytes_max: 1 };
         let (mut writer, body) = Body::arriving(limits, &budget, None);
         let readers = [reading(body.reader().unwrap()), reading(body.reader().unwrap())];
         for chunk in [&b"ab"[..], b"cd", b"ef", b"gh"] {
@@ -86,7 +88,7 @@ fn a_window_neither_loses_nor_repeats_and_holds_no_more_than_its_bound() {
 #[test]
 fn a_writer_whose_last_reader_leaves_is_woken() {
     let round = || {
-        let limits = Limits { kept_bytes_max: 0, window_bytes_max: 1 };
+        let limits = Limits { kept_bytes_max: 0, tapped_bytes_max: u64::MAX, window_bytes_max: 1 };
         let (mut writer, body) = Body::arriving(limits, &Budget::new(10_000), None);
         let mut reader = body.reader().unwrap();
         let leaves = thread::spawn(move || {
@@ -104,7 +106,8 @@ fn a_writer_whose_last_reader_leaves_is_woken() {
 #[test]
 fn a_hook_set_while_the_body_ends_is_called_exactly_once() {
     let round = || {
-        let limits = Limits { kept_bytes_max: 100, window_bytes_max: 1 };
+        let limits =
+            Limits { kept_bytes_max: 100, tapped_bytes_max: u64::MAX, window_bytes_max: 1 };
         let (writer, body) = Body::arriving(limits, &Budget::new(10_000), None);
         let ends = thread::spawn(move || drop(writer.finish(None)));
         let called = Arc::new(std::sync::atomic::AtomicUsize::new(0));

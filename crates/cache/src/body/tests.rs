@@ -7,11 +7,16 @@ use super::*;
 use crate::budget::CHUNK_OVERHEAD;
 use crate::error::NobodyReads;
 
-const ROOMY: Limits = Limits { kept_bytes_max: 1 << 30, window_bytes_max: 1 << 18 };
+const ROOMY: Limits =
+    Limits { kept_bytes_max: 1 << 30, tapped_bytes_max: u64::MAX, window_bytes_max: 1 << 18 };
 
 fn narrow(kept_bytes_max: u64) -> Limits {
     // Room for two chunks of ten bytes, not for three.
-    Limits { kept_bytes_max, window_bytes_max: 2 * (10 + CHUNK_OVERHEAD) }
+    Limits {
+        kept_bytes_max,
+        tapped_bytes_max: u64::MAX,
+        window_bytes_max: 2 * (10 + CHUNK_OVERHEAD),
+    }
 }
 
 fn budget() -> Budget {
@@ -286,4 +291,94 @@ async fn a_slow_reader_holds_up_the_writer_of_a_window_and_nobody_loses_a_byte()
     for reader in readers {
         assert_eq!(reader.await.unwrap(), sent);
     }
+}
+
+#[test]
+fn a_tap_sets_the_pace_alone_and_is_cut_off_where_another_waits() {
+    // Room for one chunk, and no lag while the budget is short.
+    let limits = narrow(0);
+    let (mut writer, body) = Body::arriving(limits, &Budget::new(0), None);
+    let mut tap = body.tap().unwrap();
+    for number in 0..3 {
+        writer.push(ten(number)).unwrap();
+    }
+    assert!(poll(writer.room()).is_pending(), "nobody else waits for more");
+    let mut client = body.reader().unwrap();
+    assert_eq!(drain(&mut client).0.len(), 30);
+    assert!(poll(writer.room()).is_ready(), "the client is not held up");
+    assert_eq!(drain(&mut tap), (vec![], Some(false)));
+    assert_eq!(drain(&mut client), (vec![], None));
+    drop(client);
+    assert_eq!(poll(writer.room()), Poll::Ready(Err(NobodyReads)));
+}
+
+#[test]
+fn a_tap_is_cut_off_when_the_body_outgrows_what_is_stored_at_all() {
+    let limits = Limits { tapped_bytes_max: 25, ..narrow(0) };
+    let (mut writer, body) = Body::arriving(limits, &budget(), None);
+    let (mut tap, mut client) = (body.tap().unwrap(), body.reader().unwrap());
+    for number in 0..2 {
+        writer.push(ten(number)).unwrap();
+        assert_eq!(drain(&mut tap), (ten(number).to_vec(), None));
+    }
+    writer.push(ten(2)).unwrap();
+    assert_eq!(drain(&mut tap), (vec![], Some(false)));
+    assert_eq!(drain(&mut client).0.len(), 30);
+}
+
+#[test]
+fn it_is_told_when_a_body_is_not_kept_while_its_begin_is_held() {
+    let (mut writer, body) = Body::arriving(narrow(15), &budget(), None);
+    let tapped = Arc::new(Mutex::new(None));
+    let (tap, of) = (Arc::clone(&tapped), body.clone());
+    body.on_outgrown(Box::new(move || *tap.lock() = of.tap()));
+    writer.push(ten(1)).unwrap();
+    assert!(tapped.lock().is_none());
+    writer.push(ten(2)).unwrap();
+    let mut tap = tapped.lock().take().unwrap();
+    assert_eq!(drain(&mut tap), ([ten(1), ten(2)].concat(), None));
+}
+
+/// A source that has so many bytes, and gives at most four at a time.
+struct Lying(Vec<u8>);
+
+impl Source for Lying {
+    fn read_at_once(&self, at: u64, bytes_max: usize) -> Option<Result<Bytes, Broken>> {
+        let at = at as usize;
+        // Every other piece is not there at once.
+        (at % 8 < 4).then(|| {
+            let end = (at + bytes_max.min(4)).min(self.0.len());
+            Ok(Bytes::copy_from_slice(&self.0[at.min(end)..end]))
+        })
+    }
+
+    fn read(self: Arc<Self>, at: u64, bytes_max: usize) -> Reading {
+        Box::pin(async move {
+            let end = (at as usize + bytes_max.min(4)).min(self.0.len());
+            Ok(Bytes::copy_from_slice(&self.0[at as usize..end]))
+        })
+    }
+
+    fn as_any(&self) -> &(dyn std::any::Any + Send + Sync) {
+        self
+    }
+}
+
+#[test]
+fn a_body_that_lies_elsewhere_is_read_in_pieces_from_any_place() {
+    let source = Arc::new(Lying((0..20).collect()));
+    let body = Body::elsewhere(source, 20, Some("trailer".into()));
+    assert_eq!((body.end(), body.len_known()), (Some(End::Whole), Some(20)));
+    assert!(body.as_whole().is_none());
+    let mut reader = body.reader().unwrap();
+    assert_eq!(drain(&mut reader), ((0..20).collect(), Some(true)));
+    assert_eq!(reader.trailer(), Some("trailer".into()));
+    assert_eq!(drain(&mut body.reader_of(3..11).unwrap()), ((3..11).collect(), Some(true)));
+    assert_eq!(drain(&mut body.reader_of(18..u64::MAX).unwrap()).0, [18, 19]);
+}
+
+#[test]
+fn a_body_that_is_shorter_where_it_lies_than_it_was_breaks() {
+    let body = Body::elsewhere(Arc::new(Lying(vec![1, 2, 3])), 5, None);
+    assert_eq!(drain(&mut body.reader().unwrap()), (vec![1, 2, 3], Some(false)));
 }

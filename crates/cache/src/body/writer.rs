@@ -18,6 +18,9 @@ const ONE_SLICE_BYTES_MAX: u64 = 1 << 20;
 /// The window while the budget has no room: enough to keep a connection busy.
 const SHORT_WINDOW_BYTES: usize = 16 << 10;
 
+/// How far behind a reader may be that holds up no other: more than a disk is late at times.
+const LAG_BYTES_MAX: usize = 8 << 20;
+
 /// Whether all that arrives is held, or only what the readers have yet to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keeping {
@@ -71,12 +74,15 @@ impl BodyWriter {
             return Poll::Ready(Ok(()));
         }
         let window_bytes_max = self.window_bytes_max();
+        let lag_bytes_max = if self.budget.is_short() { 0 } else { LAG_BYTES_MAX };
         self.with(|arriving| {
             if arriving.is_unread() {
                 return Poll::Ready(Err(NobodyReads));
             }
             arriving.make_room(window_bytes_max);
-            if arriving.held_bytes <= window_bytes_max {
+            if arriving.held_bytes <= window_bytes_max
+                || arriving.outruns(window_bytes_max, lag_bytes_max)
+            {
                 return Poll::Ready(Ok(()));
             }
             arriving.writer = Some(cx.waker().clone());
@@ -93,10 +99,13 @@ impl BodyWriter {
         if self.keeping == Keeping::All && !self.keep(&bytes) {
             self.stop_keeping();
         }
+        self.len += bytes.len() as u64;
         if self.keeping == Keeping::Window {
+            if self.len > self.limits.tapped_bytes_max {
+                self.with(Arriving::cut_off_taps);
+            }
             self.pass(&bytes)?;
         }
-        self.len += bytes.len() as u64;
         Ok(())
     }
 
@@ -177,6 +186,11 @@ impl BodyWriter {
     fn stop_keeping(&mut self) {
         self.keeping = Keeping::Window;
         self.budget.note_windowed();
+        let hooks = self.with(|arriving| {
+            arriving.outgrown = true;
+            std::mem::take(&mut arriving.outgrown_hooks)
+        });
+        hooks.into_iter().for_each(|hook| hook());
     }
 
     fn poll_deserted(&mut self, cx: &mut Context<'_>) -> Poll<()> {

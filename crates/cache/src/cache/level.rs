@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::entry::{Entry, Key};
+use crate::error::TierFailure;
+use crate::lease::Fence;
 use crate::options::Options;
 use crate::stats::{TierSnapshot, TierStats};
-use crate::tier::{Answer, Tier};
+use crate::tier::{Admitted, Answer, Reach, Tier};
 
 pub(super) struct Level<H> {
     tier: Arc<dyn Tier<H>>,
@@ -36,9 +38,35 @@ impl<H: Send + Sync + 'static> Level<H> {
         found
     }
 
-    // Its body is whole by then, and nobody waits for it.
-    pub(super) async fn put(&self, key: &Key, entry: Arc<Entry<H>>) {
-        self.in_time(self.put_wait_max, self.tier.put(key, entry)).await;
+    pub(super) fn reach(&self) -> Reach {
+        self.tier.reach()
+    }
+
+    pub(super) fn body_bytes_max(&self) -> u64 {
+        self.tier.body_bytes_max()
+    }
+
+    // A body that arrives takes as long as its origin; the tier bounds how many there are.
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        entry: &Arc<Entry<H>>,
+        fence: Option<&Fence>,
+    ) -> Option<Admitted> {
+        let put = self.tier.put(key, Arc::clone(entry), fence);
+        let admitted = match entry.body().end() {
+            Some(_) => self.in_time(self.put_wait_max, put).await,
+            None => self.heeded(put.await),
+        }?;
+        match admitted {
+            Admitted::Kept => self.stats.stored.one_more(),
+            Admitted::Busy => self.stats.busy.one_more(),
+            Admitted::Fenced => self.stats.fenced.one_more(),
+            Admitted::TooLarge | Admitted::Expired | Admitted::NotWhole | Admitted::NotYet => {
+                self.stats.refused.one_more();
+            }
+        }
+        Some(admitted)
     }
 
     pub(super) async fn remove(&self, key: &Key) {
@@ -50,16 +78,19 @@ impl<H: Send + Sync + 'static> Level<H> {
     }
 
     async fn in_time<T>(&self, limit: Duration, answer: Answer<'_, T>) -> Option<T> {
-        let failure = match timeout(limit, answer).await {
-            Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(failure)) => failure,
-            Err(_) => {
-                self.stats.late.one_more();
-                return None;
-            }
-        };
-        self.stats.failed.one_more();
-        tracing::debug!(tier = self.name(), %failure, "tier failed");
+        if let Ok(answer) = timeout(limit, answer).await {
+            return self.heeded(answer);
+        }
+        self.stats.late.one_more();
         None
+    }
+
+    fn heeded<T>(&self, answer: Result<T, TierFailure>) -> Option<T> {
+        answer
+            .inspect_err(|failure| {
+                self.stats.failed.one_more();
+                tracing::debug!(tier = self.name(), %failure, "tier failed");
+            })
+            .ok()
     }
 }

@@ -7,6 +7,7 @@ use crate::body::Reader;
 use crate::tier::contract::{MapTier, Mood};
 
 mod model;
+mod tiers;
 
 type Small = Cache<u32, &'static str>;
 
@@ -27,7 +28,7 @@ fn small() -> Small {
 fn over_map() -> (Small, Arc<MapTier>) {
     let (clock, options) = (clock(), options());
     let map = MapTier::new(clock.clone());
-    (Cache::with_tiers(&options, clock, vec![map.clone()]), map)
+    (Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None), map)
 }
 
 fn key(name: &str) -> Key {
@@ -191,8 +192,8 @@ async fn a_freshened_entry_shares_the_body_of_the_old() {
     let bytes = cache.budget().bytes();
     let flight = lead(cache.join(&key("a"), Some(&old)));
     let new = cache.fill(flight, 2, old.body().clone(), Timestamp::FAR);
-    let newer = cache.replace_head(&key("a"), &new, 3, Timestamp::FAR).unwrap();
-    assert!(cache.replace_head(&key("a"), &old, 4, Timestamp::FAR).is_none());
+    let newer = cache.replace_head(&key("a"), &new, 3, Timestamp::FAR, None).unwrap();
+    assert!(cache.replace_head(&key("a"), &old, 4, Timestamp::FAR, None).is_none());
     assert!(Arc::ptr_eq(&cache.look_up_memory(b"a").unwrap(), &newer));
     assert_eq!((cache.budget().bytes(), cache.snapshot().entries), (bytes, 1));
 }
@@ -201,7 +202,7 @@ async fn a_freshened_entry_shares_the_body_of_the_old() {
 async fn a_variant_is_kept_under_its_own_key_and_ends_the_flight_of_the_other() {
     let cache = small();
     let flight = lead(cache.join(&key("primary"), None));
-    cache.fill_under(flight, key("variant"), 1, Body::empty(), Timestamp::FAR);
+    cache.fill_under(flight, key("variant").into(), 1, Body::empty(), Timestamp::FAR);
     assert!(cache.look_up_memory(b"variant").is_some());
     assert!(cache.look_up_memory(b"primary").is_none());
     assert_eq!(cache.snapshot().flights, 0);
@@ -241,7 +242,8 @@ async fn what_is_filled_goes_below_behind_the_answer_in_a_bound() {
     let clock = clock();
     let map = MapTier::new(clock.clone());
     let options = Options { puts_max: 1, ..options() };
-    let cache: Small = Cache::with_tiers(&options, clock, vec![map.clone()]);
+    let cache: Small =
+        Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None);
     *map.mood.lock() = Mood::Late;
     cache.insert(&key("a"), &entry(&cache, 1, LONG));
     cache.insert(&key("b"), &entry(&cache, 2, LONG));

@@ -120,7 +120,8 @@ async fn a_follower_who_waited_long_enough_goes_and_the_flight_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn who_joins_a_filled_flight_reads_its_arriving_body_while_the_begin_is_there() {
     let table = table_of(BOUNDS);
-    let limits = crate::body::Limits { kept_bytes_max: 2, window_bytes_max: 9 };
+    let limits =
+        crate::body::Limits { kept_bytes_max: 2, tapped_bytes_max: u64::MAX, window_bytes_max: 9 };
     let (mut writer, body) = Body::arriving(limits, &crate::Budget::new(9_999), None);
     let mut reader = body.reader().unwrap();
     let arriving = Arc::new(Entry::new(5, body, Timestamp::FAR));

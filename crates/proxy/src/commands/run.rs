@@ -17,6 +17,7 @@ use crate::commands::check;
 use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings};
 use crate::gateway::Gateway;
 use crate::server::{Drained, Server};
+use crate::storage::Storage;
 use crate::telemetry::{AccessLog, Telemetry};
 use crate::upstream::{Connect, Network};
 
@@ -69,7 +70,9 @@ pub async fn serve(
     let connect = |settings: &UpstreamSettings| -> Arc<dyn Connect> {
         Arc::new(Network::new(settings.resolve_interval))
     };
-    let gateway = Gateway::new(config, Clock::system(), &connect, telemetry, clients.stats())
+    let (clock, stats) = (Clock::system(), clients.stats());
+    let storage = Storage::of_memory(&config);
+    let gateway = Gateway::new(config, clock, &connect, telemetry, stats, storage)
         .map_err(|cause| cause.to_string())?;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);

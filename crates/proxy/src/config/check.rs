@@ -8,13 +8,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::defaults::{ADMIN, LISTEN, MEMORY_BYTES, MEMORY_BYTES_MIN, NAME};
+use super::defaults::{ADMIN, LISTEN, MEMORY_BYTES, MEMORY_BYTES_MIN, NAME, StoredBody};
 use super::flags::RunArgs;
 use super::problem::Problem;
 use super::raw::{Placed, Section, count, length, said, size, span, word};
 use super::text::{self, Refusal, in_bytes, refuse};
 use super::words::{networks, refuse_none, secret};
-use super::{AccessLog, Admin, Config, Limits, Listen, routes};
+use super::{AccessLog, Admin, Config, Limits, Listen, disk, redis, routes};
 
 /// The most memory that can be given: more than any machine has.
 const MEMORY_BYTES_MAX: u64 = 1 << 46;
@@ -27,10 +27,20 @@ const WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::fro
 
 /// What file and flags mean.
 pub(super) struct Checked {
-    /// The configuration, without the token that stands in a file of its own.
+    /// The configuration, without what stands in files of its own.
     pub(super) config: Config,
-    /// That file.
-    pub(super) token_file: Option<Placed<PathBuf>>,
+    /// Those files.
+    pub(super) files: Files,
+}
+
+/// Files of which each holds one text.
+pub(super) struct Files {
+    /// The admin token's.
+    pub(super) token: Option<Placed<PathBuf>>,
+    /// The password's for Redis.
+    pub(super) password: Option<Placed<PathBuf>>,
+    /// The secret's that authenticates values in Redis.
+    pub(super) secret: Option<Placed<PathBuf>>,
 }
 
 /// Reads the file's outermost table, and the flags that go before it.
@@ -42,6 +52,9 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
     let token_file = root.read("admin_token_file", said(|text| Ok(PathBuf::from(text))));
     refuse_open_admin(&root, &admin, &token, &token_file);
     let memory = memory(&mut root, args);
+    let disk = disk::read(&mut root, &args.tiers);
+    let redis = redis::read(&mut root, &args.tiers);
+    let stored_body_bytes = StoredBody::of(memory, disk.as_ref());
     let config = Config {
         listen: listen.into_iter().map(|listen| listen.value).collect(),
         admin: admin.value,
@@ -49,13 +62,17 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         workers: workers(&mut root, args),
         name: root.read("name", said(name)).map_or(NAME.to_owned(), |name| name.value),
         memory_bytes: memory,
+        disk,
+        redis: redis.settings,
         limits: limits(&mut root),
         trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
         access_log: access_log(&mut root, args),
-        routes: routes::read(&mut root, args, memory),
+        routes: routes::read(&mut root, args, stored_body_bytes),
     };
     root.finish();
-    Checked { config, token_file }
+    let files =
+        Files { token: token_file, password: redis.password_file, secret: redis.secret_file };
+    Checked { config, files }
 }
 
 fn listeners(root: &mut Section<'_>, args: &RunArgs) -> Vec<Placed<Listen>> {

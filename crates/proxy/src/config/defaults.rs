@@ -7,6 +7,8 @@ use forebay_semantics::Policy;
 use forebay_semantics::key::Template;
 
 use super::settings::*;
+use super::text::RedisUrl;
+use super::tiers::*;
 
 /// Where clients are accepted.
 pub const LISTEN: &str = "127.0.0.1:8080";
@@ -33,6 +35,65 @@ pub fn stored_body_bytes_max(memory_bytes: u64) -> u64 {
     (memory_bytes / 8).min(STORED_BODY_BYTES_MAX)
 }
 
+/// How long a stored body may be, given the tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredBody {
+    /// Where a route says nothing.
+    pub usual: u64,
+    /// The most that a route can say.
+    pub longest: u64,
+}
+
+impl StoredBody {
+    /// With these tiers. A disk, however small, makes neither of them less.
+    pub fn of(memory_bytes: u64, disk: Option<&DiskSettings>) -> Self {
+        let on_disk = disk.map_or(0, |disk| disk.body_bytes_max);
+        StoredBody {
+            usual: stored_body_bytes_max(memory_bytes).max(on_disk),
+            longest: memory_bytes.max(on_disk),
+        }
+    }
+}
+
+/// The most that a body on disk may have by default.
+const DISK_BODY_BYTES_MAX: u64 = 1 << 30;
+
+impl DiskSettings {
+    /// The defaults for this directory.
+    pub fn of(room: DiskRoom) -> Self {
+        DiskSettings {
+            path: room.path,
+            size_bytes: room.size_bytes,
+            body_bytes_max: (room.size_bytes / 8).min(DISK_BODY_BYTES_MAX),
+            sync_interval: Duration::from_secs(1),
+            write_queue_bytes: 64 << 20,
+        }
+    }
+}
+
+impl RedisSettings {
+    /// The defaults for these servers.
+    pub fn of(url: RedisUrl) -> Self {
+        RedisSettings {
+            servers: url.servers,
+            username: url.username,
+            password: url.password,
+            tls: url.tls,
+            ca_file: None,
+            database: url.database,
+            prefix: "forebay:".to_owned(),
+            timeout: Duration::from_millis(50),
+            connect_timeout: Duration::from_secs(1),
+            value_bytes_max: 8 << 20,
+            chunk_bytes: 256 << 10,
+            compress_from: Some(4 << 10),
+            admission: Admission::All,
+            secret: None,
+            lease: Duration::from_secs(10),
+        }
+    }
+}
+
 impl Config {
     /// The defaults for these routes.
     pub fn of(routes: Vec<Route>) -> Self {
@@ -44,6 +105,8 @@ impl Config {
             workers: None,
             name: NAME.to_owned(),
             memory_bytes: MEMORY_BYTES,
+            disk: None,
+            redis: None,
             limits: Limits::default(),
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,

@@ -6,37 +6,44 @@
 
 mod check;
 pub mod defaults;
+mod disk;
 mod fields;
 pub mod flags;
 mod lifetimes;
+mod masking;
 mod problem;
 mod raw;
+mod redis;
 mod routes;
 mod settings;
 mod template;
 pub mod text;
+mod tiers;
 mod words;
 mod written;
 
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use settings::*;
+pub use tiers::*;
 
 use self::check::Checked;
-use self::flags::RunArgs;
-use self::raw::{Findings, Section};
+use self::flags::{RunArgs, TierArgs};
+use self::raw::{Findings, Placed, Section};
+use self::text::Refusal;
 
 /// Bytes of a configuration file, and of a token file.
 pub const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The configuration that a file's text means; `name` is the file's in messages. Pure: files that
-/// the text names are not opened, so a token in an `admin_token_file` is not in the answer.
+/// the text names are not opened, so what stands in an `admin_token_file`, a `password_file` or a
+/// `secret_file` is not in the answer.
 pub fn parse(name: &str, text: &str) -> Result<Config, Problems> {
     Ok(checked(name, text, &RunArgs::default())?.config)
 }
@@ -47,14 +54,51 @@ pub fn from_run(args: &RunArgs) -> Result<Config, Problems> {
         None => (String::new(), String::new()),
         Some(path) => (path.display().to_string(), read(path).map_err(unreadable)?),
     };
-    let Checked { mut config, token_file } = checked(&name, &text, args)?;
-    if let Some(file) = token_file {
-        let token = read_token(&file.value).map_err(|message| {
-            Problems::new(&name, &text, vec![Problem { message, help: None, place: file.place }])
-        })?;
-        config.admin_token = Some(token);
+    let Checked { mut config, files } = checked(&name, &text, args)?;
+    let mut refused = Vec::new();
+    let mut from = |file: Option<Placed<PathBuf>>, kind: &Kept| {
+        let file = file?;
+        match read_kept(&file.value, kind) {
+            Ok(text) => Some(text),
+            Err(message) => {
+                refused.push(Problem { message, help: None, place: file.place });
+                None
+            }
+        }
+    };
+    config.admin_token = from(files.token, &TOKEN).or(config.admin_token);
+    let (password, secret) = (from(files.password, &PASSWORD), from(files.secret, &SECRET));
+    if let Some(redis) = &mut config.redis {
+        redis.password = password.map(Secret::new).or(redis.password.take());
+        redis.secret = secret.map(Secret::new);
     }
-    Ok(config)
+    match refused.is_empty() {
+        true => Ok(config),
+        false => Err(Problems::new(&name, &text, refused)),
+    }
+}
+
+/// The tiers below memory.
+#[derive(Clone, Debug, Default)]
+pub struct Tiers {
+    /// The disk tier, or none.
+    pub disk: Option<DiskSettings>,
+    /// The Redis tier, or none.
+    pub redis: Option<RedisSettings>,
+}
+
+/// The tiers that flags alone mean, for who examines them without a gateway.
+pub fn tiers(args: &TierArgs) -> Result<Tiers, Problems> {
+    let (table, _) = DeTable::parse_recoverable("");
+    let findings = Findings::default();
+    let mut root = Section::new("", table.get_ref(), table.span(), &findings);
+    let disk = disk::read(&mut root, args);
+    let redis = redis::read(&mut root, args).settings;
+    let found = findings.into_list();
+    match found.is_empty() {
+        true => Ok(Tiers { disk, redis }),
+        false => Err(Problems::new("", "", found)),
+    }
 }
 
 /// The text of a configuration file, or why it cannot be read.
@@ -73,10 +117,22 @@ pub fn read(path: &Path) -> Result<String, String> {
     })
 }
 
-fn read_token(path: &Path) -> Result<String, String> {
+/// A text that stands in a file of its own, so that others may read the configuration.
+struct Kept {
+    name: &'static str,
+    meaning: fn(&str) -> Result<String, Refusal>,
+}
+
+const TOKEN: Kept = Kept { name: "token", meaning: words::secret };
+const PASSWORD: Kept =
+    Kept { name: "password", meaning: |text| Ok(text::password_of(text)?.expose().to_owned()) };
+const SECRET: Kept = Kept { name: "secret", meaning: words::long_secret };
+
+fn read_kept(path: &Path, kind: &Kept) -> Result<String, String> {
     let text = read(path)?;
-    words::secret(text.trim_end_matches(['\r', '\n']))
-        .map_err(|refusal| format!("cannot use the token in `{}`: {refusal}", path.display()))
+    (kind.meaning)(text.trim_end_matches(['\r', '\n'])).map_err(|refusal| {
+        format!("cannot use the {} in `{}`: {refusal}", kind.name, path.display())
+    })
 }
 
 fn unreadable(message: String) -> Problems {

@@ -6,6 +6,8 @@ use std::ops::Range;
 use miette::{Diagnostic, GraphicalReportHandler, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
 
+use super::masking::masked;
+
 /// Problems kept of one configuration; what follows is the work of the same mistake.
 pub const PROBLEMS_MAX: usize = 100;
 
@@ -20,7 +22,8 @@ pub struct Problem {
     pub place: Option<Range<usize>>,
 }
 
-/// All that is wrong with a configuration; at least one problem, in the order of the file.
+/// All that is wrong with a configuration; at least one problem, in the order of the file. The
+/// file's text is kept without its secrets.
 #[derive(Clone, Debug)]
 pub struct Problems {
     name: String,
@@ -63,7 +66,7 @@ impl Problems {
         for place in list.iter_mut().filter_map(|problem| problem.place.as_mut()) {
             *place = on_characters(text, place.clone());
         }
-        Problems { name: name.to_owned(), text: text.to_owned(), list }
+        Problems { name: name.to_owned(), text: masked(text), list }
     }
 
     /// Each of them.

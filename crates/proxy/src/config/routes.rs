@@ -9,6 +9,7 @@ use forebay_semantics::key::Part;
 use forebay_semantics::policy::{ClientDirectives, Heuristic, SetCookie};
 use http::Method;
 
+use super::defaults::StoredBody;
 use super::flags::RunArgs;
 use super::problem::Problem;
 use super::raw::{Section, Value, count, factor, length, said, size, span, word};
@@ -41,8 +42,8 @@ const SET_COOKIE: &[(&str, SetCookie)] =
 const METHODS: &[&str] = &["POST", "PUT", "PATCH", "QUERY"];
 
 /// All routes: those of the file in their order, then the one of `--to`.
-pub(super) fn read(root: &mut Section<'_>, args: &RunArgs, memory_bytes: u64) -> Vec<Route> {
-    let defaults = defaults(root, args, memory_bytes);
+pub(super) fn read(root: &mut Section<'_>, args: &RunArgs, stored: StoredBody) -> Vec<Route> {
+    let defaults = defaults(root, args, stored);
     let mut seen = Seen::default();
     let mut routes = Vec::new();
     let tables = root.value("route").map(Value::list);
@@ -58,7 +59,7 @@ pub(super) fn read(root: &mut Section<'_>, args: &RunArgs, memory_bytes: u64) ->
         root.accept("route", *value, table);
         let Some(table) = value.table() else { continue };
         let section = Section::new("route", table, value.place(), root.findings());
-        routes.push(route(section, &defaults, memory_bytes, &mut seen));
+        routes.push(route(section, &defaults, stored, &mut seen));
     }
     if !args.to.is_empty() {
         let mut route = defaults;
@@ -80,10 +81,11 @@ fn no_route() -> Problem {
     )
 }
 
-fn defaults(root: &mut Section<'_>, args: &RunArgs, memory_bytes: u64) -> Route {
-    let mut route = Route::everything_to(Vec::new(), memory_bytes);
+fn defaults(root: &mut Section<'_>, args: &RunArgs, stored: StoredBody) -> Route {
+    let mut route = Route::everything_to(Vec::new(), stored.longest);
+    route.stored_body_bytes_max = stored.usual;
     if let Some(mut table) = root.section("defaults") {
-        wishes(&mut table, &mut route, memory_bytes);
+        wishes(&mut table, &mut route, stored);
         table.finish();
     }
     if let Some(stale) = args.stale {
@@ -93,7 +95,7 @@ fn defaults(root: &mut Section<'_>, args: &RunArgs, memory_bytes: u64) -> Route 
     route
 }
 
-fn route(mut table: Section<'_>, defaults: &Route, memory_bytes: u64, seen: &mut Seen) -> Route {
+fn route(mut table: Section<'_>, defaults: &Route, stored: StoredBody, seen: &mut Seen) -> Route {
     let mut route = defaults.clone();
     table.set("host", said(text::host), &mut route.host);
     table.set("path", said(text::path_prefix), &mut route.path_prefix);
@@ -102,7 +104,7 @@ fn route(mut table: Section<'_>, defaults: &Route, memory_bytes: u64, seen: &mut
         None => written(&route),
     };
     route.upstream.members = members(&mut table);
-    wishes(&mut table, &mut route, memory_bytes);
+    wishes(&mut table, &mut route, stored);
     refuse_unkeyed(&route, &table);
     refuse_nameless(&route, Some(table.place()), &table);
     seen.refuse_same(&route, Some(table.place()), &table);
@@ -121,11 +123,12 @@ fn members(table: &mut Section<'_>) -> Vec<MemberSettings> {
     members.into_iter().map(|member| member.value).collect()
 }
 
-/// What a route and the defaults can both say. A body that is larger than the memory is never kept.
-fn wishes(table: &mut Section<'_>, route: &mut Route, memory_bytes: u64) {
+/// What a route and the defaults can both say. A body that no tier has
+/// room for is never kept.
+fn wishes(table: &mut Section<'_>, route: &mut Route, stored: StoredBody) {
     template::read(table, &mut route.key);
     policy(table, route);
-    table.set("stored_body_bytes_max", size(1..=memory_bytes), &mut route.stored_body_bytes_max);
+    table.set("stored_body_bytes_max", size(1..=stored.longest), &mut route.stored_body_bytes_max);
     table.set("keyed_body_bytes_max", size(0..=64 << 20), &mut route.keyed_body_bytes_max);
     table.set("collapse", word(SWITCH), &mut route.collapse);
     table.set("collapse_wait", span(WAIT), &mut route.collapse_wait);

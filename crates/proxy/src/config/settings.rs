@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::tiers::{DiskSettings, RedisSettings};
+
 /// Everything that one gateway is told at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -24,6 +26,10 @@ pub struct Config {
     pub name: String,
     /// The memory tier's bound, in bytes, overhead counted.
     pub memory_bytes: u64,
+    /// The disk tier, or none.
+    pub disk: Option<DiskSettings>,
+    /// The Redis tier, or none.
+    pub redis: Option<RedisSettings>,
     /// What the gateway bounds toward clients.
     pub limits: Limits,
     /// Peers whose `X-Forwarded-*` and `Forwarded` are believed.

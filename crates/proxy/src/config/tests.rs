@@ -3,6 +3,7 @@
 mod accepted;
 mod example;
 mod refused;
+mod refused_tiers;
 
 use std::fmt::Write;
 

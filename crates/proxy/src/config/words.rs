@@ -11,6 +11,10 @@ use super::text::{self, Refusal, SPAN_MAX, refuse};
 /// Any time span.
 pub(super) const ANY_SPAN: RangeInclusive<Duration> = Duration::ZERO..=SPAN_MAX;
 
+/// Bytes of a secret that authenticates.
+const SECRET_BYTES_MIN: usize = 32;
+const SECRET_BYTES_MAX: usize = 4096;
+
 /// A list that needs an entry and has none.
 pub(super) fn refuse_none<'a>(table: &mut Section<'a>, key: &'a str) {
     if let Some(value) = table.value(key).filter(|value| value.list().is_empty()) {
@@ -31,6 +35,15 @@ pub(super) fn secret(text: &str) -> Result<String, Refusal> {
             "no field can carry it",
             "1 to 1024 visible characters of ASCII without spaces",
         );
+    }
+    Ok(text.to_owned())
+}
+
+/// A secret that nobody guesses, whoever has seen what it authenticates.
+pub(super) fn long_secret(text: &str) -> Result<String, Refusal> {
+    if !(SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&text.len()) {
+        let allowed = format!("{SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes of text");
+        return refuse("its length is not that of a secret", allowed);
     }
     Ok(text.to_owned())
 }

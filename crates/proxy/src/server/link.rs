@@ -9,15 +9,17 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Frame;
 use parking_lot::Mutex;
 
-use super::h1::append_interim_head;
 use crate::answer::BodyError;
 
 /// Bytes of interim heads that may wait for one exchange; more are not sent.
 const INFORMATIONAL_BYTES_MAX: usize = 32 * 1024;
+/// What a head counts beside its fields, and each field beside its name and value.
+const HEAD_BYTES: usize = 64;
+const FIELD_BYTES: usize = 4;
 
 /// The shared end of one connection.
 #[derive(Default)]
@@ -30,8 +32,15 @@ pub(super) struct Link {
 #[derive(Default)]
 struct State {
     exchange: u64,
-    interim: Vec<u8>,
+    interim: Vec<Interim>,
+    interim_bytes: usize,
     body: BodySlot,
+}
+
+/// An interim response that waits to be written.
+pub(super) struct Interim {
+    pub(super) status: StatusCode,
+    pub(super) fields: HeaderMap,
 }
 
 /// One frame at most lies here, so that the socket is read no faster than the body.
@@ -55,7 +64,7 @@ impl Link {
     pub(super) fn begin(&self) -> u64 {
         let mut state = self.state.lock();
         state.exchange += 1;
-        state.interim = Vec::new();
+        (state.interim, state.interim_bytes) = (Vec::new(), 0);
         if let BodySlot::Wanted(reader) = std::mem::take(&mut state.body) {
             reader.wake();
         }
@@ -94,10 +103,11 @@ impl Link {
         }
     }
 
-    /// Takes the interim heads that wait to be written.
-    pub(super) fn take_interim(&self) -> Option<Vec<u8>> {
+    /// Takes the interim responses that wait to be written.
+    pub(super) fn take_interim(&self) -> Vec<Interim> {
         let mut state = self.state.lock();
-        (!state.interim.is_empty()).then(|| std::mem::take(&mut state.interim))
+        state.interim_bytes = 0;
+        std::mem::take(&mut state.interim)
     }
 
     pub(super) fn poll_body(
@@ -162,10 +172,14 @@ impl InformationalSender {
             return;
         }
         let mut state = self.link.state.lock();
-        if state.exchange != self.exchange || state.interim.len() > INFORMATIONAL_BYTES_MAX {
+        if state.exchange != self.exchange || state.interim_bytes > INFORMATIONAL_BYTES_MAX {
             return;
         }
-        append_interim_head(&mut state.interim, status, fields);
+        let field = |(name, value): (&HeaderName, &HeaderValue)| {
+            name.as_str().len() + value.len() + FIELD_BYTES
+        };
+        state.interim_bytes += HEAD_BYTES + fields.iter().map(field).sum::<usize>();
+        state.interim.push(Interim { status, fields: fields.clone() });
         drop(state);
         self.link.connection.wake();
     }

@@ -23,5 +23,5 @@ pub use connection::serve_connection;
 pub use link::InformationalSender;
 pub use listen::BindError;
 pub use refusal::RefusalReason;
-pub use request::{Peer, Request, RequestBody, Service};
+pub use request::{Peer, Refused, Request, RequestBody, Service};
 pub use stats::ServerStats;

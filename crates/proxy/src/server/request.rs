@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri, Version};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 
-use super::h2::ReceivedBody;
 use super::link::{InformationalSender, Link};
+use super::refusal::{Refusal, RefusalReason};
 use crate::answer::{Answer, BodyError};
 
 /// Answers requests; shared by all connections.
@@ -19,6 +21,10 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// Called for every request; must not block. An answer that is ready at the first poll goes
     /// out without a task switch. Dropping the future is how a client that went away is told.
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
+
+    /// Called for every request that was refused before it was one, and for those whose exchange
+    /// the server ended by a refusal of its own. Must not block.
+    fn refused(&self, _refused: &Refused) {}
 }
 
 /// One request as a client sent it, framing and target checked.
@@ -51,6 +57,26 @@ pub struct Peer {
     pub local: Option<SocketAddr>,
 }
 
+/// A request that was refused by the server itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Who asked.
+    pub peer: Peer,
+    /// Why it was refused.
+    pub reason: RefusalReason,
+    /// The status that says so; `None` where an HTTP/2 stream was reset instead.
+    pub status: Option<StatusCode>,
+    /// What was wrong, in one line; nothing in it comes from the request.
+    pub text: &'static str,
+}
+
+impl Refused {
+    pub(super) fn new(peer: Peer, refusal: Refusal) -> Self {
+        let Refusal { status, reason, text } = refusal;
+        Refused { peer, reason, status: Some(status), text }
+    }
+}
+
 /// A request's body. Polling it for the first time is what sends `100 Continue` where the client
 /// waits for that; dropping it unread is allowed.
 pub struct RequestBody {
@@ -60,7 +86,7 @@ pub struct RequestBody {
 enum Source {
     Whole(Option<Bytes>),
     Link { link: Arc<Link>, exchange: u64, length: Option<u64> },
-    Stream(Box<ReceivedBody>),
+    Stream { length: Option<u64>, frames: UnsyncBoxBody<Bytes, BodyError> },
 }
 
 impl RequestBody {
@@ -78,16 +104,18 @@ impl RequestBody {
         RequestBody { source: Source::Link { link, exchange, length } }
     }
 
-    pub(super) fn from_stream(body: ReceivedBody) -> Self {
-        RequestBody { source: Source::Stream(Box::new(body)) }
+    pub(super) fn from_stream(
+        length: Option<u64>,
+        body: impl Body<Data = Bytes, Error = BodyError> + Send + 'static,
+    ) -> Self {
+        RequestBody { source: Source::Stream { length, frames: body.boxed_unsync() } }
     }
 
     /// Its length where the head said it (what was read already included).
     pub fn length(&self) -> Option<u64> {
         match &self.source {
             Source::Whole(bytes) => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Source::Link { length, .. } => *length,
-            Source::Stream(body) => body.length(),
+            Source::Link { length, .. } | Source::Stream { length, .. } => *length,
         }
     }
 
@@ -108,7 +136,7 @@ impl Body for RequestBody {
         match &mut self.get_mut().source {
             Source::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Source::Link { link, exchange, .. } => link.poll_body(*exchange, cx),
-            Source::Stream(body) => Pin::new(&mut **body).poll_frame(cx),
+            Source::Stream { frames, .. } => Pin::new(frames).poll_frame(cx),
         }
     }
 
@@ -116,7 +144,7 @@ impl Body for RequestBody {
         match &self.source {
             Source::Whole(bytes) => bytes.is_none(),
             Source::Link { link, exchange, .. } => link.body_ended(*exchange),
-            Source::Stream(body) => body.is_end_stream(),
+            Source::Stream { frames, .. } => frames.is_end_stream(),
         }
     }
 
@@ -126,7 +154,7 @@ impl Body for RequestBody {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             Source::Link { length, .. } => length.map_or_else(SizeHint::new, SizeHint::with_exact),
-            Source::Stream(body) => body.size_hint(),
+            Source::Stream { frames, .. } => frames.size_hint(),
         }
     }
 }

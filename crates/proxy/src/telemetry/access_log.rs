@@ -1,8 +1,10 @@
-//! The access log: one line an exchange, written behind the answers.
+//! The access log: one line an exchange, written behind the answers, and one for each request that
+//! was refused before it was one.
 //!
 //! Lines go through a bounded queue to a thread of their own, so that a slow terminal or pipe slows
 //! nobody. What does not fit is dropped and counted, never waited for.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Outcome, Record};
 use crate::config::AccessLog as Form;
+use crate::server::Refused;
 
 /// Lines that may wait for the writer.
 pub const LINES_MAX: usize = 8192;
@@ -53,12 +56,26 @@ impl AccessLog {
 
     /// Writes one exchange.
     pub fn write(&self, record: &Record) {
+        self.write_line(|form| match form {
+            Form::Off => None,
+            Form::Text => Some(text_line(record)),
+            Form::Json => Some(json_line(record)),
+        });
+    }
+
+    /// Writes one request that was refused, at this moment, before it was one.
+    pub fn write_refused(&self, refused: &Refused, at: SystemTime) {
+        self.write_line(|form| match form {
+            Form::Off => None,
+            Form::Text => Some(refused_text_line(refused, at)),
+            Form::Json => Some(refused_json_line(refused, at)),
+        });
+    }
+
+    /// Makes a line, where there is a log, and hands it to the writer.
+    fn write_line(&self, make: impl FnOnce(Form) -> Option<Vec<u8>>) {
         let Some(lines) = &self.lines else { return };
-        let line = match self.form {
-            Form::Off => return,
-            Form::Text => text_line(record),
-            Form::Json => json_line(record),
-        };
+        let Some(line) = make(self.form) else { return };
         if lines.try_send(line).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -78,10 +95,10 @@ fn write_lines(queue: &Receiver<Vec<u8>>, writer: impl Write) {
 }
 
 fn text_line(record: &Record) -> Vec<u8> {
-    let client = record.client.map_or_else(|| "-".to_owned(), |address| address.to_string());
     let mut line = format!(
-        "{} {client} \"{} {}\" {} {} {:.3}ms route={} {}",
+        "{} {} \"{} {}\" {} {} {:.3}ms route={} {}",
         rfc3339(record.began),
+        or_dash(record.client),
         record.method,
         visible(&record.url),
         record.status.as_u16(),
@@ -99,6 +116,23 @@ fn text_line(record: &Record) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// As [`text_line`], with a dash for all that nobody can know of what is no request.
+fn refused_text_line(refused: &Refused, at: SystemTime) -> Vec<u8> {
+    let line = format!(
+        "{} {} \"-\" {} - - route=- - detail={} error=\"{}\"\n",
+        rfc3339(at),
+        or_dash(refused.peer.address),
+        or_dash(refused.status.map(|status| status.as_u16())),
+        refused.reason.label(),
+        visible(refused.text),
+    );
+    line.into_bytes()
+}
+
+fn or_dash(known: Option<impl Display>) -> String {
+    known.map_or_else(|| "-".to_owned(), |known| known.to_string())
+}
+
 fn json_line(record: &Record) -> Vec<u8> {
     let line = serde_json::json!({
         "time": rfc3339(record.began),
@@ -114,6 +148,27 @@ fn json_line(record: &Record) -> Vec<u8> {
         "detail": record.cache.detail,
         "error": record.failure,
     });
+    ended(line)
+}
+
+fn refused_json_line(refused: &Refused, at: SystemTime) -> Vec<u8> {
+    ended(serde_json::json!({
+        "time": rfc3339(at),
+        "client": refused.peer.address.map(|address| address.to_string()),
+        "method": null,
+        "url": null,
+        "status": refused.status.map(|status| status.as_u16()),
+        "body_bytes": null,
+        "duration_ms": null,
+        "route": null,
+        "cache_status": null,
+        "result": Outcome::Refused.word(),
+        "detail": refused.reason.label(),
+        "error": refused.text,
+    }))
+}
+
+fn ended(line: serde_json::Value) -> Vec<u8> {
     let mut line = line.to_string().into_bytes();
     line.push(b'\n');
     line
@@ -151,7 +206,10 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
+    use crate::server::{Peer, RefusalReason};
 
     #[test]
     fn moments_are_written_as_rfc_3339() {
@@ -162,6 +220,36 @@ mod tests {
         check(951_782_400, "2000-02-29T00:00:00.000Z");
         check(1_795_468_496, "2026-11-23T21:14:56.000Z");
         check(4_102_444_799, "2099-12-31T23:59:59.000Z");
+    }
+
+    #[test]
+    fn a_refused_request_is_a_line_with_what_is_known_of_it() {
+        let address = Some(([192, 0, 2, 7], 4711).into());
+        let refused = Refused {
+            peer: Peer { address, local: None },
+            reason: RefusalReason::Host,
+            status: Some(StatusCode::BAD_REQUEST),
+            text: "there is no \"Host\"",
+        };
+        let text = refused_text_line(&refused, UNIX_EPOCH);
+        let expected = "1970-01-01T00:00:00.000Z 192.0.2.7:4711 \"-\" 400 - - route=- - \
+                        detail=host error=\"there is no \\\"Host\\\"\"\n";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+        let json = refused_json_line(&refused, UNIX_EPOCH);
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let said = ["status", "result", "detail", "url"].map(|name| json[name].clone());
+        assert_eq!(said, [400.into(), "refused".into(), "host".into(), serde_json::Value::Null]);
+    }
+
+    #[test]
+    fn what_nobody_knows_is_a_dash() {
+        let peer = Peer { address: None, local: None };
+        let reason = RefusalReason::Syntax;
+        let refused = Refused { peer, reason, status: None, text: "x" };
+        let text = refused_text_line(&refused, UNIX_EPOCH);
+        let expected =
+            "1970-01-01T00:00:00.000Z - \"-\" - - - route=- - detail=syntax error=\"x\"\n";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 
     #[test]

@@ -1,21 +1,25 @@
 //! What is told to the outside of each exchange: `Cache-Status`, the access log and the metrics,
-//! all from one value, the [`Record`].
+//! all from one value, the [`Record`]. What was refused before it was a request has no exchange: it
+//! is a line in the log, from a [`Refused`], and the server counts it.
 
 mod access_log;
 mod metrics;
 mod readings;
 mod record;
 mod telling;
+mod tiers;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
 pub use readings::{Reading, write_refused};
 pub use record::{Outcome, Record};
 pub use telling::Telling;
+pub use tiers::write_tiers;
 
-use crate::server::Request;
+use crate::server::{Refused, Request};
 
 /// Where records go.
 #[derive(Clone)]
@@ -30,5 +34,10 @@ impl Telemetry {
     /// Begins to tell of an exchange.
     pub fn begin(&self, request: &Request) -> Telling {
         Telling::begin(self.clone(), request)
+    }
+
+    /// Tells of a request that was refused a moment ago, before it was one. The server counts it.
+    pub fn refused(&self, refused: &Refused) {
+        self.access_log.write_refused(refused, SystemTime::now());
     }
 }

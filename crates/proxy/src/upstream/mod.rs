@@ -29,6 +29,7 @@ pub use body::OriginBody;
 pub use connect::{Connect, Connecting, MemberAddress, Network};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
 pub use request::RequestBody;
+pub(crate) use tls::tls_to;
 
 use self::member::Member;
 use self::pool::{Held, Wanted};

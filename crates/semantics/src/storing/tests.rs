@@ -127,20 +127,6 @@ fn a_route_may_allow_cookies_and_methods() {
 }
 
 #[test]
-fn a_part_is_judged_like_the_whole_but_for_its_range() {
-    let policy = &Policy::default();
-    for (request, response, expected) in [
-        ("GET range: bytes=0-1", "cache-control: max-age=60", KEEP),
-        ("HEAD range: bytes=0-1", "cache-control: max-age=60", no(DeclineReason::Method)),
-        ("GET range: bytes=0-1", "cache-control: no-store", no(DeclineReason::NoStore)),
-        ("GET range: bytes=0-1", "", no(DeclineReason::NoLifetime)),
-    ] {
-        let found = storing_partial(&asked(request, policy), &fields(response), policy);
-        assert_eq!(found, expected, "{request} {response}");
-    }
-}
-
-#[test]
 fn a_post_that_says_it_is_the_get_is_kept_for_it() {
     let policy = &Policy::default();
     let target = &"http://example.com/a?b".parse().unwrap();

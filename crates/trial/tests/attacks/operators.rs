@@ -5,6 +5,7 @@ use forebay_trial::client::Client;
 use forebay_trial::wire::Message;
 use tokio::io::AsyncWriteExt;
 
+use crate::frames::{Outcome, get, outcome, request};
 use crate::stage::{PATIENCE, Stage, is_hit, mirror, read_to_end, status_lines, text};
 
 async fn admin(stage: &Stage, request: &str) -> Message {
@@ -250,5 +251,90 @@ async fn no_client_writes_a_line_of_the_access_log() {
             let is_object = line.starts_with('{');
             assert!(!is_object || plain.matches('"').count() % 2 == 0, "{line}");
         }
+    }
+}
+
+/// Heads that are refused before they are requests: what is sent, the status, and the log's word.
+fn refused() -> Vec<(String, u16, &'static str)> {
+    let head = |rest: &str| format!("POST /secret HTTP/1.1\r\nHost: a\r\n{rest}\r\n\r\n");
+    vec![
+        (head("X: \0"), 400, "syntax"),
+        (head("Host: b"), 400, "host"),
+        (head("Content-Length: x"), 400, "framing"),
+        ("GET secret HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400, "target"),
+        ("GET /secret HTTP/1.1\r\nHost: a".to_owned(), 408, "head_timeout"),
+        (head("Content-Length: 9"), 408, "body_timeout"),
+        (head("Content-Length: 99999999999999"), 413, "body_too_large"),
+        (format!("GET /{} HTTP/1.1\r\n", "secret".repeat(10_000)), 414, "target_too_long"),
+        (head("Expect: x"), 417, "expectation"),
+        (head(&format!("X: {}", "x".repeat(100_000))), 431, "head_too_large"),
+        ("CONNECT secret:1 HTTP/1.1\r\nHost: secret:1\r\n\r\n".to_owned(), 501, "method"),
+        ("GET /secret HTTP/3.0\r\nHost: a\r\n\r\n".to_owned(), 505, "version"),
+    ]
+}
+
+/// Waits for the one line of the log about this client.
+async fn line_of(stage: &Stage, client: &str) -> String {
+    let begun = std::time::Instant::now();
+    loop {
+        let said = stage.gateway.process.output();
+        let lines: Vec<_> = said.lines().filter(|line| line.contains(client)).collect();
+        if let [line] = lines[..] {
+            return line.to_owned();
+        }
+        assert!(lines.is_empty() && begun.elapsed() < PATIENCE, "{client} in\n{said}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_before_it_is_a_request_is_a_line_of_the_access_log() {
+    for form in ["text", "json"] {
+        let log = format!("access_log = \"{form}\"");
+        let lines = [
+            ("gateway", log.as_str()),
+            ("limits", "head_timeout = \"300ms\""),
+            ("limits", "body_timeout = \"300ms\""),
+        ];
+        let stage = Stage::with(&lines, mirror).await;
+        for (sent, status, word) in refused() {
+            let mut stream = stage.connect().await;
+            let client = stream.local_addr().expect("it is connected").to_string();
+            let _ = stream.write_all(sent.as_bytes()).await;
+            let came = read_to_end(&mut stream).await;
+            assert_eq!(status_lines(&came), [status], "{word}: {came}");
+            let why = came.rsplit("\r\n\r\n").next().unwrap_or_default().trim_end();
+            let line = line_of(&stage, &client).await;
+            let expected = match form {
+                "text" => {
+                    format!(" {client} \"-\" {status} - - route=- - detail={word} error=\"{why}\"")
+                }
+                _ => format!("\"detail\":\"{word}\",\"duration_ms\":null,\"error\":\"{why}\""),
+            };
+            assert!(line.contains(&expected), "no `{expected}` in\n{line}");
+            assert!(line.contains(&status.to_string()) && !line.contains("secret"), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_stream_of_http2_is_a_line_of_the_access_log() {
+    let stage = Stage::start(mirror).await;
+    let [method, scheme, authority, path] = get("/secret");
+    let twice = [method, scheme, authority, path, ("host", "b")];
+    for (fields, said) in [
+        (&twice[..], "\"-\" - - - route=- - detail=host"),
+        (
+            &[(":method", "TRACE"), scheme, authority, path][..],
+            "\"-\" 501 - - route=- - detail=method",
+        ),
+    ] {
+        let mut stream = stage.h2(&[]).await;
+        let client = stream.local_addr().expect("it is connected").to_string();
+        stream.write_all(&request(1, fields)).await.expect("it reads");
+        let came = outcome(&mut stream).await;
+        assert!(!matches!(came, Outcome::Answered(200, _)), "{came:?}");
+        let line = line_of(&stage, &client).await;
+        assert!(line.contains(said) && !line.contains("secret"), "{line}");
     }
 }

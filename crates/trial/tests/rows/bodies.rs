@@ -8,7 +8,7 @@ use forebay_trial::client::Client;
 use forebay_trial::wire::{Ending, made_body};
 
 use crate::support::{
-    Gate, PATIENCE, SLOW, Stage, check, head, pass, request, said, stage, stage_with, status,
+    Gate, PATIENCE, Stage, check, head, pass, request, said, stage, stage_with, status,
 };
 
 const FRESH: &str = "Cache-Control: max-age=60";
@@ -202,10 +202,10 @@ async fn trailers_come_with_a_miss_and_with_a_hit() {
 
 #[tokio::test]
 async fn a_pause_in_a_body_longer_than_the_limit_cuts_it() {
-    let route = ["upstream = { read_timeout = \"300ms\" }"];
+    let route = ["upstream = { read_timeout = \"1s\" }"];
     let stage = stage(&route, |_, out| async move {
         let out = out.write(head(200, &[FRESH, "Content-Length: 6"])).await.write("abc").await;
-        pass(SLOW * 5).await;
+        pass(PATIENCE).await;
         Some(out.write("def").await)
     })
     .await;

@@ -5,19 +5,10 @@ use std::time::{Duration, Instant};
 use forebay_trial::wire::{Ending, made_body};
 
 use crate::support::{
-    Gate, PATIENCE, SLOW, Stage, check, gateway, head, pass, request, said, stage, status, text,
+    Gate, PATIENCE, SLOW, check, gateway, head, pass, request, said, stage, status, text,
 };
 
 const FRESH: &[&str] = &["Cache-Control: max-age=60"];
-
-/// Waits until so many requests follow a flight.
-async fn followed(stage: &Stage, count: u64) {
-    let begun = Instant::now();
-    while stage.metric("forebay_flights_followed_total").await < count {
-        assert!(begun.elapsed() < PATIENCE, "only some of {count} follow");
-        pass(Duration::from_millis(20)).await;
-    }
-}
 
 #[tokio::test]
 async fn p1_7_a_thousand_clients_on_a_cold_key_cause_one_origin_request() {
@@ -33,7 +24,7 @@ async fn p1_7_a_thousand_clients_on_a_cold_key_cause_one_origin_request() {
     .await;
     let request = request("GET", "/cold", &[]);
     let (answers, ()) = tokio::join!(stage.crowd(1000, &request), async {
-        followed(&stage, 999).await;
+        stage.followed(999).await;
         gate.open();
     });
     let fetched = answers.iter().filter(|answer| !said(answer).contains("collapsed")).count();
@@ -155,7 +146,7 @@ async fn p1_8_one_failure_answers_all_who_waited() {
     .await;
     let request = request("GET", "/cold", &[]);
     let (answers, ()) = tokio::join!(stage.crowd(300, &request), async {
-        followed(&stage, 299).await;
+        stage.followed(299).await;
         gate.open();
     });
     assert!(answers.iter().all(|answer| status(answer) == 502), "{}", said(&answers[7]));
@@ -176,7 +167,7 @@ async fn a_failing_status_answers_all_who_waited() {
     .await;
     let request = request("GET", "/cold", &[]);
     let (answers, ()) = tokio::join!(stage.crowd(100, &request), async {
-        followed(&stage, 99).await;
+        stage.followed(99).await;
         gate.open();
     });
     assert!(answers.iter().all(|answer| status(answer) == 503), "{}", said(&answers[7]));
@@ -204,19 +195,14 @@ async fn the_first_client_leaving_does_not_end_the_fetch() {
     stage.heard(1).await;
     let mut second = stage.client().await;
     second.send(request("GET", "/a", &[]).as_bytes(), PATIENCE).await;
-    followed(&stage, 1).await;
+    stage.followed(1).await;
     drop(first);
     begun.open();
     second.begin(PATIENCE).await.unwrap();
     second.some(3, PATIENCE).await.unwrap();
     drop(second);
-    pass(Duration::from_millis(100)).await;
     gate.open();
-    let begun = Instant::now();
-    while stage.metric("forebay_memory_entries").await == 0 {
-        assert!(begun.elapsed() < PATIENCE, "it is not kept");
-        pass(Duration::from_millis(10)).await;
-    }
+    stage.stored(1).await;
     check(&stage.get("/a", &[]).await, 200, &["; hit"], "abcdef");
     assert_eq!(stage.origin.count(), 1);
 }

@@ -2,7 +2,7 @@
 //! sockets.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -238,7 +238,8 @@ async fn unix_sockets_serve_on_both_sides() {
     );
     let file = File::with("unix.toml", &text);
     let mut process = Process::start(&program(), &["run", "--config", file.path()]).unwrap();
-    until("the socket is there", || Path::new(listen.path()).exists()).await;
+    let connects = || std::os::unix::net::UnixStream::connect(&listen.0).is_ok();
+    until("the socket accepts", connects).await;
     for words in ["stored", "; hit"] {
         let stream = UnixStream::connect(&listen.0).await.unwrap();
         let mut client = Client::over(Box::new(stream));

@@ -118,7 +118,7 @@ async fn p1_5_after_a_failed_refresh_the_next_waits_and_the_stale_copy_goes_on()
         pass(LONGER).await;
         check(&stage.get("/a", &[]).await, 200, &["; hit", "ttl=-"], "old");
         stage.heard(2).await;
-        pass(Duration::from_millis(200)).await;
+        stage.landed().await;
         // A refresh whose connection was closed of old age is one try with two requests.
         let tried = stage.origin.count();
         for _ in 0..20 {
@@ -219,7 +219,7 @@ async fn p1_6_an_entry_is_kept_while_a_slow_refresh_runs_beyond_its_windows() {
     assert_eq!(stage.metric("forebay_memory_entries").await, 1);
     let mut waiting = stage.client().await;
     waiting.send(request("GET", "/a", &[]).as_bytes(), PATIENCE).await;
-    pass(Duration::from_millis(100)).await;
+    stage.followed(1).await;
     gate.open();
     check(&waiting.response(PATIENCE).await.unwrap(), 200, &["collapsed"], "old");
     assert_eq!(stage.origin.last().field("if-none-match").as_deref(), Some("\"1\""));
@@ -240,7 +240,7 @@ async fn a_junk_authorization_does_not_forget_what_is_stored_for_all() {
     let junk = stage.get("/a", &["Authorization: Basic xx"]).await;
     check(&junk, 200, &["; hit", "ttl=-"], "for all");
     stage.heard(2).await;
-    pass(Duration::from_millis(100)).await;
+    stage.landed().await;
     let answer = stage.get("/a", &[]).await;
     assert!(status(&answer) == 200 && said(&answer).contains("; hit"), "{}", answer.shown());
 }

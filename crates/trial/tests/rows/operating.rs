@@ -8,8 +8,8 @@ use forebay_trial::wire::Ending;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{
-    Gate, PATIENCE, SLOW, Stage, check, head, pass, program, request, said, stage, stage_with,
-    status, text, until,
+    Gate, PATIENCE, Stage, check, head, pass, program, request, said, stage, stage_with, status,
+    text, until,
 };
 
 const FRESH: &str = "Cache-Control: max-age=60";
@@ -67,28 +67,26 @@ async fn a_drain_does_not_last_longer_than_its_limit() {
 /// Requests that end in every way, each with what metrics and log call it.
 async fn all_outcomes(log: &str) -> (Stage, Vec<(&'static str, String)>) {
     let log = format!("access_log = \"{log}\"");
-    let stage = stage_with(
-        &[("gateway", &[&log]), ("route", &["stale = \"60s\""])],
-        |asked, out| async move {
-            match asked.head.target() {
-                "/slow" => {
-                    pass(SLOW).await;
-                    out.send(200, &[FRESH], "slow").await
+    let gate = Gate::shut();
+    let shut = gate.clone();
+    let tables: [(&str, &[&str]); 2] = [("gateway", &[&log]), ("route", &["stale = \"60s\""])];
+    let stage = stage_with(&tables, move |asked, out| {
+        let gate = shut.clone();
+        async move {
+            let checked = ["Cache-Control: no-cache", "ETag: \"1\""];
+            match (asked.head.target(), asked.head.field("if-none-match")) {
+                ("/shared", _) => {
+                    gate.passed().await;
+                    out.send(200, &[FRESH], "shared").await
                 }
-                "/checked" => match asked.head.field("if-none-match") {
-                    Some(_) => Some(
-                        out.write(head(304, &["Cache-Control: no-cache", "ETag: \"1\""])).await,
-                    ),
-                    None => {
-                        let fields = ["Cache-Control: no-cache", "ETag: \"1\""];
-                        out.send(200, &fields, "checked").await
-                    }
-                },
-                "/gone" => None,
-                _ => out.send(200, &["Cache-Control: max-age=1"], "body").await,
+                ("/checked", Some(_)) => Some(out.write(head(304, &checked)).await),
+                ("/checked", None) => out.send(200, &checked, "checked").await,
+                ("/gone", _) => None,
+                // `Date` counts whole seconds: of two, one is left when the second ends on the way.
+                (_, _) => out.send(200, &["Cache-Control: max-age=2"], "body").await,
             }
-        },
-    )
+        }
+    })
     .await;
     let mut told = Vec::new();
     for (path, result) in [("/a", "miss"), ("/a", "hit"), ("/checked", "miss")] {
@@ -98,11 +96,15 @@ async fn all_outcomes(log: &str) -> (Stage, Vec<(&'static str, String)>) {
     told.push(("bypass", said(&stage.ask(&request("DELETE", "/b", &[])).await)));
     told.push(("refused", said(&stage.get("/c", &["Cache-Control: only-if-cached"]).await)));
     told.push(("miss", said(&stage.get("/gone", &[]).await)));
-    let mut shared = stage.crowd(2, &request("GET", "/slow", &[])).await;
+    let asked = request("GET", "/shared", &[]);
+    let (mut shared, ()) = tokio::join!(stage.crowd(2, &asked), async {
+        stage.followed(1).await;
+        gate.open();
+    });
     shared.sort_by_key(|answer| said(answer).contains("collapsed"));
     told.push(("miss", said(&shared[0])));
     told.push(("collapsed", said(&shared[1])));
-    pass(Duration::from_millis(1200)).await;
+    pass(Duration::from_millis(2200)).await;
     told.push(("stale", said(&stage.get("/a", &[]).await)));
     (stage, told)
 }
@@ -172,8 +174,6 @@ async fn operators_are_told_of_health_readiness_and_metrics() {
 async fn ends(arguments: &[&str]) -> (Option<i32>, String) {
     let mut process = Process::start(&program(), arguments).expect("it starts");
     let ended = process.wait(PATIENCE).await.expect("it ends");
-    // The last words are still on their way.
-    pass(Duration::from_millis(100)).await;
     (ended.code(), process.output())
 }
 

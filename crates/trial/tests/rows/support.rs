@@ -121,6 +121,40 @@ impl Stage {
         line.unwrap_or_else(|| panic!("no `{name}` in\n{text}")).parse().expect("a whole number")
     }
 
+    /// Waits until this holds of a metric.
+    pub(crate) async fn measures(&self, name: &str, holds: impl Fn(u64) -> bool) {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let value = self.metric(name).await;
+            if holds(value) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "`{name}` stays at {value}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until so many entries have been taken into memory. An answer that is less than the
+    /// stored body, or is not sent in the name of a flight, may end before that.
+    pub(crate) async fn stored(&self, count: u64) {
+        self.measures("forebay_memory_inserts_total", |inserts| inserts >= count).await;
+    }
+
+    /// Waits until memory holds nothing any more.
+    pub(crate) async fn forgotten(&self) {
+        self.measures("forebay_memory_entries", |entries| entries == 0).await;
+    }
+
+    /// Waits until so many requests have followed a flight.
+    pub(crate) async fn followed(&self, count: u64) {
+        self.measures("forebay_flights_followed_total", |followed| followed >= count).await;
+    }
+
+    /// Waits until no fetch is under way that several requests may share.
+    pub(crate) async fn landed(&self) {
+        self.measures("forebay_flights", |flights| flights == 0).await;
+    }
+
     pub(crate) async fn admin(&self, path: &str) -> Message {
         let mut client = connect(self.gateway.admin).await;
         client.ask(&request("GET", path, &[]), PATIENCE).await.expect("an answer comes")
@@ -231,17 +265,27 @@ pub(crate) struct Origin {
 }
 
 /// Where an origin's answer goes. Returned, the connection is kept; dropped, it is closed.
-pub(crate) struct Out(OwnedWriteHalf);
+pub(crate) struct Out {
+    to: OwnedWriteHalf,
+    asked: Asked,
+}
+
+/// What an answer may consist of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    All,
+    HeadAlone,
+}
 
 impl Out {
     /// Writes bytes as they are.
     pub(crate) async fn write(mut self, bytes: impl AsRef<[u8]>) -> Self {
         // A gateway that has gone is told by what the clients get.
-        let _ = self.0.write_all(bytes.as_ref()).await;
+        let _ = self.to.write_all(bytes.as_ref()).await;
         self
     }
 
-    /// A whole response.
+    /// A whole response; to HEAD, its head.
     pub(crate) async fn send(
         self,
         status: u16,
@@ -251,13 +295,17 @@ impl Out {
         let body = body.as_ref();
         let length = format!("Content-Length: {}", body.len());
         let fields: Vec<&str> = fields.iter().copied().chain([length.as_str()]).collect();
-        Some(self.write(head(status, &fields)).await.write(body).await)
+        let out = self.write(head(status, &fields)).await;
+        match out.asked {
+            Asked::All => Some(out.write(body).await),
+            Asked::HeadAlone => Some(out),
+        }
     }
 
     /// Ends the connection by a reset.
     pub(crate) fn reset(self) -> Option<Self> {
-        let _ = self.0.as_ref().set_zero_linger();
-        self.0.forget();
+        let _ = self.to.as_ref().set_zero_linger();
+        self.to.forget();
         None
     }
 }
@@ -345,11 +393,13 @@ where
 {
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
-    let (mut reader, mut out) = (MessageReader::new(reader), Out(writer));
+    let mut reader = MessageReader::new(reader);
+    let mut out = Out { to: writer, asked: Asked::All };
     while let Ok(Some(head)) = reader.head().await {
         let framing = BodyReader::of_request(&head).expect("the gateway frames well");
         let Ok(message) = reader.rest(head, framing).await else { return };
         noted.lock().expect("nobody panics with it").push(message.clone());
+        out.asked = if message.head.method() == "HEAD" { Asked::HeadAlone } else { Asked::All };
         match answer(message, out).await {
             Some(kept) => out = kept,
             None => return,

@@ -78,7 +78,7 @@ impl World {
             entry_bytes_typical: 10_000,
             ..Options::default()
         };
-        let cache = Cache::with_tiers(&options, clock, vec![map.clone()]);
+        let cache = Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None);
         Self { cache, map, oracle: Oracle::default(), heads: 0 }
     }
 
@@ -144,7 +144,7 @@ impl World {
     fn freshen(&mut self, key: u8, keep_secs: u64) {
         let Some(old) = self.cache.peek(name(key).as_bytes()) else { return };
         let (head, keep_until) = self.next(keep_secs);
-        let new = self.cache.replace_head(&name(key), &old, head, keep_until);
+        let new = self.cache.replace_head(&name(key), &old, head, keep_until, None);
         let body = self.known(key, &old).body.clone();
         if new.is_some() {
             self.note(key, head, body, keep_until);

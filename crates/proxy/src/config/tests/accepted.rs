@@ -107,6 +107,210 @@ fn what_the_defaults_switch_on_a_route_can_switch_off() {
     assert_eq!(config.routes[1].policy.heuristic, Heuristic::Off);
 }
 
+fn tcp(host: &str, port: u16) -> Address {
+    Address::Tcp { host: host.to_owned(), port }
+}
+
+#[test]
+fn a_disk_needs_a_place_and_a_size_and_bounds_a_stored_body() {
+    let check = |text: &str, size: u64, body: u64, stored: u64| {
+        let config = fine(&format!("[disk]\npath = \"/d\"\n{text}{ROUTE}"));
+        let disk = config.disk.unwrap();
+        assert_eq!((disk.size_bytes, disk.body_bytes_max), (size, body), "{text}");
+        assert_eq!(config.routes[0].stored_body_bytes_max, stored, "{text}");
+        assert_eq!(disk.path, std::path::Path::new("/d"));
+    };
+    check("size = \"20GiB\"", 20 << 30, 1 << 30, 1 << 30);
+    check("size = \"1GiB\"", 1 << 30, 128 << 20, 128 << 20);
+    check("size = \"1GiB\"\nbody_bytes_max = \"256MiB\"", 1 << 30, 256 << 20, 256 << 20);
+    // Less than memory alone would keep.
+    check("size = \"64MiB\"", 64 << 20, 8 << 20, 32 << 20);
+    assert_eq!(fine(&format!("[disk]\nsync_interval = \"2s\"{ROUTE}")).disk, None);
+}
+
+#[test]
+fn a_route_can_say_what_the_disk_takes() {
+    let disk = "[disk]\npath = \"/d\"\nsize = \"20GiB\"\n";
+    let said = "stored_body_bytes_max = \"1GiB\"";
+    let config = fine(&format!("memory = \"64MiB\"\n{disk}{ROUTE}{said}"));
+    assert_eq!(config.routes[0].stored_body_bytes_max, 1 << 30);
+}
+
+#[test]
+fn a_disk_is_said_whole() {
+    let config = fine(&format!(
+        "[disk]\npath = \"/d\"\nsize = \"1GiB\"\nsync_interval = \"250ms\"\nwrite_queue = \"1MiB\"{ROUTE}"
+    ));
+    let disk = config.disk.unwrap();
+    assert_eq!(disk.sync_interval, Duration::from_millis(250));
+    assert_eq!(disk.write_queue_bytes, 1 << 20);
+}
+
+#[test]
+fn redis_is_one_server_some_sentinels_or_a_cluster() {
+    let check = |url: &str, servers: RedisServers, tls: Switch, database: i64| {
+        let redis = fine(&format!("[redis]\nurl = {url}{ROUTE}")).redis.unwrap();
+        assert_eq!((redis.servers, redis.tls, redis.database), (servers, tls, database), "{url}");
+    };
+    use RedisServers::{Cluster, One, Sentinel};
+    check("\"redis://a\"", One(tcp("a", 6379)), Switch::Off, 0);
+    check("\"rediss://A.b:1/7\"", One(tcp("a.b", 1)), Switch::On, 7);
+    check("\"redis://[::1]:2/\"", One(tcp("::1", 2)), Switch::Off, 0);
+    check("\"unix:/run/r.sock\"", One(Address::Unix("/run/r.sock".into())), Switch::Off, 0);
+    check("\"unix:///run/r.sock\"", One(Address::Unix("/run/r.sock".into())), Switch::Off, 0);
+    let nodes = || vec![tcp("a", 1), tcp("b", 6379)];
+    check("\"redis+cluster://a:1,b\"", Cluster(nodes()), Switch::Off, 0);
+    check("[\"rediss+cluster://a:1\", \"rediss+cluster://b\"]", Cluster(nodes()), Switch::On, 0);
+    let service = || "main".to_owned();
+    let sentinels = || vec![tcp("a", 1), tcp("b", 26_379)];
+    let three = || Sentinel { sentinels: sentinels(), service: service() };
+    check("\"redis+sentinel://a:1,b/main\"", three(), Switch::Off, 0);
+    check("\"rediss+sentinel://a:1,b/main/3\"", three(), Switch::On, 3);
+    let two = "[\"redis+sentinel://u:p@a:1/main\", \"redis+sentinel://b/main\"]";
+    check(two, three(), Switch::Off, 0);
+}
+
+#[test]
+fn who_asks_stands_in_the_url_or_beside_it() {
+    let check = |lines: &str, user: Option<&str>, password: Option<&str>| {
+        let redis = fine(&format!("[redis]\n{lines}{ROUTE}")).redis.unwrap();
+        assert_eq!(redis.username.as_deref(), user, "{lines}");
+        assert_eq!(redis.password.as_ref().map(Secret::expose), password, "{lines}");
+    };
+    check("url = \"redis://a\"", None, None);
+    check("url = \"redis://u:p@a\"", Some("u"), Some("p"));
+    check("url = \"redis://:p%40%3a%25:/@a\"", None, Some("p@:%:/"));
+    check("url = \"redis://a\"\nusername = \"u\"\npassword_file = \"/p\"", Some("u"), None);
+}
+
+#[test]
+fn redis_is_said_whole() {
+    let redis = fine(&format!(
+        "[redis]\nurl = \"rediss://a\"\nca_file = \"/ca\"\nprefix = \"x\"\ntimeout = \"1ms\"\n\
+         connect_timeout = \"10s\"\nvalue_bytes_max = \"512MiB\"\nchunk = \"16MiB\"\n\
+         compress_from = \"off\"\nadmission = \"second-use\"\nlease = \"1s\"{ROUTE}"
+    ))
+    .redis
+    .unwrap();
+    let expected = RedisSettings {
+        servers: RedisServers::One(tcp("a", 6379)),
+        username: None,
+        password: None,
+        tls: Switch::On,
+        ca_file: Some("/ca".into()),
+        database: 0,
+        prefix: "x".to_owned(),
+        timeout: Duration::from_millis(1),
+        connect_timeout: seconds(10),
+        value_bytes_max: 512 << 20,
+        chunk_bytes: 16 << 20,
+        compress_from: None,
+        admission: Admission::SecondUse,
+        secret: None,
+        lease: seconds(1),
+    };
+    assert_eq!(redis, expected);
+}
+
+#[test]
+fn flags_name_the_tiers_and_go_before_the_file() {
+    let path = file(
+        "tiers.toml",
+        "[disk]\npath = \"/d\"\nsize = \"1GiB\"\nsync_interval = \"5s\"\n\
+         [redis]\nurl = \"redis://a\"\nprefix = \"x:\"\n",
+    );
+    let flags = ["--to", "a:1", "--disk", "/e:f:2GiB", "--redis", "redis+cluster://b"];
+    let more = ["--redis", "redis+cluster://c"];
+    let with_file = ["--config", path.to_str().unwrap()];
+    let words: Vec<&str> = [&flags[..], &more, &with_file].concat();
+    let config = run(&words).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let (disk, redis) = (config.disk.unwrap(), config.redis.unwrap());
+    assert_eq!((disk.path.to_str(), disk.size_bytes), (Some("/e:f"), 2 << 30));
+    assert_eq!((disk.body_bytes_max, disk.sync_interval), (256 << 20, seconds(5)));
+    let nodes = vec![tcp("b", 6379), tcp("c", 6379)];
+    assert_eq!((redis.servers, redis.prefix.as_str()), (RedisServers::Cluster(nodes), "x:"));
+    let alone = tiers(&TierArgs {
+        disk: Some(text::disk("/e:1GiB").unwrap()),
+        redis: vec![Secret::new("redis://b")],
+    })
+    .unwrap();
+    assert_eq!(alone.disk.unwrap().size_bytes, 1 << 30);
+    assert_eq!(alone.redis.unwrap().servers, RedisServers::One(tcp("b", 6379)));
+}
+
+#[test]
+fn password_and_secret_are_read_from_their_files() {
+    let password = file("password", "pass word\n");
+    let secret = file("secret", &format!("{}\r\n", "s".repeat(32)));
+    let path = file(
+        "redis.toml",
+        &format!(
+            "[redis]\nurl = \"redis://a\"\npassword_file = {password:?}\nsecret_file = {secret:?}{ROUTE}"
+        ),
+    );
+    let read = || run(&["--config", path.to_str().unwrap()]);
+    let redis = read().unwrap().redis.unwrap();
+    assert_eq!(redis.password.as_ref().map(Secret::expose), Some("pass word"));
+    assert_eq!(redis.secret.as_ref().map(Secret::expose), Some(&*"s".repeat(32)));
+    let shown = format!("{redis:?}");
+    assert!(!shown.contains("pass word") && !shown.contains("sss"), "{shown}");
+    std::fs::write(&password, "hunter\u{7}two").unwrap();
+    std::fs::write(&secret, "short").unwrap();
+    let said = read().unwrap_err().plain();
+    let at = path.display();
+    assert_eq!(
+        said,
+        format!(
+            "{at}:3:17: cannot use the password in `{}`: no user has such a password; 1 to 1024 \
+             bytes on one line\n{at}:4:15: cannot use the secret in `{}`: its length is not that \
+             of a secret; 32 to 4096 bytes of text\n",
+            password.display(),
+            secret.display()
+        )
+    );
+    for path in [password, secret, path] {
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn no_flag_or_message_shows_a_password() {
+    let check = |url: &str| {
+        let said = run(&["--to", "a:1", "--redis", url]).map(|config| format!("{config:?}"));
+        let shown = said.unwrap_or_else(|problems| {
+            let (human, plain) = (problems.human(Colours::Off), problems.plain());
+            format!("{problems:?} {human} {plain} {}", problems.json())
+        });
+        assert!(!shown.contains("hunter"), "{url}: {shown}");
+        let text = format!("[redis]\nurl = [{url:?}]\nlease = \"1\"{ROUTE}");
+        let problems = parse("f", &text).unwrap_err();
+        let (human, plain) = (problems.human(Colours::Off), problems.plain());
+        let shown = format!("{problems:?} {human} {plain} {}", problems.json());
+        assert!(shown.contains("lease") && !shown.contains("hunter"), "{url}: {shown}");
+    };
+    for url in [
+        "redis://u:hunter@a",
+        "redis://:hunter@",
+        "redis://:hunter@a:x",
+        "redis://:hunter",
+        "redis://u:hunter",
+        "redis:/u:hunter@a",
+        "u:hunter@a:1",
+        "redis://u:hunter/x@a",
+        "redis://u:hunter?@a",
+        "redis://u:%zzhunter@a",
+        "rdis://hunter@a",
+        "redis://a/hunter",
+        "redis+cluster://:hunter@a/1",
+        "redis+sentinel://:hunter@a",
+    ] {
+        check(url);
+    }
+    let args = TierArgs { disk: None, redis: vec![Secret::new("redis://:hunter@a")] };
+    assert!(!format!("{args:?}").contains("hunter"));
+}
+
 fn run(flags: &[&str]) -> Result<Config, Problems> {
     use clap::Parser;
     let words = ["forebay", "run"].iter().chain(flags);
@@ -221,6 +425,13 @@ fn flags_that_cannot_be_together_are_refused() {
         &["--admin", "0.0.0.0:8081"],
         "`admin` cannot be `0.0.0.0:8081`: others reach it, and no token guards it; write \
          `admin_token_file`, or choose an address such as 127.0.0.1:8081",
+    );
+    check(&["--disk", "/d:1MiB"], "`--disk` cannot be `/d:1MiB`; allowed: 64MiB to 1024TiB");
+    check(
+        &["--redis", "redis://a", "--redis", "redis://b"],
+        "several servers of Redis that do not belong together; several are one cluster, each as \
+         redis+cluster://host:port, or the sentinels of one service, each as \
+         redis+sentinel://host:port/service",
     );
     check(&["--listen", "unix:/s", "--listen", "unix:/s"], "`unix:/s` is listened to already");
 }

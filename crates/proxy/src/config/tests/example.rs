@@ -23,6 +23,9 @@ fn the_example_is_understood_with_what_it_only_shows() {
     let config = fine(&text);
     assert_eq!(config.workers, Some(4));
     assert!(config.routes[0].upstream.ca_file.is_some());
+    assert!(config.disk.is_some());
+    let redis = config.redis.unwrap();
+    assert!(redis.ca_file.is_some() && redis.username.is_some());
 }
 
 #[test]
@@ -31,6 +34,24 @@ fn the_example_says_the_defaults() {
     let said = fine(&format!("{general}{ROUTE}"));
     let unsaid = fine(ROUTE);
     assert_eq!(format!("{said:#?}"), format!("{unsaid:#?}"));
+}
+
+/// A tier that only the example's shown lines switch on has the defaults that it says.
+#[test]
+fn the_example_says_the_defaults_of_the_tiers() {
+    let (general, _) = EXAMPLE.split_once("\n[[route]]").unwrap();
+    let on = |text: &str| {
+        let path = "#path = \"/var/cache/forebay\"\n#size = \"20GiB\"";
+        let text = text.replace(path, &path.replace('#', ""));
+        fine(&text.replace("#url = ", "url = "))
+    };
+    let said = on(&format!("{general}{ROUTE}"));
+    let disk = "[disk]\n#path = \"/var/cache/forebay\"\n#size = \"20GiB\"\n";
+    let url = EXAMPLE.lines().find(|line| line.starts_with("#url = ")).unwrap();
+    let unsaid = on(&format!("{disk}[redis]\n{url}\n{ROUTE}"));
+    assert!(said.disk.is_some() && said.redis.is_some());
+    assert_eq!(format!("{:#?}", said.disk), format!("{:#?}", unsaid.disk));
+    assert_eq!(format!("{:#?}", said.redis), format!("{:#?}", unsaid.redis));
 }
 
 #[test]
@@ -47,7 +68,8 @@ fn the_example_names_every_key() {
     let unknown = "zzzzzzzzzzzz = 1\n";
     let sections = ["", "[memory]", "[limits]", "[defaults]", "[defaults.upstream]", "[[route]]"];
     let more = ["[route.skip]", "[route.request_fields]", "[route.response_fields]"];
-    let sections: Vec<&str> = sections.into_iter().chain(more).collect();
+    let tiers = ["[disk]", "[redis]"];
+    let sections: Vec<&str> = sections.into_iter().chain(more).chain(tiers).collect();
     let text: String = sections.iter().map(|section| format!("{section}\n{unknown}")).collect();
     let problems = parse("f", &text).unwrap_err();
     let lists: Vec<_> = problems.list().iter().filter(|one| one.message.contains("zzz")).collect();

@@ -1,9 +1,10 @@
 //! Addresses, hosts, paths and members.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
-use super::{Refusal, refuse};
-use crate::config::{Admin, HostPattern, Listen, MemberScheme, MemberSettings, Network};
+use super::{Refusal, refuse, size};
+use crate::config::{Admin, DiskRoom, HostPattern, Listen, MemberScheme, MemberSettings, Network};
 
 /// The longest name of a host (RFC 1035 section 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
@@ -14,6 +15,10 @@ const PATH_BYTES_MAX: usize = 1024;
 /// The longest path of a Unix socket that every system takes.
 const SOCKET_BYTES_MAX: usize = 103;
 
+/// The longest path of a directory: room is left for the names of the files in it.
+const DIRECTORY_BYTES_MAX: usize = 3072;
+
+const DISK_FORM: &str = "write a directory and a size, such as /var/cache/forebay:20GiB";
 const LISTEN_FORM: &str = "write an address and a port, such as 127.0.0.1:8080, [::1]:8080 or \
                            0.0.0.0:80, or unix:/path";
 const MEMBER_FORM: &str = "write http://host:port, https://host, h2c://host:port, unix:/path or \
@@ -51,7 +56,7 @@ fn address(text: &str) -> Result<SocketAddr, Refusal> {
     refuse("it is no address with a port", LISTEN_FORM)
 }
 
-fn socket_path(path: &str) -> Result<&str, Refusal> {
+pub(super) fn socket_path(path: &str) -> Result<&str, Refusal> {
     if !path.starts_with('/') {
         return refuse("the socket's path does not begin with `/`", "write unix:/path");
     }
@@ -60,6 +65,27 @@ fn socket_path(path: &str) -> Result<&str, Refusal> {
         return refuse("no system takes such a path", allowed);
     }
     Ok(path)
+}
+
+/// A directory and how much it may hold: `/var/cache/forebay:20GiB`.
+pub fn disk(text: &str) -> Result<DiskRoom, Refusal> {
+    let Some((directory, room)) = text.rsplit_once(':') else {
+        return refuse("the size is missing", DISK_FORM);
+    };
+    let size_bytes = size(room).map_err(|refusal| Refusal {
+        why: format!("the size after the last colon: {}", refusal.why),
+        ..refusal
+    })?;
+    Ok(DiskRoom { path: directory_path(directory)?, size_bytes })
+}
+
+/// The path of a directory.
+pub fn directory_path(text: &str) -> Result<PathBuf, Refusal> {
+    if text.is_empty() || text.contains('\0') || text.len() > DIRECTORY_BYTES_MAX {
+        let allowed = format!("1 to {DIRECTORY_BYTES_MAX} bytes, none of them zero");
+        return refuse("no directory has such a path", allowed);
+    }
+    Ok(PathBuf::from(text))
 }
 
 /// An origin server: `http://host:port`, `https://host`, `h2c://host:port`, `unix:/path` or
@@ -105,7 +131,7 @@ fn member_at(
 }
 
 /// The host and what follows its last colon; the colons inside brackets are an address's.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
+pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if host.starts_with('[') == host.ends_with(']') => (host, Some(port)),
         Some(_) | None => (authority, None),
@@ -119,7 +145,7 @@ fn member_port(digits: &str) -> Result<u16, Refusal> {
     }
 }
 
-fn member_host(host: &str) -> Result<String, Refusal> {
+pub(super) fn member_host(host: &str) -> Result<String, Refusal> {
     if let Some(bracketed) = host.strip_prefix('[') {
         let address = bracketed.strip_suffix(']').and_then(|text| text.parse::<Ipv6Addr>().ok());
         return match address {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use http::StatusCode;
 use http_body::Frame;
 
-use super::super::link::Link;
+use super::super::link::{Interim, Link};
 use super::super::refusal::{Refusal, RefusalReason};
 use super::super::wire::Wire;
 use super::encode::append_interim_head;
@@ -82,8 +82,8 @@ impl<IO: Wire> Socket<IO> {
         incoming: &mut Incoming,
     ) -> Poll<Outcome> {
         let polled = catch_unwind(AssertUnwindSafe(|| slot.poll(cx)));
-        if let Some(interim) = self.link.take_interim() {
-            self.output.bytes.extend_from_slice(&interim);
+        for Interim { status, fields } in self.link.take_interim() {
+            append_interim_head(&mut self.output.bytes, status, &fields);
         }
         match polled {
             Ok(Poll::Ready(answer)) => return Poll::Ready(Outcome::Answer(answer)),

@@ -118,11 +118,7 @@ fn append_persistence(out: &mut Vec<u8>, asked: Asked, persistence: Persistence)
 }
 
 /// Appends an interim head.
-pub(in super::super) fn append_interim_head(
-    out: &mut Vec<u8>,
-    status: StatusCode,
-    fields: &HeaderMap,
-) {
+pub(super) fn append_interim_head(out: &mut Vec<u8>, status: StatusCode, fields: &HeaderMap) {
     append_status(out, status);
     for (name, value) in fields.iter().filter(|(name, _)| !is_servers_own(name)) {
         append_field(out, name, value.as_bytes());

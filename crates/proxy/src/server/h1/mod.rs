@@ -12,8 +12,9 @@ mod reply;
 mod socket;
 mod tunnel;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 
 use http::{StatusCode, Version};
 
@@ -24,14 +25,14 @@ use self::receive::{Received, Waiting};
 use self::reply::{Sending, Unfinished};
 use super::link::InformationalSender;
 use super::refusal::{Refusal, RefusalReason};
-use super::request::{Request, RequestBody, Service};
+use super::request::{Refused, Request, RequestBody, Service};
 use super::stats::count;
 use super::wire::Wire;
 use crate::answer::{Answer, AnswerBody};
 use crate::http1::{BodyBounds, Decoder, Padding};
 
 pub(super) use self::close::{LINGER, LINGER_BYTES_MAX};
-pub(super) use self::encode::{append_interim_head, is_servers_own};
+pub(super) use self::encode::is_servers_own;
 pub(super) use self::receive::Spoken;
 pub(super) use self::socket::Socket;
 
@@ -61,7 +62,7 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
     loop {
         let head = match poll_fn(|cx| socket.poll_head(cx, &mut waiting)).await {
             Received::Request(head) => head,
-            Received::Refused(refusal) => return Box::pin(socket.refuse(refusal)).await,
+            Received::Refused(refusal) => return refuse(socket, &service, refusal).await,
             Received::Idle => {
                 slot.release();
                 socket.release();
@@ -69,9 +70,9 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
             }
             Received::Over => return,
         };
-        let Some(_place) = socket.terms.enter_exchange() else {
+        let Some(place) = socket.terms.enter_exchange() else {
             let refusal = Refusal::new(RefusalReason::Overload, "too many requests at once");
-            return Box::pin(socket.refuse(refusal)).await;
+            return refuse(socket, &service, refusal).await;
         };
         let asked = head.asked;
         let mut incoming =
@@ -83,15 +84,29 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
             Err(_) => Outcome::Panicked,
         };
         slot.clear();
-        match conclude(&mut socket, outcome, asked, &mut incoming).await {
+        let next = conclude(&mut socket, outcome, asked, &mut incoming).await;
+        // A tunnel is an exchange while it lasts. A connection that only ends is none: whoever
+        // lets it linger would keep others out.
+        let _place = matches!(next, Next::Tunnel(_)).then_some(place);
+        match next {
             Next::Request => waiting = Waiting::new(),
             Next::Close => return Box::pin(socket.close()).await,
             Next::Cut => return,
             Next::Abort => return socket.io.break_off(),
             Next::Tunnel(answer) => return Box::pin(socket.tunnel(*answer)).await,
-            Next::Refuse(refusal) => return Box::pin(socket.refuse(refusal)).await,
+            Next::Refuse(refusal) => return refuse(socket, &service, refusal).await,
         }
     }
+}
+
+/// Tells the service, then the client, and closes. In a box, as it is rare and its state is large.
+fn refuse<IO: Wire>(
+    socket: Socket<IO>,
+    service: &impl Service,
+    refusal: Refusal,
+) -> Pin<Box<impl Future<Output = ()>>> {
+    service.refused(&Refused::new(socket.peer, refusal));
+    Box::pin(socket.refuse(refusal))
 }
 
 async fn conclude<IO: Wire>(

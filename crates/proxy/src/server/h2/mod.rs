@@ -29,13 +29,11 @@ use self::replayed::Replayed;
 use self::response::ResponseBody;
 use super::h1::Socket;
 use super::refusal::{Refusal, RefusalReason};
-use super::request::{Peer, Service};
+use super::request::{Peer, Refused, Service};
 use super::stats::count;
 use super::terms::Terms;
 use super::wire::Wire;
 use crate::config::Limits;
-
-pub(super) use self::received::ReceivedBody;
 
 /// Bytes of answers that wait in one stream's send buffer.
 const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -146,14 +144,19 @@ async fn exchange<S: Service>(
     let method = request.method().clone();
     let Some(place) = terms.enter_exchange() else {
         let refusal = Refusal::new(RefusalReason::Overload, "too many requests at once");
+        service.refused(&Refused::new(peer, refusal));
         return Ok(response::refusal(refusal, &terms, progress));
     };
     let request = match request::checked(request, peer, &terms) {
         Ok(request) => request,
         Err(refusal) if is_malformed(refusal.reason) => {
+            service.refused(&Refused { status: None, ..Refused::new(peer, refusal) });
             return Err(malformed(refusal, &terms, &progress));
         }
-        Err(refusal) => return Ok(response::refusal(refusal, &terms, progress)),
+        Err(refusal) => {
+            service.refused(&Refused::new(peer, refusal));
+            return Ok(response::refusal(refusal, &terms, progress));
+        }
     };
     count(&terms.stats.requests);
     let answer = AssertUnwindSafe(async { service.answer(request).await }).catch_unwind().await;
@@ -161,6 +164,7 @@ async fn exchange<S: Service>(
         count(&terms.stats.panics);
         tracing::error!(peer = ?peer.address, "an exchange panicked");
         let refusal = Refusal::new(RefusalReason::Failure, "the gateway failed to answer");
+        service.refused(&Refused::new(peer, refusal));
         return Ok(response::refusal(refusal, &terms, progress));
     };
     Ok(response::answer(answer, &method, &terms, progress, place))

@@ -16,7 +16,7 @@ use crate::config::Limits;
 use crate::http1::without_forbidden;
 
 /// A request body as a [`Service`](super::super::Service) reads it.
-pub(in super::super) struct ReceivedBody {
+pub(super) struct ReceivedBody {
     body: Incoming,
     bytes_left: u64,
     /// Runs while the reader waits.
@@ -39,7 +39,7 @@ impl ReceivedBody {
     }
 
     /// Its length where the head said it.
-    pub(in super::super) fn length(&self) -> Option<u64> {
+    pub(super) fn length(&self) -> Option<u64> {
         self.length
     }
 

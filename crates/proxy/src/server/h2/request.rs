@@ -148,7 +148,7 @@ fn checked_body(body: Incoming, limits: &Limits) -> Result<RequestBody, Refusal>
         Some(length) if length > limits.body_bytes_max => {
             Err(Refusal::new(RefusalReason::BodyTooLarge, "the request body is too long"))
         }
-        Some(_) | None => Ok(RequestBody::from_stream(body)),
+        length @ (Some(_) | None) => Ok(RequestBody::from_stream(length, body)),
     }
 }
 

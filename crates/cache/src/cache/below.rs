@@ -1,0 +1,215 @@
+//! The tiers below memory: looked up one after the other, once for all who want the same key, and
+//! filled behind the answer.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::future::{join, join_all};
+use tokio::sync::Semaphore;
+
+use crate::entry::{Entry, Head, Key};
+use crate::lease::{Fence, Lease, Word};
+use crate::options::Options;
+use crate::stats::{Count, TierSnapshot};
+use crate::tier::{Admitted, Reach, Tier};
+
+use super::Found;
+use super::level::Level;
+use super::lookups::{LookUps, Turn};
+use super::removals::{Mark, Removals};
+
+pub(super) struct Below<H> {
+    levels: Vec<Level<H>>,
+    lookups: LookUps<H>,
+    puts: Arc<Semaphore>,
+    pub(super) puts_dropped: Count,
+}
+
+/// An entry, the key under which it goes into the tiers, and the index that must be there first.
+pub(super) struct Load<H> {
+    pub(super) key: Key,
+    pub(super) entry: Arc<Entry<H>>,
+    pub(super) index: Option<(Key, Arc<Entry<H>>)>,
+    /// How often the key had been removed when its fetch began.
+    pub(super) mark: Mark,
+    pub(super) lease: Option<Box<dyn Lease>>,
+}
+
+/// Which of the tiers a load goes into.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Into {
+    /// All of them.
+    All,
+    /// So many, from the nearest on: those above the one that had it.
+    Nearest(usize),
+}
+
+impl<H: Head> Below<H> {
+    pub(super) fn new(tiers: Vec<Arc<dyn Tier<H>>>, options: &Options) -> Self {
+        Self {
+            levels: tiers.into_iter().map(|tier| Level::new(tier, options)).collect(),
+            lookups: LookUps::new(),
+            puts: Arc::new(Semaphore::new(options.puts_max.min(Semaphore::MAX_PERMITS))),
+            puts_dropped: Count::default(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.levels.is_empty()
+    }
+
+    /// The longest body that any of them keeps for this node.
+    pub(super) fn body_bytes_max(&self) -> u64 {
+        let own = self.levels.iter().filter(|level| level.reach() == Reach::Node);
+        own.map(Level::body_bytes_max).max().unwrap_or(0)
+    }
+
+    /// The longest body that all nodes may share.
+    pub(super) fn shared_bytes_max(&self) -> u64 {
+        let shared = self.levels.iter().filter(|level| level.reach() == Reach::Cluster);
+        shared.map(Level::body_bytes_max).max().unwrap_or(0)
+    }
+
+    /// The entry from the first tier that has it, and how many tiers lie above that one. Many who
+    /// ask at once ask the tiers once.
+    pub(super) async fn look_up(&self, key: &Key) -> Option<(Found<H>, usize)> {
+        loop {
+            match self.lookups.enter(key) {
+                Turn::Look(look) => {
+                    let found = self.walk(key).await;
+                    look.tell(found.as_ref().map(|(found, _)| found.clone()));
+                    return found;
+                }
+                // Whoever looked has promoted it.
+                Turn::Wait(told) => match told.await {
+                    Some(found) => return found.map(|found| (found, 0)),
+                    None => continue,
+                },
+            }
+        }
+    }
+
+    /// The entry from the tiers that all nodes share.
+    pub(super) async fn look_up_shared(&self, key: &Key) -> Option<(Found<H>, usize)> {
+        for (depth, level) in self.levels.iter().enumerate() {
+            if level.reach() == Reach::Cluster
+                && let Some(entry) = level.look_up(key).await
+            {
+                return Some((Found { entry, tier: level.name() }, depth));
+            }
+        }
+        None
+    }
+
+    pub(super) async fn remove(&self, key: &Key) {
+        join_all(self.levels.iter().map(|level| level.remove(key))).await;
+    }
+
+    pub(super) fn snapshot(&self) -> Vec<TierSnapshot> {
+        self.levels.iter().map(Level::snapshot).collect()
+    }
+
+    async fn walk(&self, key: &Key) -> Option<(Found<H>, usize)> {
+        for (depth, level) in self.levels.iter().enumerate() {
+            if let Some(entry) = level.look_up(key).await {
+                return Some((Found { entry, tier: level.name() }, depth));
+            }
+        }
+        None
+    }
+
+    // The shared tiers first: other nodes wait for them.
+    async fn store(
+        &self,
+        load: &Load<H>,
+        fence: Option<&Fence>,
+        into: Into,
+        removals: &Removals,
+    ) -> Word {
+        let mut word = Word::Local;
+        for level in self.chosen(into, Reach::Cluster) {
+            for (key, entry) in load.pieces() {
+                let admitted = level.put(key, entry, fence).await;
+                word = if admitted == Some(Admitted::Kept) { Word::Stored } else { Word::Local };
+            }
+            self.take_back(level, load, removals).await;
+        }
+        word
+    }
+
+    async fn store_own(&self, load: &Load<H>, into: Into, removals: &Removals) {
+        for level in self.chosen(into, Reach::Node) {
+            // At once, since the begin of what arrives is not held for long.
+            join_all(load.pieces().map(|(key, entry)| level.put(key, entry, None))).await;
+            self.take_back(level, load, removals).await;
+        }
+    }
+
+    async fn take_back(&self, level: &Level<H>, load: &Load<H>, removals: &Removals) {
+        if removals.mark(load.key.as_bytes()) != load.mark {
+            level.remove(&load.key).await;
+        }
+    }
+
+    fn chosen(&self, into: Into, reach: Reach) -> impl Iterator<Item = &Level<H>> {
+        self.levels.iter().enumerate().filter_map(move |(depth, level)| {
+            let is_wanted = match into {
+                Into::All => true,
+                Into::Nearest(count) => depth < count,
+            };
+            (is_wanted && level.reach() == reach).then_some(level)
+        })
+    }
+}
+
+impl<H> Load<H> {
+    fn pieces(&self) -> impl Iterator<Item = (&Key, &Arc<Entry<H>>)> {
+        let index = self.index.as_ref().map(|(key, entry)| (key, entry));
+        index.into_iter().chain([(&self.key, &self.entry)])
+    }
+}
+
+/// Stores a load behind the answer, and then ends its lease. Over the bound of loads at once, it
+/// stays in memory only.
+pub(super) fn store_behind<H: Head>(
+    below: &Arc<Below<H>>,
+    removals: &Arc<Removals>,
+    mut load: Load<H>,
+    into: Into,
+) {
+    let permit = match below.is_empty() {
+        true => None,
+        false => Arc::clone(&below.puts).try_acquire_owned().ok(),
+    };
+    let (Some(permit), Ok(runtime)) = (permit, tokio::runtime::Handle::try_current()) else {
+        if !below.is_empty() {
+            below.puts_dropped.one_more();
+        }
+        return end(load.lease, Word::Local);
+    };
+    let (below, removals) = (Arc::clone(below), Arc::clone(removals));
+    let lease = load.lease.take();
+    let fence = lease.as_ref().map(|lease| lease.fence());
+    // What arrives while it is stored must be joined before its begin has gone.
+    let hold = load.entry.body().tap();
+    runtime.spawn(async move {
+        let _permit = permit;
+        let shared = async {
+            let word = below.store(&load, fence.as_ref(), into, &removals).await;
+            end(lease, word);
+        };
+        let own = below.store_own(&load, into, &removals);
+        let mut storing = pin!(join(shared, own));
+        let begun = futures_util::poll!(storing.as_mut());
+        drop(hold);
+        if begun.is_pending() {
+            storing.await;
+        }
+    });
+}
+
+fn end(lease: Option<Box<dyn Lease>>, word: Word) {
+    if let Some(lease) = lease {
+        lease.end(word);
+    }
+}
