@@ -73,7 +73,8 @@ impl Writer {
     fn carry_from(&mut self, segment: u32, bytes_max: u64) {
         let mut used = self.disk.index.used_of(segment, self.now);
         used.sort_unstable_by_key(|slot| slot.place.at);
-        let mut large_left = used.iter().filter(|slot| slot.form() == Form::Large).count().div_ceil(2);
+        let mut large_left =
+            used.iter().filter(|slot| slot.form() == Form::Large).count().div_ceil(2);
         let mut bytes_left = bytes_max;
         for slot in used {
             match slot.form() {

@@ -48,17 +48,18 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(hash: u64, place: Place, len: u32, form: Form, keep_until: Timestamp) -> Self {
+    pub(super) fn new(
+        hash: u64,
+        place: Place,
+        len: u32,
+        form: Form,
+        keep_until: Timestamp,
+    ) -> Self {
         let form_bit = match form {
             Form::Small => 0,
             Form::Large => LARGE_BIT,
         };
-        Self {
-            hash,
-            place,
-            keep_until_secs: secs(keep_until),
-            packed: (len & LEN_MASK) | form_bit,
-        }
+        Self { hash, place, keep_until_secs: secs(keep_until), packed: (len & LEN_MASK) | form_bit }
     }
 
     /// The bytes of its record.

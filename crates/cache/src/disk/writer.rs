@@ -201,9 +201,7 @@ impl Writer {
         let old = self.disk.index.peek(hash);
         let old_large = old.and_then(|old| self.large_of(&old));
         // Making room may have evicted the very file.
-        if large.is_some_and(|large| !self.reserved.contains_key(&large.id))
-            && large != old_large
-        {
+        if large.is_some_and(|large| !self.reserved.contains_key(&large.id)) && large != old_large {
             return Ok(Admitted::NotWhole);
         }
         let len = u32::try_from(record.len() - FRAME_BYTES).map_err(|_| Refused::NoRoom)?;
@@ -389,7 +387,8 @@ impl Writer {
     }
 
     fn sync_if_due(&mut self, asked: Vec<Reply<()>>) {
-        let is_due = self.dirty_since.is_some_and(|since| since.elapsed() >= self.disk.sync_interval);
+        let is_due =
+            self.dirty_since.is_some_and(|since| since.elapsed() >= self.disk.sync_interval);
         if asked.is_empty() && !is_due {
             return;
         }

@@ -29,8 +29,7 @@ fn a_second_process_is_refused() {
         .unwrap();
     let mut refused = None;
     for _ in 0..1_000 {
-        let opened =
-            DiskTier::<u32>::open(directory.options(), Arc::new(Numbers), Clock::system());
+        let opened = DiskTier::<u32>::open(directory.options(), Arc::new(Numbers), Clock::system());
         refused = opened.map(drop).err();
         if refused.is_some() {
             break;
@@ -166,10 +165,7 @@ async fn what_expired_while_it_was_down_is_gone_and_hides_what_is_older() {
     let soon = now.plus(Duration::from_millis(30));
     let tier = directory.open();
     put(&tier, "a", 1, b"older").await;
-    assert_eq!(
-        tier.put(&key("a"), entry_until(2, b"newer", soon), None).await,
-        Ok(Admitted::Kept)
-    );
+    assert_eq!(tier.put(&key("a"), entry_until(2, b"newer", soon), None).await, Ok(Admitted::Kept));
     drop(tier);
     while Clock::system().now() <= soon.plus(Duration::from_secs(1)) {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -117,11 +117,8 @@ pub(super) async fn put(tier: &Tier32, name: &str, head: u32, body: &[u8]) {
 /// A body without a writer's end, kept in memory.
 pub(super) fn arriving(len: Option<u64>) -> (BodyWriter, Body) {
     let bytes = 64 << 20;
-    let limits = Limits {
-        kept_bytes_max: bytes,
-        tapped_bytes_max: bytes,
-        window_bytes_max: 1 << 10,
-    };
+    let limits =
+        Limits { kept_bytes_max: bytes, tapped_bytes_max: bytes, window_bytes_max: 1 << 10 };
     Body::arriving(limits, &Budget::new(1 << 30), len)
 }
 
