@@ -217,6 +217,21 @@ async fn a_listener_who_is_too_slow_is_told_that_he_missed_something() {
     }
     link.pipeline_within(&many, Duration::from_secs(5)).await.unwrap();
     assert_eq!(told(&mut slow).await, Push::Anew);
+    for _ in 0..4_096 {
+        assert_eq!(told(&mut slow).await, Push::Message(b"x"[..].into()));
+    }
+    // Long ones have a bound together, and each of them one of its own.
+    for (len, count, heard) in [(60_000, 100, (4 << 20) / 60_000), (65_537, 1, 0)] {
+        let mut long = Pipeline::new();
+        for _ in 0..count {
+            long.cmd("PUBLISH").arg("news").arg(vec![b'y'; len]);
+        }
+        link.pipeline_within(&long, Duration::from_secs(5)).await.unwrap();
+        assert_eq!(told(&mut slow).await, Push::Anew);
+        for _ in 0..heard {
+            assert!(matches!(told(&mut slow).await, Push::Message(_)));
+        }
+    }
     let subscriptions: Vec<_> = (0..100).map(|_| link.subscribe(b"news")).collect();
     assert!(subscriptions.iter().any(Result::is_err), "listeners have a bound");
 }
