@@ -1,6 +1,7 @@
 //! The link against real servers: calls, scripts, pushes; restarts, stalls, wrong passwords, TLS.
 
 #![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used, reason = "in a test a failure is what it is for")]
 
 mod servers;
 
@@ -11,7 +12,7 @@ use forebay_cache::redis::{
     Address, Command, Link, LinkFailure, LinkOptions, LinkState, Pipeline, Push, Reply, Script,
     Server, Subscription, Tls,
 };
-use servers::{RedisServer, until};
+use servers::{RedisServer, cluster_of_three, until};
 
 /// A machine that does much else answers late at times.
 const CALL_MAX: Duration = Duration::from_millis(400);
@@ -216,6 +217,21 @@ async fn a_listener_who_is_too_slow_is_told_that_he_missed_something() {
     }
     link.pipeline_within(&many, Duration::from_secs(5)).await.unwrap();
     assert_eq!(told(&mut slow).await, Push::Anew);
+    for _ in 0..4_096 {
+        assert_eq!(told(&mut slow).await, Push::Message(b"x"[..].into()));
+    }
+    // Long ones have a bound together, and each of them one of its own.
+    for (len, count, heard) in [(60_000, 100, (4 << 20) / 60_000), (65_537, 1, 0)] {
+        let mut long = Pipeline::new();
+        for _ in 0..count {
+            long.cmd("PUBLISH").arg("news").arg(vec![b'y'; len]);
+        }
+        link.pipeline_within(&long, Duration::from_secs(5)).await.unwrap();
+        assert_eq!(told(&mut slow).await, Push::Anew);
+        for _ in 0..heard {
+            assert!(matches!(told(&mut slow).await, Push::Message(_)));
+        }
+    }
     let subscriptions: Vec<_> = (0..100).map(|_| link.subscribe(b"news")).collect();
     assert!(subscriptions.iter().any(Result::is_err), "listeners have a bound");
 }
@@ -341,27 +357,4 @@ async fn a_stalled_node_of_a_cluster_does_not_take_the_others_with_it() {
         matches!(next, Ok(Push::Message(_)))
     };
     until("heard again", async || heard(&mut news).await).await;
-}
-
-async fn cluster_of_three() -> Vec<RedisServer> {
-    let mut more = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-    more.extend(["--cluster-require-full-coverage", "no"]);
-    let servers: Vec<_> = (0..3).map(|_| RedisServer::on_port(&more)).collect();
-    for (index, server) in servers.iter().enumerate() {
-        let (from, to) = (index * 16_384 / 3, (index + 1) * 16_384 / 3 - 1);
-        let (from, to) = (from.to_string(), to.to_string());
-        let added: [&[u8]; 4] = [b"CLUSTER", b"ADDSLOTSRANGE", from.as_bytes(), to.as_bytes()];
-        assert_eq!(servers::ask_at(server.port, &added), b"+OK\r\n");
-        let port = servers[0].port.to_string();
-        servers::ask_at(server.port, &[b"CLUSTER", b"MEET", b"127.0.0.1", port.as_bytes()]);
-    }
-    for server in &servers {
-        until("the cluster is whole", async || {
-            let said = servers::ask_at(server.port, &[b"CLUSTER", b"INFO"]);
-            let said = String::from_utf8_lossy(&said);
-            said.contains("cluster_state:ok") && said.contains("cluster_known_nodes:3")
-        })
-        .await;
-    }
-    servers
 }

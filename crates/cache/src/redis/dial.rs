@@ -95,8 +95,9 @@ async fn plain(
 }
 
 async fn cluster(options: &LinkOptions, seeds: &[Address], hearing: Hearing) -> RedisResult<Wire> {
-    let infos = seeds.iter().map(|seed| info(options, seed)).collect::<RedisResult<Vec<_>>>()?;
-    let mut builder = ClusterClientBuilder::new(infos)
+    let logins =
+        seeds.iter().map(|seed| address_of(options, seed)).collect::<RedisResult<Vec<_>>>()?;
+    let mut builder = ClusterClientBuilder::new(logins)
         .use_protocol(ProtocolVersion::RESP3)
         .retries(CLUSTER_RETRIES)
         .connection_timeout(options.connect_timeout / 2)
@@ -186,10 +187,10 @@ async fn connect(
     address: &Address,
     hearing: Option<Hearing>,
 ) -> RedisResult<MultiplexedConnection> {
-    let info = info(options, address)?;
+    let login = address_of(options, address)?;
     let client = match (&options.tls, address) {
-        (Some(tls), Address::Tcp(..)) => Client::build_with_tls(info, certificates(tls))?,
-        (Some(_), Address::Unix(_)) | (None, _) => Client::open(info)?,
+        (Some(tls), Address::Tcp(..)) => Client::build_with_tls(login, certificates(tls))?,
+        (Some(_), Address::Unix(_)) | (None, _) => Client::open(login)?,
     };
     // No time limits of its own: all waits have one around them here.
     let mut config =
@@ -203,7 +204,7 @@ async fn connect(
     client.get_multiplexed_async_connection_with_config(&config).await
 }
 
-fn info(options: &LinkOptions, address: &Address) -> RedisResult<ConnectionInfo> {
+fn address_of(options: &LinkOptions, address: &Address) -> RedisResult<ConnectionInfo> {
     let at = match address {
         Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
         Address::Tcp(host, port) if options.tls.is_some() => {

@@ -1,6 +1,6 @@
 //! Real `redis-server` processes for tests: each in a directory of its own, ended with it.
 
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -179,4 +179,28 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         assert!(began.elapsed() < START_MAX, "still not: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Three servers, with a third of the slots each.
+pub async fn cluster_of_three() -> Vec<RedisServer> {
+    let mut more = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+    more.extend(["--cluster-require-full-coverage", "no"]);
+    let servers: Vec<_> = (0..3).map(|_| RedisServer::on_port(&more)).collect();
+    for (index, server) in servers.iter().enumerate() {
+        let (from, to) = (index * 16_384 / 3, (index + 1) * 16_384 / 3 - 1);
+        let (from, to) = (from.to_string(), to.to_string());
+        let added: [&[u8]; 4] = [b"CLUSTER", b"ADDSLOTSRANGE", from.as_bytes(), to.as_bytes()];
+        assert_eq!(ask_at(server.port, &added), b"+OK\r\n");
+        let port = servers[0].port.to_string();
+        ask_at(server.port, &[b"CLUSTER", b"MEET", b"127.0.0.1", port.as_bytes()]);
+    }
+    for server in &servers {
+        until("the cluster is whole", async || {
+            let said = ask_at(server.port, &[b"CLUSTER", b"INFO"]);
+            let said = String::from_utf8_lossy(&said);
+            said.contains("cluster_state:ok") && said.contains("cluster_known_nodes:3")
+        })
+        .await;
+    }
+    servers
 }
