@@ -45,8 +45,7 @@ impl Frame {
         let large = self.large.unwrap_or(LargeFile { id: 0, bytes: 0 });
         bytes[..4].copy_from_slice(&FRAME_MAGIC.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.len.to_le_bytes());
-        let numbers =
-            [self.seq, self.hash, self.keep_until.as_millis(), large.id, large.bytes];
+        let numbers = [self.seq, self.hash, self.keep_until.as_millis(), large.id, large.bytes];
         for (number, place) in numbers.iter().zip(bytes[8..48].as_chunks_mut::<8>().0) {
             *place = number.to_le_bytes();
         }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Disk;
 use super::files::{Name, Opened};
 use super::frame::{FRAME_BYTES, Frame};
 use super::index::{Form, Slot};
 use super::large::{LargeBody, file_bytes};
-use super::Disk;
 use crate::body::Body;
 use crate::codec::{Checksum, FRONT_BYTES, Front, HeadCodec, Layout, checksum};
 use crate::entry::{Entry, Key};

@@ -88,7 +88,8 @@ mod tests {
 
     fn listed() -> Vec<(u32, Frame)> {
         let one = |seq: u64| {
-            let large = seq.is_multiple_of(3).then_some(LargeFile { id: seq << 40, bytes: 1 << 33 });
+            let large =
+                seq.is_multiple_of(3).then_some(LargeFile { id: seq << 40, bytes: 1 << 33 });
             let keep_until = Timestamp::from_millis(seq * 1_000);
             (seq as u32 * 80, Frame { seq, hash: !seq, len: 16, keep_until, large })
         };

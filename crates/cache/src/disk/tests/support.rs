@@ -117,11 +117,8 @@ pub(super) async fn put(tier: &Tier32, name: &str, head: u32, body: &[u8]) {
 /// A body without a writer's end, kept in memory.
 pub(super) fn arriving(len: Option<u64>) -> (BodyWriter, Body) {
     let bytes = 64 << 20;
-    let limits = Limits {
-        kept_bytes_max: bytes,
-        tapped_bytes_max: bytes,
-        window_bytes_max: 1 << 10,
-    };
+    let limits =
+        Limits { kept_bytes_max: bytes, tapped_bytes_max: bytes, window_bytes_max: 1 << 10 };
     Body::arriving(limits, &Budget::new(1 << 30), len)
 }
 
@@ -212,4 +209,19 @@ impl Medium for Recorder {
         System.sync_names(directory)?;
         self.note(Act::SyncNames(directory.to_owned()))
     }
+}
+
+/// The directory as a process that is killed now leaves it.
+pub(super) fn copied(directory: &Scratch) -> Scratch {
+    let copy = Scratch::new();
+    for folder in ["", "segments", "large"] {
+        std::fs::create_dir_all(copy.path().join(folder)).unwrap();
+        for path in files_in(&directory.path().join(folder)).into_keys() {
+            if path.is_file() {
+                let name = path.file_name().unwrap();
+                std::fs::copy(&path, copy.path().join(folder).join(name)).unwrap();
+            }
+        }
+    }
+    copy
 }
