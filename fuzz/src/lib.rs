@@ -26,8 +26,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "date", run: targets::date::run, words: targets::date::WORDS },
     Target { name: "fields", run: targets::fields::run, words: targets::fields::WORDS },
     Target { name: "http1", run: targets::http1::run, words: targets::http1::WORDS },
+    Target { name: "index", run: targets::index::run, words: targets::index::WORDS },
+    Target { name: "kept", run: targets::kept::run, words: targets::kept::WORDS },
     Target { name: "keys", run: targets::keys::run, words: targets::keys::WORDS },
     Target { name: "ranges", run: targets::ranges::run, words: targets::ranges::WORDS },
+    Target { name: "record", run: targets::record::run, words: targets::record::WORDS },
     Target { name: "rules", run: targets::rules::run, words: targets::rules::WORDS },
+    Target { name: "stored", run: targets::stored::run, words: targets::stored::WORDS },
     Target { name: "variants", run: targets::variants::run, words: targets::variants::WORDS },
 ];

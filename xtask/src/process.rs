@@ -118,6 +118,12 @@ impl Running {
         fail(format!("{} does not listen on port {port} after {limit:?}:\n{tail}", self.name))
     }
 
+    /// Kills it and waits for its end.
+    pub(crate) fn kill(&mut self) -> Outcome {
+        self.child.kill().and_then(|()| self.child.wait()).trying(format!("kill {}", self.name))?;
+        Ok(())
+    }
+
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

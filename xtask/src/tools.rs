@@ -38,6 +38,14 @@ pub(crate) const COMPILER: SystemProgram = SystemProgram { command: "cc", packag
 /// A tier, its sentinels and its cluster: `redis-server --sentinel` needs no package of its own.
 pub(crate) const REDIS: SystemProgram =
     SystemProgram { command: "redis-server", package: "redis-server" };
+/// nginx's Lua, for the classic way with Redis.
+pub(crate) const NGINX_LUA: SystemProgram = SystemProgram {
+    command: "/usr/lib/nginx/modules/ngx_http_lua_module.so",
+    package: "libnginx-mod-http-lua",
+};
+/// Its client for Redis.
+pub(crate) const LUA_REDIS: SystemProgram =
+    SystemProgram { command: "/usr/share/lua/5.1/nginx/redis.lua", package: "lua-nginx-redis" };
 /// A crate with a program, and its version.
 pub(crate) struct CargoProgram {
     name: &'static str,

@@ -232,11 +232,12 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     /// Lets a key rest: no refresh of it is tried within `pause`. For a fetch that failed after
     /// its flight was filled, because its body broke.
     pub fn rest(&self, key: &Key, pause: Duration) {
-        self.parts.flights.rest(key, pause);
+        self.parts.flights.rest(key, pause, None);
     }
 
-    /// Until when no refresh of the key is tried, if it rests.
-    pub fn resting(&self, key: &[u8]) -> Option<Timestamp> {
+    /// If the key rests, so that no refresh of it is tried: the failure that it rests after, where
+    /// its flight ended with one.
+    pub fn resting(&self, key: &[u8]) -> Option<Option<Arc<F>>> {
         self.parts.flights.resting(key)
     }
 

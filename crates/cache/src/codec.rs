@@ -16,7 +16,7 @@ use bytes::Bytes;
 pub use checksum::{Checksum, checksum};
 pub use compression::{compressed, decompressed};
 pub use damage::Damage;
-pub use front::{FRONT_BYTES, Front, Layout, STAMP_OFFSET};
+pub use front::{FRONT_BYTES, Front, Layout, OPENING, STAMP_OFFSET};
 pub use record::{Record, StoredBody, StoredRecord};
 pub use seal::{SEAL_BYTES, Seal};
 

@@ -16,6 +16,7 @@ mod evict;
 mod files;
 mod frame;
 mod index;
+pub mod inspect;
 mod large;
 mod load;
 mod log;

@@ -138,8 +138,9 @@ impl<H, F> Flight<H, F> {
     /// As [`Flight::abandon`], and no refresh of this key is tried within `pause`.
     pub fn rest(mut self, failure: F, pause: Duration) {
         self.flights.stats().abandoned.one_more();
-        self.flights.close_resting(&self.course, pause);
-        self.tell(Told::Abandoned(Arc::new(failure)));
+        let failure = Arc::new(failure);
+        self.flights.close_resting(&self.course, pause, Arc::clone(&failure));
+        self.tell(Told::Abandoned(failure));
     }
 
     /// Tells all who wait, and who joins until the [`Landing`] is dropped, of an entry.

@@ -3,6 +3,9 @@
 //! Whoever leads a flight asks for the lease. One node gets it; the others are told how its fetch
 //! ended, or take over when it died. Without leases each node fetches for itself.
 
+#[doc(hidden)]
+pub mod register;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;

@@ -16,6 +16,8 @@ pub mod flight;
 pub mod lease;
 pub mod memory;
 pub mod options;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod refresh;
 mod remembered;
 mod slots;

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::config::defaults::LISTEN;
-pub use crate::config::flags::RunArgs;
+pub use crate::config::flags::{RunArgs, TierArgs};
 
 /// An HTTP caching gateway: collapses, answers stale rather than late, says why.
 #[derive(Debug, Parser)]
@@ -26,7 +26,8 @@ Examples:
   forebay demo                               see it at work, with an origin of its own
   forebay run --to http://localhost:3000     cache one origin on 127.0.0.1:8080
   forebay run --config forebay.toml          as the file says
-  forebay check --config forebay.toml        say all that is wrong with the file";
+  forebay check --config forebay.toml        say all that is wrong with the file
+  forebay doctor --config forebay.toml       say what is wrong with its Redis and its disk";
 
 /// What the program can be told to do.
 #[derive(Debug, Subcommand)]
@@ -35,6 +36,8 @@ pub enum Command {
     Run(RunArgs),
     /// Say all that is wrong with a configuration file, or what it means
     Check(CheckArgs),
+    /// Connect to Redis, look at the disk, and say what is wrong with them
+    Doctor(DoctorArgs),
     /// Start a small slow origin and a gateway before it, and say what to try
     Demo(DemoArgs),
     /// Print completions for a shell
@@ -51,10 +54,17 @@ pub struct CheckArgs {
     /// How problems are shown [default: human on a terminal, plain elsewhere]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<CheckFormat>,
+    /// The tiers below memory.
+    #[command(flatten)]
+    pub tiers: TierArgs,
+    /// Ask no Redis
+    #[arg(long)]
+    pub offline: bool,
 }
 
 const CHECK_EXIT: &str = "\
-Exit status: 0 when the file is fine, 1 when it has problems, 2 when it cannot be read.";
+Exit status: 0 when the file is fine, 1 when it has problems, 2 when it cannot be read. What is wrong
+with a Redis that it names is a warning on standard error, and changes nothing.";
 
 /// How `forebay check` shows what it found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -66,6 +76,26 @@ pub enum CheckFormat {
     /// One JSON array
     Json,
 }
+
+/// The flags of `forebay doctor`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = DOCTOR_EXIT)]
+pub struct DoctorArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The tiers below memory.
+    #[command(flatten)]
+    pub tiers: TierArgs,
+}
+
+const DOCTOR_EXIT: &str = "\
+Examples:
+  forebay doctor --redis redis://localhost:6379
+  forebay doctor --disk /var/cache/forebay:20GiB --redis unix:/run/redis.sock
+  forebay doctor --config forebay.toml
+
+Exit status: 0 when nothing is wrong, 1 when something is, 2 when there is nothing to examine.";
 
 /// The flags of `forebay demo`.
 #[derive(Args, Clone, Debug)]
@@ -111,6 +141,11 @@ mod tests {
             "invalid value 'jsn' for '--log <off|text|json>': no such word; did you mean `json`? \
              allowed: `off`, `text`, `json`",
         );
+        check(
+            &["--disk", "/d"],
+            "invalid value '/d' for '--disk <DIR:SIZE>': the size is missing; write a directory \
+             and a size, such as /var/cache/forebay:20GiB",
+        );
         check(&["--lisen", "a"], "unexpected argument '--lisen' found");
     }
 
@@ -130,7 +165,7 @@ mod tests {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "forebay", &mut script);
             let script = String::from_utf8(script).unwrap();
-            for word in ["run", "check", "demo", "completions"] {
+            for word in ["run", "check", "doctor", "demo", "completions", "redis", "disk"] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
         }

@@ -290,8 +290,12 @@ impl Story<'_> {
     /// (P1.5).
     fn is_resting(&self, seen: &Seen, now: Timestamp) -> bool {
         let key = seen.flight_key(self.ask);
-        self.gateway.cache().resting(key.as_bytes()).is_some()
-            && self.may_stand_in(seen, now, Failing::Unreachable)
+        let Some(failure) = self.gateway.cache().resting(key.as_bytes()) else { return false };
+        let failing = match failure.as_deref() {
+            Some(Unfilled::Status(status)) => Failing::Status(*status),
+            Some(Unfilled::Failed(_) | Unfilled::Elsewhere(_)) | None => Failing::Unreachable,
+        };
+        self.may_stand_in(seen, now, failing)
     }
 
     fn may_stand_in(&self, seen: &Seen, now: Timestamp, failing: Failing) -> bool {

@@ -274,3 +274,23 @@ fn every_page_is_in_the_index_and_begins_with_its_sum() {
         assert!(!page.contains(['\u{2013}', '\u{2014}']), "{name} has a dash that nobody types");
     }
 }
+
+/// The name of every test of the tiers.
+fn trials() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../trial/tests/cluster");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files.map(|file| std::fs::read_to_string(file).unwrap()).collect()
+}
+
+#[test]
+fn what_happens_when_a_part_dies_is_tried() {
+    let (pages, trials) = (pages(), trials());
+    let table =
+        parts(&pages["cluster.md"]).find(|part| part.starts_with("When a part dies")).unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.ends_with("` |")).collect();
+    assert!(rows.len() >= 10, "{table}");
+    for row in rows {
+        let name = row.rsplit('`').nth(1).unwrap();
+        assert!(trials.contains(&format!("async fn {name}()")), "no trial `{name}`");
+    }
+}

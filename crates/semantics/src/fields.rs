@@ -6,6 +6,12 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+/// Bytes of fields that a block from elsewhere may have.
+pub const FIELD_BYTES_MAX: usize = 256 << 10;
+
+/// Lines that a block from elsewhere may have: far fewer than a map can hold.
+pub const FIELD_LINES_MAX: usize = 1024;
+
 /// A head's fields as lines `name: value\r\n`, names in lower case, in one allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldBlock(Bytes);
@@ -14,6 +20,34 @@ impl FieldBlock {
     /// A block that is in wire form already: whole lines, names in lower case.
     pub fn from_wire(lines: Bytes) -> Self {
         FieldBlock(lines)
+    }
+
+    /// A block that lay where others may have written to it: `None` where a line is not as this
+    /// type writes it, or is of a field that is never stored, or is beyond a bound. Its memory is
+    /// its own.
+    pub fn from_stored(lines: Bytes) -> Option<Self> {
+        if lines.len() > FIELD_BYTES_MAX {
+            return None;
+        }
+        let mut rest = &lines[..];
+        let mut count = 0;
+        while !rest.is_empty() {
+            count += 1;
+            let end = rest.iter().position(|byte| *byte == b'\r')?;
+            let (line, after) = rest.split_at(end);
+            rest = after.strip_prefix(b"\r\n")?;
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let (name, value) = (&line[..colon], line[colon..].strip_prefix(b": ")?);
+            let read = HeaderName::from_bytes(name).ok()?;
+            let is_sound = read.as_str().as_bytes() == name
+                && !is_never_stored(&read)
+                && HeaderValue::from_bytes(value).is_ok()
+                && count <= FIELD_LINES_MAX;
+            if !is_sound {
+                return None;
+            }
+        }
+        Some(FieldBlock(Bytes::copy_from_slice(&lines)))
     }
 
     /// All of these fields. The order of names is the map's, that of a name's lines is kept.

@@ -15,6 +15,7 @@ pub(crate) mod case;
 pub mod date;
 pub mod etag;
 pub mod fields;
+mod form;
 pub mod freshness;
 pub mod invalidation;
 pub mod key;

@@ -17,6 +17,7 @@ use crate::request::{Asked, Credentials};
 use crate::variants::Vary;
 
 mod arrival;
+mod form;
 
 use arrival::Arrival;
 

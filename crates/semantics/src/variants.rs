@@ -9,6 +9,7 @@ use http::header::{self, HeaderMap, HeaderName};
 use crate::date::Timestamp;
 use crate::fields::{NameSet, members_of};
 
+mod form;
 mod normal;
 
 /// Fields that one `Vary` may nominate; one that nominates more fits no request.

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
 use crate::Failure;
+use crate::client::Client;
 use crate::origin::Origin;
 use crate::process::Process;
 use crate::script::Table;
@@ -24,6 +25,10 @@ const START_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long nothing must happen until nothing is believed to happen.
 const MOMENT: Duration = Duration::from_millis(80);
+
+/// How long a fetch that was answered is waited for, and how often it is looked.
+const LANDING_PATIENCE: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Ports below those that systems give to outgoing connections.
 const PORTS: std::ops::Range<u16> = 18_000..31_000;
@@ -112,6 +117,15 @@ impl Stage for Real {
         Passed::Gone
     }
 
+    async fn landed(&self, open: usize) {
+        let landing = async {
+            while self.gateway.flights().await.is_some_and(|flights| flights > open) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(LANDING_PATIENCE, landing).await;
+    }
+
     fn moment(&self) -> Duration {
         MOMENT
     }
@@ -132,6 +146,16 @@ impl Gateway {
         let mut gateway = Gateway { process, address, admin, file };
         gateway.accepts().await?;
         Ok(gateway)
+    }
+
+    /// How many fetches are under way that several requests may share; nothing where the program
+    /// does not say it.
+    async fn flights(&self) -> Option<usize> {
+        let mut operator = Client::connect(self.admin).await.ok()?;
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let metrics = operator.ask(request, LANDING_PATIENCE).await.ok()?;
+        let metrics = String::from_utf8(metrics.body).ok()?;
+        metrics.lines().find_map(|line| line.strip_prefix("forebay_flights ")?.parse().ok())
     }
 
     async fn accepts(&mut self) -> Result<(), Failure> {

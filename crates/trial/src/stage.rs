@@ -30,6 +30,13 @@ pub trait Stage {
     /// Lets time go by.
     fn pass(&self, span: Duration) -> impl Future<Output = Passed>;
 
+    /// Waits, as far as that can be seen from outside, until the gateway has brought home what was
+    /// answered: no more fetches are under way than are open at the origin. A fetch that the story
+    /// has not come to yet is not waited for long.
+    fn landed(&self, _open: usize) -> impl Future<Output = ()> {
+        async {}
+    }
+
     /// How long nothing must happen until it is believed that nothing will.
     fn moment(&self) -> Duration;
 }

@@ -78,6 +78,21 @@ impl Client {
         Ok(answer)
     }
 
+    /// One exchange whose answer is text, however long.
+    pub(crate) fn whole_text(&mut self, path: &str) -> Outcome<String> {
+        self.stream.write_all(&request(path)).trying(format!("ask for `{path}`"))?;
+        let mut seen = Vec::new();
+        loop {
+            let more = self.read(path)?;
+            seen.extend_from_slice(&self.buffer[..more]);
+            if let Some(answer) = measure(&seen)?
+                && seen.len() >= answer.head_bytes + answer.body_bytes
+            {
+                return Ok(String::from_utf8_lossy(&seen[answer.head_bytes..]).into_owned());
+            }
+        }
+    }
+
     fn read(&mut self, path: &str) -> Outcome<usize> {
         let count = self.stream.read(&mut self.buffer).trying(format!("read `{path}`"))?;
         if count == 0 {

@@ -11,6 +11,7 @@ mod memory;
 mod pass;
 mod report;
 mod servers;
+mod tiers;
 mod wrk;
 
 use std::time::Duration;
@@ -28,8 +29,9 @@ pub(crate) struct Effort {
 }
 
 const THOROUGH: Effort = Effort { rounds: 5, round: Duration::from_secs(4) };
+const QUICK_ROUNDS: usize = 2;
 /// To see that all of it works.
-const QUICK: Effort = Effort { rounds: 2, round: Duration::from_secs(1) };
+const QUICK: Effort = Effort { rounds: QUICK_ROUNDS, round: Duration::from_secs(1) };
 
 /// Where the tables go besides the terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ enum Keep {
 /// Runs what the options ask for.
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let [what, options @ ..] = options else {
-        return fail("bench needs a word: hit, pass, memory or all");
+        return fail("bench needs a word: hit, pass, memory, tiers or all");
     };
     let mut effort = THOROUGH;
     let mut keep = Keep::Nowhere;
@@ -57,12 +59,14 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         "hit" => keep_section(keep, "hit", &hit::run(effort)?),
         "pass" => keep_section(keep, "pass", &pass::run(effort)?),
         "memory" => keep_section(keep, "memory", &memory::run()?),
+        "tiers" => keep_section(keep, "tiers", &tiers::run(effort)?),
         "all" => {
             keep_section(keep, "hit", &hit::run(effort)?)?;
             keep_section(keep, "pass", &pass::run(effort)?)?;
-            keep_section(keep, "memory", &memory::run()?)
+            keep_section(keep, "memory", &memory::run()?)?;
+            keep_section(keep, "tiers", &tiers::run(effort)?)
         }
-        unknown => fail(format!("no `bench {unknown}`: hit, pass, memory or all")),
+        unknown => fail(format!("no `bench {unknown}`: hit, pass, memory, tiers or all")),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is measured, and what it is measured beside: each on core 0, each with one worker.
 
+mod stores;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use crate::tools;
 use crate::workspace;
 
 use super::keep_alive::Client;
+pub(crate) use stores::{drop_page_cache, forebay_disk, forebay_redis, nginx_lua_redis, redis};
 
 const SERVER_CORE: &str = "0";
 const CLIENT_CORE: &str = "1";
@@ -18,7 +21,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 const MEMORY_MIB: u32 = 1024;
 
 /// Sizes that the origin has bodies of.
-pub(crate) const SIZES: &[usize] = &[100, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
+pub(crate) const SIZES: &[usize] = &[100, 1024, 4096, 8192, 16_384, 65_536, 262_144, 1_048_576];
 
 /// A server, running.
 pub(crate) struct Server {
@@ -27,6 +30,13 @@ pub(crate) struct Server {
     /// Where it listens.
     pub(crate) port: u16,
     running: Running,
+    admin: Option<Admin>,
+}
+
+/// Where the program tells its metrics, and what it was started with.
+struct Admin {
+    port: u16,
+    words: Vec<String>,
 }
 
 impl Server {
@@ -195,10 +205,22 @@ pub(crate) fn nginx_pass(origin: &Server) -> Outcome<Server> {
 }
 
 fn nginx(name: &'static str, core: &str, folder: &str, port: u16, served: &str) -> Outcome<Server> {
+    nginx_with("", name, core, folder, port, served)
+}
+
+fn nginx_with(
+    modules: &str,
+    name: &'static str,
+    core: &str,
+    folder: &str,
+    port: u16,
+    served: &str,
+) -> Outcome<Server> {
     let folder = workspace::made(workspace::target().join("xtask").join(folder))?;
     let config = folder.join("nginx.conf");
     let text = format!(
-        "daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit; user root;
+        "{modules}
+daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit; user root;
 worker_rlimit_nofile 65536;
 events {{ worker_connections 16384; }}
 http {{
@@ -255,5 +277,5 @@ listen pass
 
 fn started(name: &'static str, log: &str, command: &mut Command, port: u16) -> Outcome<Server> {
     let running = Running::start(log, command)?.wait_for_port(port, START_TIMEOUT)?;
-    Ok(Server { name, port, running })
+    Ok(Server { name, port, running, admin: None })
 }

@@ -17,6 +17,12 @@ const MAGIC: [u8; 4] = *b"FBAY";
 /// Raised with every change of the form, of a front or of a head.
 const VERSION: u16 = 1;
 
+/// What every front of this version begins with.
+pub const OPENING: [u8; 6] = {
+    let ([a, b, c, d], [low, high]) = (MAGIC, VERSION.to_le_bytes());
+    [a, b, c, d, low, high]
+};
+
 /// The longest key that reads.
 const KEY_BYTES_MAX: u32 = 256 << 10;
 
@@ -25,6 +31,9 @@ const HEAD_BYTES_MAX: u32 = 1 << 20;
 
 /// The longest trailer that reads.
 const TRAILER_BYTES_MAX: u32 = 64 << 10;
+
+/// The longest body that reads, wherever it lies.
+const BODY_BYTES_MAX: u64 = 1 << 40;
 
 const HAS_TRAILER: u16 = 1;
 const ELSEWHERE: u16 = 2;
@@ -130,10 +139,9 @@ impl Front {
             middle_sum,
             body_sum,
         };
-        match unused {
-            0 => front.checked(),
-            _ => Err(Damage::Foreign),
-        }
+        // What stands where nothing is said was not written by us.
+        let is_ours = unused == 0 && (front.trailer_len.is_some() || trailer_len == 0);
+        if is_ours { front.checked() } else { Err(Damage::Foreign) }
     }
 
     /// The bytes of key, head and trailer.
@@ -151,7 +159,8 @@ impl Front {
         let is_too_long = self.key_len > KEY_BYTES_MAX
             || self.head_len > HEAD_BYTES_MAX
             || self.trailer_len.is_some_and(|len| len > TRAILER_BYTES_MAX)
-            || self.stored_len > u64::MAX / 2;
+            || self.body_len > BODY_BYTES_MAX
+            || self.stored_len > BODY_BYTES_MAX;
         if is_too_long {
             return Err(Damage::TooLong);
         }

@@ -68,6 +68,34 @@ fn each_kind_of_foreign_bytes_is_told_apart() {
 }
 
 #[test]
+fn a_front_that_contradicts_itself_does_not_read_though_its_checksum_holds() {
+    let record = Record { trailer: None, ..record(b"key", b"head", b"body") };
+    let good = record.front().unwrap();
+    let check = |at: usize, bytes: &[u8], expected: Result<Front, Damage>| {
+        let mut front = good.to_bytes();
+        front[at..at + bytes.len()].copy_from_slice(bytes);
+        let sum = checksum(&front[..FRONT_BYTES - 8]);
+        front[FRONT_BYTES - 8..].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(Front::read(&front), expected, "{bytes:?} at {at}");
+    };
+    check(0, b"FBAY", Ok(good));
+    // Flags that nobody sets, a body both here and elsewhere, one that is longer compressed.
+    check(6, &[8, 0], Err(Damage::Foreign));
+    check(6, &[6, 0], Err(Damage::Foreign));
+    check(6, &[4, 0], Err(Damage::Length));
+    check(6, &[2, 0], Err(Damage::Length));
+    check(40, &5_u64.to_le_bytes(), Err(Damage::Length));
+    check(40, &u64::MAX.to_le_bytes(), Err(Damage::TooLong));
+    check(48, &u64::MAX.to_le_bytes(), Err(Damage::TooLong));
+    for at in [56, 60] {
+        check(at, &u32::MAX.to_le_bytes(), Err(Damage::TooLong));
+    }
+    // A trailer's length without a trailer, and the word that says nothing.
+    check(64, &1_u32.to_le_bytes(), Err(Damage::Foreign));
+    check(68, &1_u32.to_le_bytes(), Err(Damage::Foreign));
+}
+
+#[test]
 fn what_may_not_be_read_is_not_written() {
     let long = vec![0; 2 << 20];
     let mut out = Vec::new();
@@ -96,7 +124,10 @@ fn a_body_may_be_compressed_or_lie_elsewhere() {
 fn a_bomb_allocates_no_more_than_it_announces() {
     let small = compressed(&vec![0; 1 << 20]).unwrap();
     assert_eq!(decompressed(&small, 100), Err(Damage::Compression));
-    assert_eq!(decompressed(&small, 2 << 20), Err(Damage::Length));
+    assert_eq!(decompressed(&small, 1 << 21), Err(Damage::Compression));
+    assert_eq!(decompressed(&small, (1 << 20) + 1), Err(Damage::Length));
+    assert_eq!(decompressed(&small, u64::MAX), Err(Damage::Compression));
+    assert_eq!(decompressed(b"", 1), Err(Damage::Compression));
     assert_eq!(compressed(b"short"), None);
 }
 

@@ -39,8 +39,8 @@ pub(crate) struct Flights<H, F> {
 // Lock order: a shard, then a course's stage in it.
 struct Shard<H, F> {
     open: HashMap<Key, Arc<Course<H, F>>>,
-    declined: Remembered,
-    resting: Remembered,
+    declined: Remembered<()>,
+    resting: Remembered<Option<Arc<F>>>,
 }
 
 /// What a caller meets who must go to the origin.
@@ -110,13 +110,13 @@ impl<H, F> Flights<H, F> {
         self.open_in(&mut shard, key).map_or(RefreshEntrance::Underway, RefreshEntrance::Lead)
     }
 
-    pub(crate) fn rest(&self, key: &Key, pause: Duration) {
+    pub(crate) fn rest(&self, key: &Key, pause: Duration, failure: Option<Arc<F>>) {
         let now = self.clock.now();
-        self.shard(key.as_bytes()).lock().resting.insert(key, now.plus(pause), now);
+        self.shard(key.as_bytes()).lock().resting.insert(key, now.plus(pause), failure, now);
     }
 
-    pub(crate) fn resting(&self, key: &[u8]) -> Option<Timestamp> {
-        self.shard(key).lock().resting.until(key, self.clock.now())
+    pub(crate) fn resting(&self, key: &[u8]) -> Option<Option<Arc<F>>> {
+        self.shard(key).lock().resting.why(key, self.clock.now())
     }
 
     /// What is being fetched for the key now is not to be kept, nor joined any more.
@@ -142,12 +142,17 @@ impl<H, F> Flights<H, F> {
         let now = self.clock.now();
         let mut shard = self.shard(course.key.as_bytes()).lock();
         self.forget(&mut shard, course);
-        shard.declined.insert(&course.key, now.plus(remember), now);
+        shard.declined.insert(&course.key, now.plus(remember), (), now);
     }
 
-    pub(super) fn close_resting(&self, course: &Arc<Course<H, F>>, pause: Duration) {
+    pub(super) fn close_resting(
+        &self,
+        course: &Arc<Course<H, F>>,
+        pause: Duration,
+        failure: Arc<F>,
+    ) {
         // Rest before closing: nobody is to slip in between.
-        self.rest(&course.key, pause);
+        self.rest(&course.key, pause, Some(failure));
         self.close(course);
     }
 

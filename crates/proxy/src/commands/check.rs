@@ -3,10 +3,15 @@
 use std::fmt::Write;
 use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::cli::{CheckArgs, CheckFormat, RunArgs};
+use crate::commands::doctor::{self, Weight};
 use crate::config::text::{in_bytes, in_time};
 use crate::config::{self, Colours, Config, Listen, MemberSettings, Problems, Route};
+
+/// How long Redis may take to say how it is.
+const REDIS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Routes that the summary shows.
 const ROUTES_SHOWN: usize = 50;
@@ -17,7 +22,8 @@ pub fn run(args: &CheckArgs) -> ExitCode {
         say(&mut stderr(), &format!("{message}\n"));
         return ExitCode::from(2);
     }
-    let run_args = RunArgs { config: Some(args.config.clone()), ..RunArgs::default() };
+    let tiers = args.tiers.clone();
+    let run_args = RunArgs { config: Some(args.config.clone()), tiers, ..RunArgs::default() };
     match config::from_run(&run_args) {
         Ok(config) => match unreadable(&config) {
             Some(message) => {
@@ -26,6 +32,7 @@ pub fn run(args: &CheckArgs) -> ExitCode {
             }
             None => {
                 say(&mut stdout(), &fine(&config, format(args)));
+                say(&mut stderr(), &warnings(&config, args));
                 ExitCode::SUCCESS
             }
         },
@@ -36,14 +43,31 @@ pub fn run(args: &CheckArgs) -> ExitCode {
     }
 }
 
+/// What is wrong with the Redis that the configuration names, a line each.
+fn warnings(config: &Config, args: &CheckArgs) -> String {
+    let Some(redis) = config.redis.as_ref().filter(|_| !args.offline) else {
+        return String::new();
+    };
+    let examined = doctor::redis_within(redis, REDIS_PATIENCE);
+    let problems = examined.iter().flat_map(|examined| {
+        let heavy = examined.findings.iter().filter(|one| one.weight == Weight::Problem);
+        heavy.map(|finding| format!("warning: {}: {finding}\n", examined.what))
+    });
+    problems.collect()
+}
+
 /// The files that the configuration names and that cannot be read, a line each.
 fn unreadable(config: &Config) -> Option<String> {
-    let files = config.routes.iter().filter_map(|route| {
-        let file = route.upstream.ca_file.as_ref()?;
-        let cause = std::fs::read(file).err()?;
-        Some(format!("route `{}`: cannot read `{}`: {cause}\n", route.name, file.display()))
+    let of_routes = config.routes.iter().filter_map(|route| {
+        Some((format!("route `{}`", route.name), route.upstream.ca_file.as_ref()?))
     });
-    Some(files.collect::<String>()).filter(|lines| !lines.is_empty())
+    let of_redis = config.redis.iter().filter_map(|redis| redis.ca_file.as_ref());
+    let files = of_routes.chain(of_redis.map(|file| ("redis".to_owned(), file)));
+    let lines = files.filter_map(|(whose, file)| {
+        let cause = std::fs::read(file).err()?;
+        Some(format!("{whose}: cannot read `{}`: {cause}\n", file.display()))
+    });
+    Some(lines.collect::<String>()).filter(|lines| !lines.is_empty())
 }
 
 /// Writes; who has closed the other end does not want to read it.
@@ -122,6 +146,7 @@ fn in_short(route: &Route) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::TierArgs;
 
     #[test]
     fn the_summary_says_what_was_understood() {
@@ -152,7 +177,9 @@ mod tests {
             if let Some(text) = text {
                 std::fs::write(&path, text).unwrap();
             }
-            let args = CheckArgs { config: path, format: Some(CheckFormat::Plain) };
+            let format = Some(CheckFormat::Plain);
+            let tiers = TierArgs::default();
+            let args = CheckArgs { config: path, format, tiers, offline: true };
             assert_eq!(run(&args), ExitCode::from(status), "{name}");
         };
         check("fine.toml", Some(b"route = [{ to = \"a:1\" }]"), 0);

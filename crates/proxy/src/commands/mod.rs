@@ -3,4 +3,5 @@
 pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod doctor;
 pub mod run;

@@ -70,9 +70,8 @@ pub async fn serve(
     let connect = |settings: &UpstreamSettings| -> Arc<dyn Connect> {
         Arc::new(Network::new(settings.resolve_interval))
     };
-    let (clock, stats) = (Clock::system(), clients.stats());
-    let storage = Storage::of_memory(&config);
-    let gateway = Gateway::new(config, clock, &connect, telemetry, stats, storage)
+    let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
+    let gateway = Gateway::new(config, &connect, telemetry, clients.stats(), storage)
         .map_err(|cause| cause.to_string())?;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);
@@ -89,10 +88,12 @@ pub async fn serve(
         let _ = phase.send(Phase::Draining);
         say("forebay: draining; a second signal ends it at once\n");
     };
-    tokio::select! {
-        drained = clients.serve(gateway, draining) => Ok(drained),
+    let ended = tokio::select! {
+        drained = clients.serve(gateway.clone(), draining) => Ok(drained),
         () = told(2) => Err("ended at once, with exchanges under way".to_owned()),
-    }
+    };
+    tokio::task::block_in_place(|| gateway.storage().close());
+    ended
 }
 
 fn bind_admin(config: &Config) -> Result<Option<Server>, String> {

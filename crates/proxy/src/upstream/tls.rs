@@ -35,27 +35,13 @@ pub(super) enum Spoken {
 impl Tls {
     /// Trusts the system's authorities and those of `ca_file`.
     pub(super) fn new(ca_file: Option<&Path>) -> Result<Tls, UpstreamError> {
-        let mut roots = system_roots().clone();
-        if let Some(path) = ca_file {
-            add_file(&mut roots, path)?;
-        }
-        if roots.is_empty() {
-            return Err(UpstreamError::NoAuthorities);
-        }
+        let config = trusting(ca_file)?;
         let with = |protocols: &[&[u8]]| {
-            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            let mut config = ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()?
-                .with_root_certificates(roots.clone())
-                .with_no_client_auth();
+            let mut config = config.clone();
             config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-            Ok(TlsConnector::from(Arc::new(config)))
+            TlsConnector::from(Arc::new(config))
         };
-        let both = |error: rustls::Error| UpstreamError::Tls(error.to_string());
-        Ok(Tls {
-            any: with(&[b"h2", b"http/1.1"]).map_err(both)?,
-            http1: with(&[b"http/1.1"]).map_err(both)?,
-        })
+        Ok(Tls { any: with(&[b"h2", b"http/1.1"]), http1: with(&[b"http/1.1"]) })
     }
 
     /// Shakes hands over a connection, as a client of `name`.
@@ -76,6 +62,34 @@ impl Tls {
         };
         Ok((Box::new(stream), spoken))
     }
+}
+
+/// Trusts the system's authorities and those of `ca_file`.
+fn trusting(ca_file: Option<&Path>) -> Result<ClientConfig, UpstreamError> {
+    let mut roots = system_roots().clone();
+    if let Some(path) = ca_file {
+        add_file(&mut roots, path)?;
+    }
+    if roots.is_empty() {
+        return Err(UpstreamError::NoAuthorities);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| UpstreamError::Tls(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// TLS over a connection to a server that speaks no HTTP, or why there is none.
+pub(crate) async fn tls_to(
+    host: &str,
+    ca_file: Option<&Path>,
+    bytes: Box<dyn Duplex>,
+) -> Result<Box<dyn Duplex>, String> {
+    let config = trusting(ca_file).map_err(|error| error.to_string())?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, bytes).await;
+    Ok(Box::new(stream.map_err(|error| explain(&error))?))
 }
 
 /// The system's authorities, read once.

@@ -106,6 +106,25 @@ async fn exchanges_beyond_the_limit_are_503() {
 }
 
 #[tokio::test]
+async fn a_connection_that_only_waits_for_its_end_is_no_exchange() {
+    let limits = Limits { requests_max: 1, ..Limits::default() };
+    let running = run(Stage::echo(), &limits);
+    for (sent, status) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 200),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400),
+    ] {
+        let mut first = TcpStream::connect(running.address).await.unwrap();
+        first.write_all(sent.as_bytes()).await.unwrap();
+        assert_eq!(statuses(&read_all(&mut first).await), [status]);
+        // The first has heard all, and has not closed its own direction.
+        let mut second = TcpStream::connect(running.address).await.unwrap();
+        second.write_all(GET).await.unwrap();
+        read_until(&mut second, " 200 ").await;
+        drop(first);
+    }
+}
+
+#[tokio::test]
 async fn a_drain_closes_idle_connections_and_lets_exchanges_finish() {
     let stage = Stage::new(|_| async {
         tokio::time::sleep(Duration::from_millis(100)).await;

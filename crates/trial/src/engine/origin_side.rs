@@ -53,7 +53,7 @@ impl<S: Stage> Telling<'_, S> {
         if then(sent, framing) == Then::Close {
             connection.close();
         }
-        self.settle().await;
+        self.land().await;
         Ok(())
     }
 
@@ -100,7 +100,7 @@ impl<S: Stage> Telling<'_, S> {
         if framing == Framing::UntilClose {
             connection.close();
         }
-        self.settle().await;
+        self.land().await;
         Ok(())
     }
 
@@ -130,6 +130,13 @@ impl<S: Stage> Telling<'_, S> {
             heard if heard == count => Ok(()),
             heard => Err(Failure::new(format!("the origin has heard {heard}"))),
         }
+    }
+
+    /// Lets an answer come home: what it leaves in the cache is there when the story goes on, even
+    /// where the client's part of it ended before.
+    async fn land(&self) {
+        self.settle().await;
+        self.stage.landed(self.open.len()).await;
     }
 
     /// The exchange that is meant: the one for this target, or the one heard last.

@@ -191,8 +191,7 @@ impl Story {
     /// What must be found after a stop there: put, synced since, and untouched from then on.
     fn owed(&self, name: &str, at: usize) -> Option<u32> {
         let synced = *self.syncs.iter().rfind(|sync| **sync <= at)?;
-        let begun = self.deeds.iter().filter(|deed| deed.name == name && deed.begun < at);
-        let last = begun.last()?;
+        let last = self.deeds.iter().rfind(|deed| deed.name == name && deed.begun < at)?;
         last.head.filter(|_| last.done <= synced)
     }
 
