@@ -28,10 +28,13 @@ struct Story {
 }
 
 const NAMES: u32 = 9;
+const CROWDED: u32 = 10_000;
 
 fn body_of(head: u32) -> Vec<u8> {
     let len = match head % 5 {
         0 => 300_000 + head as usize,
+        // From such heads on, a tier is full soon.
+        _ if head > CROWDED => 240_000,
         1 => 0,
         2 => 70_000,
         _ => 5 + head as usize,
@@ -39,13 +42,13 @@ fn body_of(head: u32) -> Vec<u8> {
     (0..len).map(|at| (at as u32).wrapping_mul(head) as u8).collect()
 }
 
-async fn tell(seed: u64, deeds: u32) -> Story {
+async fn tell(seed: u64, heads: std::ops::Range<u32>) -> Story {
     let directory = Scratch::new();
     let recorder = Arc::new(Recorder::default());
     let tier = directory.open_on(recorder.clone());
     let mut story = Story { directory, acts: Vec::new(), deeds: Vec::new(), syncs: Vec::new() };
     let mut random = StdRng::seed_from_u64(seed);
-    for head in 1..=deeds {
+    for head in heads {
         let name = format!("{}", random.random_range(0..NAMES));
         let begun = recorder.acts.lock().len();
         let head = match random.random_range(0..10) {
@@ -239,7 +242,7 @@ async fn found_or_broken(tier: &Tier32, name: &str) -> Option<(u32, Option<Vec<u
 #[tokio::test]
 async fn whatever_was_not_synced_may_be_lost_torn_or_reordered() {
     for seed in 0..4 {
-        let story = tell(seed, 60).await;
+        let story = tell(seed, 1..61).await;
         for stop in 0..25 {
             let mut random = StdRng::seed_from_u64(seed * 1_000 + stop);
             let at = random.random_range(0..=story.acts.len());
@@ -250,9 +253,25 @@ async fn whatever_was_not_synced_may_be_lost_torn_or_reordered() {
 }
 
 #[tokio::test]
+async fn what_was_removed_does_not_come_back_from_a_segment_that_was_evicted() {
+    for seed in 20..24 {
+        let story = tell(seed, CROWDED + 1..CROWDED + 80).await;
+        let is_eviction =
+            |act: &Act| matches!(act, Act::Delete(path) if path.ends_with("00000001.seg"));
+        assert!(story.acts.iter().any(is_eviction));
+        for stop in 0..20 {
+            let mut random = StdRng::seed_from_u64(seed * 1_000 + stop);
+            let at = random.random_range(story.acts.len() / 3..=story.acts.len());
+            let stopped = story.stopped(at, &mut random);
+            story.check(&stopped, at, &format!("seed {seed} {stop}"), Must::Nothing).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn any_rotten_byte_or_lost_tail_is_a_miss_at_most() {
     for seed in 10..13 {
-        let story = tell(seed, 40).await;
+        let story = tell(seed, 1..41).await;
         // Before it was closed, and after.
         for stop in 0..40 {
             let mut random = StdRng::seed_from_u64(seed * 1_000 + stop);
