@@ -126,7 +126,7 @@ pub async fn tunnel(
         return Reply::of(respond::passed_on(ask, response), said);
     }
     let upgrade = response.headers().get(header::UPGRADE).cloned();
-    match upstream::tunnel(&mut response).await {
+    match upstream::tunnel(&mut response) {
         Ok(origin) => {
             let mut answer = respond::passed_on(ask, response);
             answer.fields.extend(upgrade.map(|protocol| (header::UPGRADE, protocol)));

@@ -295,9 +295,8 @@ async fn a_slow_reader_holds_up_the_writer_of_a_window_and_nobody_loses_a_byte()
 
 #[test]
 fn a_tap_sets_the_pace_alone_and_is_cut_off_where_another_waits() {
-    // Room for one chunk, and no lag while the budget is short.
-    let limits = narrow(0);
-    let (mut writer, body) = Body::arriving(limits, &Budget::new(0), None);
+    // Room for two chunks, and little lag while the budget is short.
+    let (mut writer, body) = Body::arriving(narrow(0), &Budget::new(0), None);
     let mut tap = body.tap().unwrap();
     for number in 0..3 {
         writer.push(ten(number)).unwrap();
@@ -306,8 +305,11 @@ fn a_tap_sets_the_pace_alone_and_is_cut_off_where_another_waits() {
     let mut client = body.reader().unwrap();
     assert_eq!(drain(&mut client).0.len(), 30);
     assert!(poll(writer.room()).is_ready(), "the client is not held up");
+    assert_eq!(drain(&mut tap).0.len(), 30, "nor is the tap cut off for being late once");
+    writer.push(vec![7; 2 << 20].into()).unwrap();
+    assert_eq!(drain(&mut client).0.len(), 2 << 20);
+    assert!(poll(writer.room()).is_ready());
     assert_eq!(drain(&mut tap), (vec![], Some(false)));
-    assert_eq!(drain(&mut client), (vec![], None));
     drop(client);
     assert_eq!(poll(writer.room()), Poll::Ready(Err(NobodyReads)));
 }

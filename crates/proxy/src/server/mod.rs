@@ -16,7 +16,6 @@ mod request;
 mod stats;
 mod target;
 mod terms;
-mod timer;
 mod wire;
 
 pub use accept::{Drained, Server};

@@ -2,6 +2,8 @@
 
 use http::StatusCode;
 
+use crate::http1::{Fault, FaultKind};
+
 /// Why a request was refused by the server itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
@@ -110,5 +112,18 @@ impl Refusal {
     /// The same with another status than the reason has by itself.
     pub(super) fn with_status(self, status: StatusCode) -> Self {
         Refusal { status, ..self }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        let reason = match fault.kind {
+            FaultKind::Syntax => RefusalReason::Syntax,
+            FaultKind::Framing => RefusalReason::Framing,
+            FaultKind::LineTooLong => RefusalReason::TargetTooLong,
+            FaultKind::BlockTooLarge => RefusalReason::HeadTooLarge,
+            FaultKind::BodyTooLong => RefusalReason::BodyTooLarge,
+        };
+        Refusal::new(reason, fault.text)
     }
 }

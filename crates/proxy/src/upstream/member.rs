@@ -14,11 +14,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::{Connect, MemberAddress};
-use super::connection::{Socket, open_http1, open_http2};
 use super::dns::NotResolved;
 use super::pool::{Held, Pool, PoolLimits, Room, Wanted};
 use super::tls::{Spoken, Tls, explain};
-use super::{UpstreamError, cause};
+use super::{UpstreamError, cause, h1, h2};
 use crate::config::{MemberScheme, MemberSettings, UpstreamSettings};
 use crate::failure::{FailureKind, FetchFailure};
 
@@ -215,19 +214,19 @@ impl Member {
             None if self.scheme == MemberScheme::H2c => (bytes, Spoken::Http2),
             None => (bytes, Spoken::Http1),
         };
-        let socket = Socket::new(bytes, place);
-        let failed = |error: hyper::Error| self.because(FailureKind::Connect, cause(&error));
         match spoken {
             Spoken::Http1 => {
                 if wanted == Wanted::Any {
                     self.spoken.store(SPOKEN_HTTP1, Ordering::Relaxed);
                 }
-                let http1 = open_http1(socket, self.head_bytes_max, generation).await;
-                Ok(self.pool.hold(http1.map_err(failed)?))
+                let http1 = h1::Connection::new(bytes, place, self.head_bytes_max, generation);
+                Ok(self.pool.hold(Box::new(http1)))
             }
             Spoken::Http2 => {
                 self.spoken.store(SPOKEN_HTTP2, Ordering::Relaxed);
-                let http2 = open_http2(socket, self.head_bytes_max, generation).await;
+                let socket = h2::Socket::new(bytes, place);
+                let http2 = h2::open(socket, self.head_bytes_max, generation).await;
+                let failed = |error| self.because(FailureKind::Connect, cause(&error));
                 let held = self.pool.share(http2.map_err(failed)?);
                 held.ok_or_else(|| self.failure(FailureKind::PoolFull))
             }

@@ -6,8 +6,10 @@
 mod attempt;
 mod body;
 mod connect;
-mod connection;
 mod dns;
+mod ended;
+mod h1;
+mod h2;
 mod member;
 mod pool;
 mod request;
@@ -22,7 +24,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::UPGRADE;
 use http::{HeaderMap, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 
 pub use body::OriginBody;
 pub use connect::{Connect, Connecting, MemberAddress, Network};
@@ -32,7 +33,6 @@ pub(crate) use tls::tls_to;
 
 use self::member::Member;
 use self::pool::{Held, Wanted};
-use self::request::Sending;
 use self::tls::Tls;
 use crate::answer::Duplex;
 use crate::config::{MemberScheme, UpstreamSettings};
@@ -44,7 +44,7 @@ const MEMBERS_TRIED_MAX: usize = 3;
 const INFORMATIONAL_MAX: usize = 16;
 
 /// Is told of the 1xx responses before the final one, but for 100 and 101 (RFC 9110 section
-/// 15.2). Called from the connection's task: it must not block.
+/// 15.2). It must not block.
 pub type Informational = Box<dyn Fn(StatusCode, HeaderMap) + Send + Sync>;
 
 /// A set of origin servers that a route leads to, and the connections to them.
@@ -102,16 +102,12 @@ impl Upstream {
         request: Request<RequestBody>,
         observe: Option<Informational>,
     ) -> Result<Response<OriginBody>, FetchFailure> {
-        let mut request = request.map(Sending::new);
         let wanted = match request.headers().contains_key(UPGRADE) {
             true => Wanted::Http1,
             false => Wanted::Any,
         };
-        if let Some(observe) = observe {
-            pass_on_informational(&mut request, observe);
-        }
         let (member, held) = self.reach(wanted).await?;
-        member.exchange(held, request, wanted).await
+        member.exchange(held, request, wanted, observe.map(Observer::new)).await
     }
 
     /// A connection to the member whose turn it is, or to another that can be reached.
@@ -143,24 +139,31 @@ impl Upstream {
     }
 }
 
-/// The connection itself after a 101 (RFC 9110 section 7.8); fails on every other response.
-pub async fn tunnel(response: &mut Response<OriginBody>) -> Result<Box<dyn Duplex>, FetchFailure> {
-    let member = response.body().member().clone();
-    let upgraded = hyper::upgrade::on(response).await;
-    let failed = |error| FetchFailure::because(FailureKind::Tunnel, &member, cause(&error));
-    Ok(Box::new(TokioIo::new(upgraded.map_err(failed)?)))
+/// The connection itself after a 101 (RFC 9110 section 7.8); fails on every other response, and
+/// leaves it as it is.
+pub fn tunnel(response: &mut Response<OriginBody>) -> Result<Box<dyn Duplex>, FetchFailure> {
+    let tunnel = response.body_mut().take_tunnel();
+    let none = || FetchFailure::new(FailureKind::Tunnel, response.body().member());
+    Ok(tunnel.ok_or_else(none)?)
 }
 
-fn pass_on_informational(request: &mut Request<Sending>, observe: Informational) {
-    let passed = AtomicUsize::new(0);
-    hyper::ext::on_informational(request, move |response| {
-        let status = response.status();
+/// Passes 1xx responses on, as many as may be.
+#[derive(Clone)]
+struct Observer(Arc<(Informational, AtomicUsize)>);
+
+impl Observer {
+    fn new(observe: Informational) -> Self {
+        Observer(Arc::new((observe, AtomicUsize::new(0))))
+    }
+
+    fn tell(&self, status: StatusCode, fields: HeaderMap) {
+        let (observe, passed) = &*self.0;
         if status != StatusCode::CONTINUE
             && passed.fetch_add(1, Ordering::Relaxed) < INFORMATIONAL_MAX
         {
-            observe(status, response.headers().clone());
+            observe(status, fields);
         }
-    });
+    }
 }
 
 /// The innermost cause of an error, in the system's words without their numbers.

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::connection::{Http1, Http2, Reused};
+use super::h1;
+use super::h2::Http2;
 
 /// Requests that wait for a connection to one member.
 const WAITING_MAX: usize = 1024;
-/// How long a connection may take to become ready after an exchange over it ended. It takes longer
-/// only where the origin answered and left a part of the request unread.
-const READY_TIMEOUT: Duration = Duration::from_millis(200);
+/// How often idle connections are looked at: whether their time is over, or their origin has closed
+/// them.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The bounds of a pool.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +45,13 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Shelf {
     /// The latest used is at the back.
-    idle: VecDeque<(Http1, Instant)>,
+    idle: VecDeque<(Box<h1::Connection>, Instant)>,
     shared: Vec<Arc<Http2>>,
     sweeper: Sweeper,
 }
 
-/// Whether somebody already looks after the idle timeout.
-#[derive(Default, PartialEq, Eq)]
+/// Whether somebody already looks after idle connections.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Sweeper {
     #[default]
     Off,
@@ -64,6 +65,15 @@ pub(super) enum Wanted {
     Any,
     /// HTTP/1.1 alone, because only that can become a tunnel.
     Http1,
+}
+
+/// Whether a connection had a request before this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reused {
+    /// It had: the origin may have closed it meanwhile.
+    Yes,
+    /// It is fresh.
+    No,
 }
 
 /// Room for one more request.
@@ -91,23 +101,11 @@ impl Pool {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             return None;
         }
-        let mut shelf = self.shelf.lock();
-        if let Some(held) = self.take_shared(&mut shelf, wanted, generation) {
-            return Some(held);
-        }
-        for index in (0..shelf.idle.len()).rev() {
-            let http1 = &shelf.idle[index].0;
-            if !is_usable(http1, generation) {
-                shelf.idle.remove(index);
-            } else if http1.sender.is_ready() {
-                return shelf.idle.remove(index).map(|(http1, _)| self.hold(http1));
-            }
-        }
-        None
+        self.take(wanted, generation)
     }
 
-    /// A connection that is ready, or is about to be because its last exchange only now ended.
-    pub(super) async fn take(self: &Arc<Self>, wanted: Wanted, generation: u64) -> Option<Held> {
+    /// A connection that is ready.
+    fn take(self: &Arc<Self>, wanted: Wanted, generation: u64) -> Option<Held> {
         loop {
             let mut http1 = {
                 let mut shelf = self.shelf.lock();
@@ -116,10 +114,7 @@ impl Pool {
                 }
                 shelf.idle.pop_back()?.0
             };
-            if !is_usable(&http1, generation) {
-                continue;
-            }
-            if let Ok(Ok(())) = timeout(READY_TIMEOUT, http1.sender.ready()).await {
+            if http1.generation == generation && http1.is_quiet() {
                 return Some(self.hold(http1));
             }
         }
@@ -145,7 +140,7 @@ impl Pool {
             let returned = self.returned.notified();
             tokio::pin!(returned);
             returned.as_mut().enable();
-            if let Some(held) = self.take(wanted, generation).await {
+            if let Some(held) = self.take(wanted, generation) {
                 return Room::Taken(held);
             }
             tokio::select! {
@@ -180,7 +175,7 @@ impl Pool {
     }
 
     /// Puts a new connection to use.
-    pub(super) fn hold(self: &Arc<Self>, http1: Http1) -> Held {
+    pub(super) fn hold(self: &Arc<Self>, http1: Box<h1::Connection>) -> Held {
         let reused = if http1.used { Reused::Yes } else { Reused::No };
         Held { pool: self.clone(), reused, line: Line::Http1(http1) }
     }
@@ -201,7 +196,7 @@ impl Pool {
         Some(Held { pool: self.clone(), reused, line: Line::Http2(stream) })
     }
 
-    fn give_back(self: &Arc<Self>, mut http1: Http1) {
+    pub(super) fn give_back(self: &Arc<Self>, mut http1: Box<h1::Connection>) {
         http1.used = true;
         let mut shelf = self.shelf.lock();
         shelf.idle.push_back((http1, Instant::now()));
@@ -223,47 +218,43 @@ impl Pool {
     fn sweep_later(self: &Arc<Self>, shelf: &mut Shelf) {
         if shelf.sweeper == Sweeper::Off {
             shelf.sweeper = Sweeper::On;
-            tokio::spawn(sweep(Arc::downgrade(self), Instant::now() + self.limits.idle_timeout));
+            tokio::spawn(sweep(Arc::downgrade(self)));
         }
     }
 
-    /// Closes what has been idle for too long; returns when to look again.
-    fn sweep_now(&self) -> Option<Instant> {
+    /// Closes what has been idle for too long or is dead; says whether anything is left.
+    fn sweep_now(&self) -> Sweeper {
         let timeout = self.limits.idle_timeout;
         let now = Instant::now();
         let is_late = |since: Instant| now.duration_since(since) >= timeout;
         let mut shelf = self.shelf.lock();
-        shelf.idle.retain(|(http1, since)| !is_late(*since) && !http1.sender.is_closed());
+        shelf.idle.retain_mut(|(http1, since)| {
+            if now.duration_since(*since) >= SWEEP_INTERVAL {
+                http1.release();
+            }
+            !is_late(*since) && http1.is_quiet()
+        });
         shelf.shared.retain(|http2| {
             let load = http2.load.lock();
             !load.retired && !http2.sender.is_closed() && (load.streams > 0 || !is_late(load.since))
         });
-        let oldest = shelf.idle.front().map(|(_, since)| *since + timeout);
-        let streaming = shelf.shared.iter().map(|http2| {
-            let load = http2.load.lock();
-            if load.streams > 0 { now + timeout } else { load.since + timeout }
-        });
-        let next = oldest.into_iter().chain(streaming).min();
-        if next.is_none() {
+        if shelf.idle.is_empty() && shelf.shared.is_empty() {
             shelf.sweeper = Sweeper::Off;
         }
-        next
+        shelf.sweeper
     }
 }
 
-/// Looks after the idle timeout until nothing is idle or the pool is gone.
-async fn sweep(pool: Weak<Pool>, first: Instant) {
-    let mut next = first;
+/// Looks after idle connections until there are none, or the pool is gone.
+async fn sweep(pool: Weak<Pool>) {
     loop {
-        tokio::time::sleep_until(next).await;
+        tokio::time::sleep(SWEEP_INTERVAL).await;
         let Some(pool) = pool.upgrade() else { return };
-        let Some(later) = pool.sweep_now() else { return };
-        next = later;
+        match pool.sweep_now() {
+            Sweeper::On => {}
+            Sweeper::Off => return,
+        }
     }
-}
-
-fn is_usable(http1: &Http1, generation: u64) -> bool {
-    !http1.sender.is_closed() && http1.generation == generation
 }
 
 /// A turn in the queue; dropped, it is left.
@@ -278,7 +269,7 @@ impl Drop for Turn<'_> {
 /// A connection, or a stream of one, in the hand of one exchange. Dropped, the connection closes
 /// and the stream ends.
 pub(super) struct Held {
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     pub(super) reused: Reused,
     pub(super) line: Line,
 }
@@ -286,7 +277,7 @@ pub(super) struct Held {
 /// What is held.
 pub(super) enum Line {
     /// A connection of its own.
-    Http1(Http1),
+    Http1(Box<h1::Connection>),
     /// A stream.
     Http2(Stream),
 }
@@ -301,39 +292,5 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.http2.end();
         self.pool.wake_one();
-    }
-}
-
-impl Held {
-    /// The exchange ended cleanly: the next may use the connection.
-    pub(super) fn give_back(self) {
-        match self.line {
-            Line::Http1(http1) => self.pool.give_back(http1),
-            Line::Http2(stream) => drop(stream),
-        }
-    }
-
-    /// The connection belongs to a tunnel now: it is neither used again nor closed from here.
-    pub(super) fn let_go(self) {
-        match self.line {
-            Line::Http1(http1) => http1.let_go(),
-            Line::Http2(stream) => drop(stream),
-        }
-    }
-
-    /// The origin did not answer in time: nothing new begins on this connection.
-    pub(super) fn retire(self) {
-        match self.line {
-            Line::Http1(http1) => drop(http1),
-            Line::Http2(stream) => stream.http2.retire(),
-        }
-    }
-
-    /// Whether the connection ended, and without a byte that could belong to a response.
-    pub(super) fn ended_silently(&self) -> bool {
-        match &self.line {
-            Line::Http1(http1) => !http1.wire.heard(),
-            Line::Http2(stream) => stream.http2.sender.is_closed() || stream.http2.wire.ended(),
-        }
     }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use forebay_trial::fault::{FaultProxy, Mood};
 use forebay_trial::nodes::Nodes;
-use forebay_trial::patience::until;
 use forebay_trial::redis::{RedisOptions, RedisServer};
 
 use super::support::*;
@@ -13,18 +12,6 @@ use super::support::*;
 async fn behind(proxy: &FaultProxy, origin: std::net::SocketAddr) -> Nodes {
     let tables = format!("[redis]\nurl = \"redis://{}\"\n", proxy.address());
     nodes(2, origin, &tables, "").await
-}
-
-async fn works(nodes: &Nodes) {
-    let mut number = 0;
-    let shared = async || {
-        number += 1;
-        let path = format!("/again/{number}/{:p}", nodes);
-        ask(nodes, 0, &path).await;
-        pass(Duration::from_millis(100)).await;
-        ask(nodes, 1, &path).await.1.contains("detail=redis")
-    };
-    until("the tier works", PATIENCE, shared).await.unwrap();
 }
 
 #[tokio::test]

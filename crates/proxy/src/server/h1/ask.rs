@@ -12,10 +12,10 @@ use http_body::Frame;
 use super::super::link::{Interim, Link};
 use super::super::refusal::{Refusal, RefusalReason};
 use super::super::wire::Wire;
-use super::decode::{Decoded, Decoder};
 use super::encode::append_interim_head;
 use super::socket::{AHEAD_BYTES_MAX, Broken, Read, Socket};
 use crate::answer::Answer;
+use crate::http1::{Decoded, Decoder};
 
 /// The future of an exchange, in a box that is used again for the next one.
 pub(super) struct Slot<F>(Option<Pin<Box<Option<F>>>>);
@@ -133,8 +133,8 @@ impl<IO: Wire> Socket<IO> {
         incoming: &mut Incoming,
     ) -> Poll<Result<(), Trouble>> {
         loop {
-            match incoming.decoder.decode(&mut self.input, &self.terms.limits) {
-                Err(refusal) => return Poll::Ready(Err(Trouble::Refused(refusal))),
+            match incoming.decoder.decode(&mut self.input) {
+                Err(fault) => return Poll::Ready(Err(Trouble::Refused(fault.into()))),
                 Ok(Decoded::Hungry) => {}
                 Ok(decoded) => {
                     give(&self.link, decoded);
@@ -184,7 +184,7 @@ impl<IO: Wire> Socket<IO> {
         bytes_left: &mut usize,
     ) -> Poll<bool> {
         loop {
-            match incoming.decoder.decode(&mut self.input, &self.terms.limits) {
+            match incoming.decoder.decode(&mut self.input) {
                 Err(_) => return Poll::Ready(false),
                 Ok(Decoded::End) => return Poll::Ready(true),
                 Ok(Decoded::Trailers(_)) => {}

@@ -9,6 +9,7 @@ use super::super::date::append_date;
 use super::super::refusal::Refusal;
 use super::head::Asked;
 use crate::answer::{Answer, AnswerBody, BodyError};
+use crate::http1::append_field;
 
 /// The body of an answer as it goes over the wire.
 pub(super) enum Outgoing {
@@ -152,20 +153,6 @@ pub(super) fn append_refusal(out: &mut Vec<u8>, refusal: Refusal) {
     out.push(b'\n');
 }
 
-/// Appends a chunk's size line; the chunk and its CRLF follow.
-pub(super) fn append_chunk_size(out: &mut Vec<u8>, size: usize) {
-    let mut digits = [0; 16];
-    let mut place = digits.len();
-    let mut left = size;
-    while place == digits.len() || left > 0 {
-        place -= 1;
-        digits[place] = b"0123456789abcdef"[left & 15];
-        left >>= 4;
-    }
-    out.extend_from_slice(&digits[place..]);
-    out.extend_from_slice(b"\r\n");
-}
-
 /// Appends the last chunk and the trailers.
 pub(super) fn append_last_chunk(out: &mut Vec<u8>, trailers: &HeaderMap) {
     out.extend_from_slice(b"0\r\n");
@@ -186,13 +173,6 @@ fn append_status(out: &mut Vec<u8>, status: StatusCode) {
 fn append_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"content-length: ");
     out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
-fn append_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    out.extend_from_slice(name.as_str().as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -6,9 +6,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 use super::super::refusal::{Refusal, RefusalReason};
 use super::super::target;
-use super::fields::{self, members};
-use super::scan::{Block, Bounds};
 use crate::config::Limits;
+use crate::http1::{Block, Bounds, members, parse_fields};
 
 /// Bytes of a method; the longest registered one has 17.
 const METHOD_BYTES_MAX: usize = 32;
@@ -67,7 +66,7 @@ pub(super) fn parse(input: &mut BytesMut, block: Block, limits: &Limits) -> Resu
     let line_end = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |end| end + 1);
     let line = bytes.split_to(line_end);
     let (method, target, version) = request_line(&line, limits)?;
-    let fields = fields::parse(&bytes, block.lines - 1)?;
+    let fields = parse_fields(&bytes, block.lines - 1)?;
     finish(method, target, version, fields, limits)
 }
 

@@ -1,18 +1,14 @@
 //! HTTP/1.0 and 1.1 from clients: one strict reading of each message, one write an answer.
 //!
-//! `scan` and `head` read heads, `decode` bodies; `encode` and `output` write; `receive`, `ask` and
-//! `reply` are the three steps of an exchange over a `socket`; this file is the loop of them.
+//! `head` reads heads, `encode` writes them, over what `http1` has for both sides; `receive`, `ask`
+//! and `reply` are the three steps of an exchange over a `socket`; this file is the loop of them.
 
 mod ask;
 mod close;
-mod decode;
 mod encode;
-mod fields;
 mod head;
-mod output;
 mod receive;
 mod reply;
-mod scan;
 mod socket;
 mod tunnel;
 
@@ -23,7 +19,6 @@ use std::pin::Pin;
 use http::{StatusCode, Version};
 
 use self::ask::{Incoming, Outcome, Slot};
-use self::decode::Decoder;
 use self::encode::{Ending, Outgoing, Persistence, append_head, outgoing};
 use self::head::{Asked, Framing, Head};
 use self::receive::{Received, Waiting};
@@ -34,9 +29,9 @@ use super::request::{Refused, Request, RequestBody, Service};
 use super::stats::count;
 use super::wire::Wire;
 use crate::answer::{Answer, AnswerBody};
+use crate::http1::{BodyBounds, Decoder, Padding};
 
 pub(super) use self::close::{LINGER, LINGER_BYTES_MAX};
-pub(super) use self::decode::without_forbidden;
 pub(super) use self::encode::is_servers_own;
 pub(super) use self::receive::Spoken;
 pub(super) use self::socket::Socket;
@@ -81,7 +76,7 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
         };
         let asked = head.asked;
         let mut incoming =
-            Incoming { decoder: Decoder::new(head.framing), unasked: head.expects_continue };
+            Incoming { decoder: decoder(&socket, head.framing), unasked: head.expects_continue };
         let request = request(&socket, head);
         let begun = catch_unwind(AssertUnwindSafe(|| slot.put(service.answer(request))));
         let outcome = match begun {
@@ -132,6 +127,18 @@ async fn conclude<IO: Wire>(
             count(&socket.terms.stats.clients_gone);
             Next::Cut
         }
+    }
+}
+
+fn decoder<IO: Wire>(socket: &Socket<IO>, framing: Framing) -> Decoder {
+    let limits = &socket.terms.limits;
+    match framing {
+        Framing::Length(length) => Decoder::counted(length),
+        Framing::Chunked => Decoder::chunked(BodyBounds {
+            bytes_max: limits.body_bytes_max,
+            trailer_lines_max: limits.fields_max,
+            padding: Padding::Refused,
+        }),
     }
 }
 

@@ -9,8 +9,8 @@ use super::super::refusal::{Refusal, RefusalReason};
 use super::super::stats::count;
 use super::super::wire::Wire;
 use super::head::{self, Head};
-use super::scan::Scan;
 use super::socket::{Read, Socket};
+use crate::http1::Scan;
 
 /// How long an idle connection keeps its buffers.
 const BUFFERS_IDLE: Duration = Duration::from_secs(1);
@@ -62,8 +62,8 @@ impl<IO: Wire> Socket<IO> {
     ) -> Poll<Received> {
         loop {
             let bounds = head::bounds(&self.terms.limits);
-            match waiting.scan.head(&self.input, bounds) {
-                Err(refusal) => return Poll::Ready(Received::Refused(refusal)),
+            match waiting.scan.request_head(&self.input, bounds) {
+                Err(fault) => return Poll::Ready(Received::Refused(fault.into())),
                 Ok(Some(block)) => {
                     self.read_deadline = None;
                     let head = head::parse(&mut self.input, block, &self.terms.limits);

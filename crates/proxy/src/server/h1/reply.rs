@@ -11,11 +11,11 @@ use http_body_util::combinators::UnsyncBoxBody;
 
 use super::super::wire::Wire;
 use super::ask::{Incoming, Trouble};
-use super::decode::without_forbidden;
-use super::encode::{Ending, append_chunk_size, append_last_chunk};
+use super::encode::{Ending, append_last_chunk};
 use super::head::Asked;
 use super::socket::{Broken, Socket};
 use crate::answer::BodyError;
+use crate::http1::{append_chunk_size, without_forbidden};
 
 /// A body that is being sent.
 pub(super) struct Sending {

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use super::super::link::Link;
 use super::super::request::Peer;
 use super::super::terms::Terms;
-use super::super::timer::Timer;
 use super::super::wire::Wire;
-use super::output::Output;
+use crate::http1::Output;
+use crate::timer::Timer;
 
 /// Room that is made for each read.
 const READ_BYTES: usize = 4 * 1024;

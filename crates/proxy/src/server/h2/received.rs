@@ -10,10 +10,10 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::super::h1::without_forbidden;
 use super::request::is_padded;
 use crate::answer::BodyError;
 use crate::config::Limits;
+use crate::http1::without_forbidden;
 
 /// A request body as a [`Service`](super::super::Service) reads it.
 pub(super) struct ReceivedBody {

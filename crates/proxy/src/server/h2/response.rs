@@ -11,12 +11,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 
-use super::super::h1::{is_servers_own, without_forbidden};
+use super::super::h1::is_servers_own;
 use super::super::refusal::{Refusal, RefusalReason};
 use super::super::stats::count;
 use super::super::terms::{ExchangePlace, Terms};
 use super::progress::{Piece, Progress};
 use crate::answer::{Answer, AnswerBody, BodyError};
+use crate::http1::without_forbidden;
 
 /// Bytes handed to a stream at once; what more there is waits with us, where it is watched.
 const PIECE_BYTES_MAX: usize = 16 * 1024;

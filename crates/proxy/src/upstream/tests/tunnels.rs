@@ -18,7 +18,7 @@ async fn after_a_101_bytes_flow_both_ways() {
     let upstream = over_network(&http(origin.address));
     let mut response = upstream.send(wish(), None).await.unwrap();
     assert_eq!(response.status(), 101);
-    let mut tunnel = tunnel(&mut response).await.unwrap();
+    let mut tunnel = tunnel(&mut response).unwrap();
     drop(response);
     tunnel.write_all(b"ping").await.unwrap();
     tunnel.shutdown().await.unwrap();
@@ -34,7 +34,7 @@ async fn a_refused_wish_is_an_ordinary_response() {
     let origin = Origin::start(vec![vec![Read, refusal, Read, refusal]]).await;
     let upstream = over_network(&http(origin.address));
     let mut response = upstream.send(wish(), None).await.unwrap();
-    assert_eq!(tunnel(&mut response).await.err().unwrap().kind, FailureKind::Tunnel);
+    assert_eq!(tunnel(&mut response).err().unwrap().kind, FailureKind::Tunnel);
     assert_eq!(hear(response).await.unwrap().body, "no");
     assert_eq!(ask(&upstream, get()).await.unwrap().body, "no");
 }
@@ -59,7 +59,7 @@ async fn a_tunnel_keeps_its_place_until_it_closes() {
     };
     let upstream = over_network(&settings);
     let mut response = upstream.send(wish(), None).await.unwrap();
-    let tunnel = tunnel(&mut response).await.unwrap();
+    let tunnel = tunnel(&mut response).unwrap();
     assert_eq!(ask(&upstream, get()).await.unwrap_err().kind, FailureKind::PoolFull);
     drop(tunnel);
     assert_eq!(ask(&upstream, get()).await.unwrap().status, 204);

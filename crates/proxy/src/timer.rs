@@ -7,17 +7,17 @@ use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer that is set again only when it fires, or when a deadline comes nearer than it is set.
-pub(super) struct Timer {
+pub(crate) struct Timer {
     sleep: Pin<Box<Sleep>>,
 }
 
 impl Timer {
-    pub(super) fn new(first: Instant) -> Self {
+    pub(crate) fn new(first: Instant) -> Self {
         Timer { sleep: Box::pin(sleep_until(first)) }
     }
 
     /// Ready when the deadline has passed; wakes the task at the deadline or before.
-    pub(super) fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+    pub(crate) fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         if self.sleep.deadline() > deadline {
             self.sleep.as_mut().reset(deadline);
         }

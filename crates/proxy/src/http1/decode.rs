@@ -1,32 +1,55 @@
-//! Request bodies off the wire: counted or chunked, strictly (9112 6.2, 7.1).
+//! Bodies off the wire: counted, chunked, or up to the connection's end, strictly (9112 6, 7.1).
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 
-use super::super::refusal::{Refusal, RefusalReason};
 use super::fields;
-use super::head::Framing;
 use super::scan::{Bounds, Scan};
-use crate::config::Limits;
+use super::{Fault, FaultKind};
 
 /// Hex digits of a chunk size: 64 bits.
 const SIZE_DIGITS_MAX: usize = 16;
-/// Bytes of chunk extensions in one body, all together. Nobody uses them but attackers.
+/// Bytes of chunk extensions in one body, all together, or in one chunk where padding is allowed.
+/// Nobody uses them but attackers.
 const EXTENSION_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a trailer section.
 const TRAILER_BYTES_MAX: usize = 8 * 1024;
 const SIZE_END: &str = "a chunk size is not followed by CRLF";
 
-/// A request body being taken off the input.
-pub(super) struct Decoder {
+/// A body being taken off the input.
+pub(crate) struct Decoder {
     state: State,
+    bounds: BodyBounds,
     received: u64,
     extension_bytes: usize,
+}
+
+/// What a chunked body may measure, and how it may be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyBounds {
+    /// Bytes of all chunks.
+    pub(crate) bytes_max: u64,
+    /// Lines of its trailer section.
+    pub(crate) trailer_lines_max: usize,
+    /// White space behind a chunk's size.
+    pub(crate) padding: Padding,
+}
+
+/// Whether white space may stand behind a chunk's size. The grammar has none, and what a request
+/// says must have one reading only; old origins pad with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Padding {
+    /// It counts as an extension.
+    Allowed,
+    /// It is a fault.
+    Refused,
 }
 
 enum State {
     /// Bytes of a body that has a length.
     Counted(u64),
+    /// Bytes of a body that the connection's end ends.
+    UntilEnd,
     /// Bytes of a chunk.
     Chunk(u64),
     /// What stands between the chunks.
@@ -46,7 +69,7 @@ enum Between {
 
 /// What one step of decoding gave.
 #[derive(Debug, PartialEq)]
-pub(super) enum Decoded {
+pub(crate) enum Decoded {
     /// Some of the body.
     Bytes(Bytes),
     /// Its trailers, without those that would change what the message is; none are no frame.
@@ -57,40 +80,67 @@ pub(super) enum Decoded {
     End,
 }
 
+impl BodyBounds {
+    /// Of a body that has nothing to bound but its length.
+    const NONE: BodyBounds =
+        BodyBounds { bytes_max: u64::MAX, trailer_lines_max: 0, padding: Padding::Refused };
+}
+
 impl Decoder {
-    pub(super) fn new(framing: Framing) -> Self {
-        let state = match framing {
-            Framing::Length(0) => State::Done,
-            Framing::Length(length) => State::Counted(length),
-            Framing::Chunked => State::Between(Between::Size { size: 0, digits: 0 }),
-        };
-        Decoder { state, received: 0, extension_bytes: 0 }
+    /// A body of so many bytes.
+    pub(crate) fn counted(length: u64) -> Self {
+        let state = if length == 0 { State::Done } else { State::Counted(length) };
+        Decoder::of(state, BodyBounds::NONE)
+    }
+
+    /// A body in chunks.
+    pub(crate) fn chunked(bounds: BodyBounds) -> Self {
+        Decoder::of(State::Between(Between::Size { size: 0, digits: 0 }), bounds)
+    }
+
+    /// A body that the connection's end ends; the decoder does not learn of that.
+    pub(crate) fn until_end() -> Self {
+        Decoder::of(State::UntilEnd, BodyBounds::NONE)
+    }
+
+    fn of(state: State, bounds: BodyBounds) -> Self {
+        Decoder { state, bounds, received: 0, extension_bytes: 0 }
     }
 
     /// Whether the whole body has been taken off the input.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
+    /// Whether the connection's end is the body's.
+    pub(crate) fn ends_with_connection(&self) -> bool {
+        matches!(self.state, State::UntilEnd)
+    }
+
+    /// What is left of a body that has a length.
+    pub(crate) fn length_left(&self) -> Option<u64> {
+        match self.state {
+            State::Counted(left) => Some(left),
+            State::Done => Some(0),
+            State::Chunk(_) | State::UntilEnd | State::Between(_) | State::Trailers(_) => None,
+        }
+    }
+
     /// Bytes that are known to come still: all of them with a length, the least with chunks.
-    pub(super) fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         match self.state {
             State::Counted(left) | State::Chunk(left) => left,
-            State::Between(_) | State::Trailers(_) | State::Done => 0,
+            State::UntilEnd | State::Between(_) | State::Trailers(_) | State::Done => 0,
         }
     }
 
     /// Takes the next piece off the input.
-    pub(super) fn decode(
-        &mut self,
-        input: &mut BytesMut,
-        limits: &Limits,
-    ) -> Result<Decoded, Refusal> {
+    pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Result<Decoded, Fault> {
         loop {
             match &mut self.state {
                 State::Done => return Ok(Decoded::End),
                 State::Trailers(scan) => {
-                    let Some(block) = scan.block(input, trailer_bounds(limits))? else {
+                    let Some(block) = scan.block(input, trailer_bounds(&self.bounds))? else {
                         return Ok(Decoded::Hungry);
                     };
                     let trailers = fields::parse(&input.split_to(block.end).freeze(), block.lines)?;
@@ -100,13 +150,16 @@ impl Decoder {
                         return Ok(Decoded::Trailers(trailers));
                     }
                 }
-                State::Counted(_) | State::Chunk(_) | State::Between(_) if input.is_empty() => {
+                State::Counted(_) | State::UntilEnd | State::Chunk(_) | State::Between(_)
+                    if input.is_empty() =>
+                {
                     return Ok(Decoded::Hungry);
                 }
                 State::Between(between) => {
                     let between = *between;
-                    self.state = self.step(between, input.get_u8(), limits)?;
+                    self.state = self.step(between, input.get_u8())?;
                 }
+                State::UntilEnd => return Ok(Decoded::Bytes(input.split().freeze())),
                 State::Counted(left) => {
                     let bytes = take(input, left);
                     if *left == 0 {
@@ -126,56 +179,61 @@ impl Decoder {
     }
 
     /// One byte of what stands between the chunks (VSV00016: each of them counts).
-    fn step(&mut self, between: Between, byte: u8, limits: &Limits) -> Result<State, Refusal> {
+    fn step(&mut self, between: Between, byte: u8) -> Result<State, Fault> {
         match between {
-            Between::Size { size, digits } => size_byte(size, digits, byte),
+            Between::Size { size, digits } => size_byte(size, digits, byte, self.bounds.padding),
             Between::Extension { size } => self.extension_byte(size, byte),
-            Between::SizeLf { .. } if byte != b'\n' => Err(refuse(SIZE_END)),
+            Between::SizeLf { .. } if byte != b'\n' => Err(Fault::framing(SIZE_END)),
             Between::SizeLf { size: 0 } => Ok(State::Trailers(Scan::default())),
-            Between::SizeLf { size } => self.begin_chunk(size, limits),
+            Between::SizeLf { size } => self.begin_chunk(size),
             Between::ChunkCr if byte == b'\r' => Ok(State::Between(Between::ChunkLf)),
             Between::ChunkLf if byte == b'\n' => {
                 Ok(State::Between(Between::Size { size: 0, digits: 0 }))
             }
             Between::ChunkCr | Between::ChunkLf => {
-                Err(refuse("a chunk does not end with CRLF where its size says"))
+                Err(Fault::framing("a chunk does not end with CRLF where its size says"))
             }
         }
     }
 
-    fn extension_byte(&mut self, size: u64, byte: u8) -> Result<State, Refusal> {
+    fn extension_byte(&mut self, size: u64, byte: u8) -> Result<State, Fault> {
         self.extension_bytes += 1;
         match byte {
             b'\r' => Ok(State::Between(Between::SizeLf { size })),
             _ if self.extension_bytes > EXTENSION_BYTES_MAX => {
-                Err(refuse("the chunk extensions are too long"))
+                Err(Fault::framing("the chunk extensions are too long"))
             }
             b'\t' | b' '..=b'~' | 0x80.. => Ok(State::Between(Between::Extension { size })),
-            _ => Err(refuse(SIZE_END)),
+            _ => Err(Fault::framing(SIZE_END)),
         }
     }
 
-    fn begin_chunk(&mut self, size: u64, limits: &Limits) -> Result<State, Refusal> {
+    fn begin_chunk(&mut self, size: u64) -> Result<State, Fault> {
         self.received = self.received.saturating_add(size);
-        if self.received > limits.body_bytes_max {
-            return Err(Refusal::new(RefusalReason::BodyTooLarge, "the request body is too long"));
+        if self.received > self.bounds.bytes_max {
+            return Err(Fault::new(FaultKind::BodyTooLong, "the body is too long"));
+        }
+        if self.bounds.padding == Padding::Allowed {
+            // Who pads one size pads each, and a body has as many as it likes.
+            self.extension_bytes = 0;
         }
         Ok(State::Chunk(size))
     }
 }
 
-fn size_byte(size: u64, digits: usize, byte: u8) -> Result<State, Refusal> {
+fn size_byte(size: u64, digits: usize, byte: u8, padding: Padding) -> Result<State, Fault> {
     let between = match (byte, char::from(byte).to_digit(16)) {
         (_, Some(_)) if digits == SIZE_DIGITS_MAX => {
-            return Err(refuse("a chunk size has too many digits"));
+            return Err(Fault::framing("a chunk size has too many digits"));
         }
         (_, Some(digit)) => {
             Between::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
         }
-        _ if digits == 0 => return Err(refuse("a chunk does not begin with its size")),
+        _ if digits == 0 => return Err(Fault::framing("a chunk does not begin with its size")),
         (b';', None) => Between::Extension { size },
+        (b' ' | b'\t', None) if padding == Padding::Allowed => Between::Extension { size },
         (b'\r', None) => Between::SizeLf { size },
-        _ => return Err(refuse(SIZE_END)),
+        _ => return Err(Fault::framing(SIZE_END)),
     };
     Ok(State::Between(between))
 }
@@ -186,11 +244,11 @@ fn take(input: &mut BytesMut, left: &mut u64) -> Bytes {
     input.split_to(length).freeze()
 }
 
-fn trailer_bounds(limits: &Limits) -> Bounds {
+fn trailer_bounds(bounds: &BodyBounds) -> Bounds {
     Bounds {
         first_line_bytes_max: usize::MAX,
         bytes_max: TRAILER_BYTES_MAX,
-        lines_max: limits.fields_max,
+        lines_max: bounds.trailer_lines_max,
     }
 }
 
@@ -245,8 +303,4 @@ pub(crate) fn without_forbidden(mut trailers: HeaderMap) -> HeaderMap {
         trailers.remove(name);
     }
     trailers
-}
-
-fn refuse(text: &'static str) -> Refusal {
-    Refusal::new(RefusalReason::Framing, text)
 }

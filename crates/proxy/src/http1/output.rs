@@ -1,42 +1,41 @@
-//! Bytes on their way to the client: as few writes as they can be.
+//! Bytes on their way over a connection: as few writes as they can be.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-
-use super::super::wire::Wire;
+use tokio::io::AsyncWrite;
 
 /// A body up to this size is copied behind its head, so that one plain write carries both.
-pub(super) const COPIED_BYTES_MAX: usize = 4 * 1024;
+pub(crate) const COPIED_BYTES_MAX: usize = 4 * 1024;
 /// From here on nothing is added before something was written.
-pub(super) const WAITING_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const WAITING_BYTES_MAX: usize = 64 * 1024;
 
 /// What waits to be written: bytes of ours, then at most one body piece, then what ends it.
 #[derive(Default)]
-pub(super) struct Output {
+pub(crate) struct Output {
     /// Heads, chunk sizes and small bodies.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     sent: usize,
     piece: Bytes,
     ending: &'static [u8],
 }
 
 impl Output {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.has_room()
     }
 
     /// Whether more may be appended.
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.piece.is_empty()
             && self.ending.is_empty()
             && self.bytes.len() - self.sent < WAITING_BYTES_MAX
     }
 
     /// Appends a piece of a body and what ends it; only where there is room.
-    pub(super) fn append_piece(&mut self, piece: Bytes, ending: &'static [u8]) {
+    pub(crate) fn append_piece(&mut self, piece: Bytes, ending: &'static [u8]) {
         if piece.len() > COPIED_BYTES_MAX {
             self.piece = piece;
             self.ending = ending;
@@ -47,16 +46,16 @@ impl Output {
     }
 
     /// Gives the memory back when nothing waits.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         if self.is_empty() {
             *self = Output::default();
         }
     }
 
     /// Writes once. Ready with the number of bytes taken; `None` when nothing waits any more.
-    pub(super) fn poll_write(
+    pub(crate) fn poll_write(
         &mut self,
-        io: &mut impl Wire,
+        io: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Option<usize>>> {
         if self.is_empty() {

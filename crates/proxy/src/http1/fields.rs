@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::refusal::{Refusal, RefusalReason};
+use super::{Fault, FaultKind};
 
 /// Reads field lines up to the empty one. The block was scanned: every line ends with CRLF.
-pub(super) fn parse(block: &Bytes, lines: usize) -> Result<HeaderMap, Refusal> {
+pub(crate) fn parse(block: &Bytes, lines: usize) -> Result<HeaderMap, Fault> {
     let mut fields = HeaderMap::try_with_capacity(lines).map_err(|_| too_many())?;
     let mut start = 0;
     while let Some(offset) = memchr::memchr(b'\n', &block[start..]) {
@@ -25,22 +25,22 @@ pub(super) fn parse(block: &Bytes, lines: usize) -> Result<HeaderMap, Refusal> {
 fn parse_line(
     block: &Bytes,
     line: std::ops::Range<usize>,
-) -> Result<(HeaderName, HeaderValue), Refusal> {
+) -> Result<(HeaderName, HeaderValue), Fault> {
     let text = &block[line.clone()];
     if matches!(text.first(), Some(b' ' | b'\t')) {
-        return Err(syntax("a field line is folded"));
+        return Err(Fault::syntax("a field line is folded"));
     }
     let Some(colon) = memchr::memchr(b':', text) else {
-        return Err(syntax("a field line has no colon"));
+        return Err(Fault::syntax("a field line has no colon"));
     };
     let name = HeaderName::from_bytes(&text[..colon])
-        .map_err(|_| syntax("a field name is not a token followed by a colon"))?;
+        .map_err(|_| Fault::syntax("a field name is not a token followed by a colon"))?;
     let value = &text[colon + 1..];
     let leading = value.len() - trim_start(value).len();
     let trimmed = trim_end(trim_start(value)).len();
     let begin = line.start + colon + 1 + leading;
     let value = HeaderValue::from_maybe_shared(block.slice(begin..begin + trimmed))
-        .map_err(|_| syntax("a field value contains a control byte"))?;
+        .map_err(|_| Fault::syntax("a field value contains a control byte"))?;
     Ok((name, value))
 }
 
@@ -57,7 +57,7 @@ fn trim_end(text: &[u8]) -> &[u8] {
 }
 
 /// The members of a comma-separated field, all of its lines together (9110 5.6.1).
-pub(super) fn members<'a>(
+pub(crate) fn members<'a>(
     fields: &'a HeaderMap,
     name: &HeaderName,
 ) -> impl Iterator<Item = &'a [u8]> {
@@ -69,10 +69,11 @@ pub(super) fn members<'a>(
         .filter(|member| !member.is_empty())
 }
 
-fn syntax(text: &'static str) -> Refusal {
-    Refusal::new(RefusalReason::Syntax, text)
+/// Whether a comma-separated field names this member, letter case aside.
+pub(crate) fn is_listed(fields: &HeaderMap, name: &HeaderName, member: &[u8]) -> bool {
+    members(fields, name).any(|listed| listed.eq_ignore_ascii_case(member))
 }
 
-fn too_many() -> Refusal {
-    Refusal::new(RefusalReason::HeadTooLarge, "too many fields")
+fn too_many() -> Fault {
+    Fault::new(FaultKind::BlockTooLarge, "too many fields")
 }

@@ -1,0 +1,185 @@
+//! An exchange up to its response head: the request goes out, interim responses are told of.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode, request};
+use tokio::time::Instant;
+
+use super::super::ended::Ended;
+use super::super::member::Times;
+use super::super::request::{RequestBody, Unsendable};
+use super::super::{Observer, cause};
+use super::connection::{Connection, Tunnel};
+use super::download::Download;
+use super::request::{Framing, append_head};
+use super::response::{self, HeadOnly, ResponseHead};
+use super::upload::{Upload, Waits};
+use crate::failure::FailureKind;
+use crate::http1::{Fault, FaultKind, Scan};
+
+/// Interim responses to one request; an origin that says more says nothing.
+const INTERIM_MAX: usize = 256;
+
+/// An exchange on a connection, up to its response head. Dropped, the connection closes.
+pub(in super::super) struct Exchange {
+    connection: Box<Connection>,
+    upload: Upload,
+    scan: Scan,
+    interim: usize,
+    /// Whether any byte came back.
+    heard: bool,
+    wait: Wait,
+}
+
+/// How far a request has come that got no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Reached {
+    /// Not one byte of it was written.
+    Nobody,
+    /// Some of it was written, and not one byte came back.
+    Silence,
+    /// Something came back.
+    Somebody,
+}
+
+impl Exchange {
+    /// Puts the request where it goes out from.
+    pub(in super::super) fn begin(
+        mut connection: Box<Connection>,
+        head: &request::Parts,
+        body: RequestBody,
+        member_host: &HeaderValue,
+    ) -> Result<Self, Unsendable> {
+        let framing = Framing::of(head, &body)?;
+        connection.written = 0;
+        append_head(&mut connection.output.bytes, head, framing, member_host);
+        let upload = Upload::new(&mut connection.output, head, framing, body);
+        let (scan, wait) = (Scan::default(), Wait::default());
+        Ok(Exchange { connection, upload, scan, interim: 0, heard: false, wait })
+    }
+
+    /// Sends, and waits for the final response's head.
+    pub(in super::super) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        observer: Option<&Observer>,
+        times: &Times,
+    ) -> Poll<Result<ResponseHead, Ended>> {
+        loop {
+            if self.upload.poll(cx, &mut self.connection).is_err() {
+                return Poll::Ready(Err(FailureKind::RequestCut.into()));
+            }
+            match self.take_head(observer) {
+                Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                Ok(None) => {}
+                Err(fault) => {
+                    return Poll::Ready(Err(Ended::because(FailureKind::Malformed, fault.text)));
+                }
+            }
+            match self.connection.poll_fill(cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(FailureKind::HeadCut.into())),
+                Poll::Ready(Ok(_)) => self.heard = true,
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(Ended::because(FailureKind::HeadCut, cause(&error))));
+                }
+                Poll::Pending => return self.poll_patience(cx, times).map(Err),
+            }
+        }
+    }
+
+    fn poll_patience(&mut self, cx: &mut Context<'_>, times: &Times) -> Poll<Ended> {
+        let (limit, kind) = match self.upload.waits() {
+            Waits::Origin => (Some(times.send), FailureKind::SendTimeout),
+            Waits::Nothing => (Some(times.read), FailureKind::HeadTimeout),
+            Waits::Client => (None, FailureKind::HeadTimeout),
+        };
+        ready!(self.wait.poll(cx, &mut self.connection, limit));
+        Poll::Ready(kind.into())
+    }
+
+    /// Takes the final head off the input, and tells of those before it.
+    fn take_head(&mut self, observer: Option<&Observer>) -> Result<Option<ResponseHead>, Fault> {
+        let bounds = response::bounds(self.connection.head_bytes_max);
+        loop {
+            let input = &mut self.connection.input;
+            if !response::may_begin(input) {
+                return Err(Fault::new(FaultKind::Syntax, "it is not HTTP/1"));
+            }
+            let Some(block) = self.scan.block(input, bounds)? else { return Ok(None) };
+            self.scan = Scan::default();
+            let head = response::parse(input, block)?;
+            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(Some(head));
+            }
+            self.interim += 1;
+            if self.interim > INTERIM_MAX {
+                return Err(Fault::new(FaultKind::Syntax, "there are too many interim responses"));
+            }
+            if let Some(observer) = observer {
+                observer.tell(head.status, head.fields);
+            }
+        }
+    }
+
+    pub(in super::super) fn reached(&self) -> Reached {
+        match (self.connection.written, self.heard) {
+            (_, true) => Reached::Somebody,
+            (0, false) => Reached::Nobody,
+            (_, false) => Reached::Silence,
+        }
+    }
+
+    /// The streamed body of a request that reached nobody.
+    pub(in super::super) fn into_stream(self) -> Option<RequestBody> {
+        self.upload.into_stream()
+    }
+
+    /// The body behind a head that is no 101.
+    pub(in super::super) fn into_download(
+        self,
+        head: &mut ResponseHead,
+        head_only: HeadOnly,
+        read_timeout: Duration,
+    ) -> Result<Download, Ended> {
+        let framed = head.body(head_only);
+        let (decoder, persistence) =
+            framed.map_err(|fault| Ended::because(FailureKind::Malformed, fault.text))?;
+        Ok(Download::new(self.connection, self.upload, decoder, persistence, read_timeout))
+    }
+
+    /// What follows a 101: nothing more is known of it. `None` when it came before its time.
+    pub(in super::super) fn into_tunnel(self) -> Option<Tunnel> {
+        self.upload.is_whole().then(|| self.connection.into_tunnel())
+    }
+}
+
+/// A wait for the origin: begun when the socket has nothing, begun again when it took something.
+#[derive(Default)]
+pub(super) struct Wait {
+    since: Option<Instant>,
+    written: u64,
+}
+
+impl Wait {
+    /// The origin has said something: the next wait is another.
+    pub(super) fn end(&mut self) {
+        self.since = None;
+    }
+
+    /// Ready when it has lasted for `limit`; without one it has not begun.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection,
+        limit: Option<Duration>,
+    ) -> Poll<()> {
+        if self.written != connection.written || limit.is_none() {
+            self.written = connection.written;
+            self.since = None;
+        }
+        let Some(limit) = limit else { return Poll::Pending };
+        let since = *self.since.get_or_insert_with(Instant::now);
+        connection.poll_moment(cx, since + limit)
+    }
+}

@@ -1,0 +1,108 @@
+//! A request head in wire form, written from the fields as they are (RFC 9112 sections 2 to 6).
+
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, request};
+use http_body::Body as _;
+
+use super::super::request::{RequestBody, Unsendable, declared_length};
+
+/// How a request says where its body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// It has none, and says nothing.
+    Nothing,
+    /// After so many bytes.
+    Length(u64),
+    /// Behind the last chunk.
+    Chunked,
+}
+
+impl Framing {
+    /// What the body is, whatever the fields say of it (RFC 9112 section 6). CONNECT has no place
+    /// behind a gateway.
+    pub(super) fn of(head: &request::Parts, body: &RequestBody) -> Result<Self, Unsendable> {
+        if head.method == Method::CONNECT {
+            return Err(Unsendable);
+        }
+        Ok(match body {
+            RequestBody::Empty => Framing::of_nothing(&head.method),
+            RequestBody::Whole(bytes) if bytes.is_empty() => Framing::of_nothing(&head.method),
+            RequestBody::Whole(bytes) => Framing::Length(bytes.len() as u64),
+            RequestBody::Stream(frames) if frames.is_end_stream() => {
+                Framing::of_nothing(&head.method)
+            }
+            RequestBody::Stream(frames) => frames
+                .size_hint()
+                .exact()
+                .or_else(|| declared_length(&head.headers))
+                .map_or(Framing::Chunked, Framing::Length),
+        })
+    }
+
+    fn of_nothing(method: &Method) -> Self {
+        match *method {
+            Method::POST | Method::PUT | Method::PATCH => Framing::Length(0),
+            _ => Framing::Nothing,
+        }
+    }
+}
+
+/// Appends the head. `Host` is first: what the fields say, else the target's authority, else the
+/// member's own (RFC 9112 section 3.2). `Expect` is the gateway's own to answer.
+pub(super) fn append_head(
+    out: &mut Vec<u8>,
+    head: &request::Parts,
+    framing: Framing,
+    member_host: &HeaderValue,
+) {
+    let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    for part in [head.method.as_str(), " ", path, " HTTP/1.1\r\nHost: "] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    let host = match (head.headers.get(HOST), head.uri.authority()) {
+        (Some(host), _) => host.as_bytes(),
+        (None, Some(authority)) => authority.as_str().as_bytes(),
+        (None, None) => member_host.as_bytes(),
+    };
+    out.extend_from_slice(host);
+    out.extend_from_slice(b"\r\n");
+    append_fields(out, &head.headers);
+    match framing {
+        Framing::Nothing => {}
+        Framing::Length(length) => {
+            out.extend_from_slice(b"Content-Length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn append_fields(out: &mut Vec<u8>, fields: &HeaderMap) {
+    const OURS: [HeaderName; 5] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT];
+    for (name, value) in fields.iter().filter(|(name, _)| !OURS.contains(name)) {
+        append_field(out, name, value);
+    }
+    if fields.contains_key(UPGRADE) {
+        out.extend_from_slice(b"Connection: upgrade\r\n");
+    }
+}
+
+/// Appends a field line. Names go out in the case that they are written in everywhere else: there
+/// are origins that know no other.
+pub(super) fn append_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    let mut begins_word = true;
+    out.extend(name.as_str().bytes().map(|byte| {
+        let cased = if begins_word { byte.to_ascii_uppercase() } else { byte };
+        begins_word = byte == b'-';
+        cased
+    }));
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests;
