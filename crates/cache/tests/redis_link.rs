@@ -297,7 +297,8 @@ fn sentinel_of(master: u16) -> RedisServer {
     std::fs::write(&file, text).unwrap();
     let port = servers::free_port();
     let port_text = port.to_string();
-    RedisServer::start(port, &[file.to_str().unwrap(), "--sentinel", "--port", &port_text])
+    let arguments = [file.to_str().unwrap(), "--sentinel", "--port", &port_text];
+    RedisServer::start(port, &arguments).owning(directory.clone())
 }
 
 #[tokio::test]
