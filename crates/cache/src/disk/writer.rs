@@ -22,11 +22,14 @@ use crate::clock::Timestamp;
 use crate::error::TierFailure;
 use crate::tier::Admitted;
 
-/// How long writing rests after a failure; each one in a row doubles it.
-const REST: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
+/// How long writing rests at most after a failure; each one in a row doubles it.
+const REST_MAX: Duration = Duration::from_secs(30);
 
 /// Removals that could not be written yet. Over it, a removal fails.
 const UNSAVED_MAX: usize = 65_536;
+
+/// A walk over the whole index comes no sooner after the last.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Lock, version file and directories.
 const FIXED_BYTES: u64 = 32 << 10;
@@ -62,6 +65,7 @@ pub(super) struct Writer {
     pub(super) bytes: u64,
     reserved: HashMap<u64, (u64, Arc<File>)>,
     pub(super) now: Timestamp,
+    swept: Option<Timestamp>,
     dirty_since: Option<Instant>,
     rests_until: Option<Instant>,
     rest: Duration,
@@ -72,6 +76,7 @@ impl Writer {
         let Loaded { sealed, removals, next_seq, next_segment, bytes } = loaded;
         let now = disk.clock.now();
         let log = Log::new(Arc::clone(&disk), sealed, next_segment, next_seq);
+        let rest = disk.retry_pause.min(REST_MAX);
         let writer = Self {
             disk,
             log,
@@ -81,9 +86,10 @@ impl Writer {
             bytes,
             reserved: HashMap::new(),
             now,
+            swept: None,
             dirty_since: None,
             rests_until: None,
-            rest: *REST.start(),
+            rest,
         };
         writer.tell_bytes();
         writer
@@ -168,7 +174,7 @@ impl Writer {
     ) -> Result<Admitted, TierFailure> {
         let answer = match stored {
             Ok(Admitted::Kept) => {
-                self.rest = *REST.start();
+                self.rest = self.disk.retry_pause;
                 self.disk.stats.kept.one_more();
                 return Ok(Admitted::Kept);
             }
@@ -374,8 +380,12 @@ impl Writer {
     }
 
     /// Drops what has expired from the index, and its large files: they go before all others.
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
         let now = self.now;
+        if self.swept.is_some_and(|swept| now.since(swept) < SWEEP_PAUSE) {
+            return;
+        }
+        self.swept = Some(now);
         for slot in self.disk.index.take_out(|slot| slot.is_expired(now)) {
             self.disk.stats.expired.one_more();
             self.release(&slot);
@@ -417,7 +427,7 @@ impl Writer {
         self.disk.stats.write_errors.one_more();
         if self.rests_until.is_none() {
             self.rests_until = Some(Instant::now() + self.rest);
-            self.rest = (self.rest * 2).min(*REST.end());
+            self.rest = (self.rest * 2).min(REST_MAX);
             self.disk.is_paused.store(true, Ordering::Relaxed);
         }
         let failure = TierFailure::new(format!(

@@ -58,6 +58,14 @@ impl OriginBody {
         &self.member
     }
 
+    /// All of the body, if it came with its head, so that both can go on together. Then it is over.
+    pub fn take_whole(&mut self) -> Option<Bytes> {
+        let Source::Http1(download, _) = &mut self.source else { return None };
+        let bytes = download.take_whole()?;
+        self.end();
+        Some(bytes)
+    }
+
     /// The connection itself, where it became a tunnel.
     pub(super) fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
         match std::mem::replace(&mut self.source, Source::Over) {

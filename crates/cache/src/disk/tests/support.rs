@@ -210,3 +210,18 @@ impl Medium for Recorder {
         self.note(Act::SyncNames(directory.to_owned()))
     }
 }
+
+/// The directory as a process that is killed now leaves it.
+pub(super) fn copied(directory: &Scratch) -> Scratch {
+    let copy = Scratch::new();
+    for folder in ["", "segments", "large"] {
+        std::fs::create_dir_all(copy.path().join(folder)).unwrap();
+        for path in files_in(&directory.path().join(folder)).into_keys() {
+            if path.is_file() {
+                let name = path.file_name().unwrap();
+                std::fs::copy(&path, copy.path().join(folder).join(name)).unwrap();
+            }
+        }
+    }
+    copy
+}

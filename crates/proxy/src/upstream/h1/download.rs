@@ -101,11 +101,25 @@ impl Download {
         self.decoder.length_left()
     }
 
+    /// All of the body, if it came with the head. Then it is over.
+    pub(in super::super) fn take_whole(&mut self) -> Option<Bytes> {
+        if !self.is_here() {
+            return None;
+        }
+        match self.decoder.decode(&mut self.connection.input) {
+            Ok(Decoded::Bytes(bytes)) => Some(bytes),
+            Ok(Decoded::Trailers(_) | Decoded::Hungry | Decoded::End) | Err(_) => None,
+        }
+    }
+
+    /// Whether all that is to come has been read off the socket.
+    fn is_here(&self) -> bool {
+        self.length_left().is_some_and(|left| left <= self.connection.input.len() as u64)
+    }
+
     /// Whether the response began before the request had gone out, and neither is at its end.
     pub(in super::super) fn is_early(&self) -> bool {
-        let is_here =
-            self.length_left().is_some_and(|left| left <= self.connection.input.len() as u64);
-        !self.upload.is_whole() && !is_here
+        !self.upload.is_whole() && !self.is_here()
     }
 
     /// The connection, when another exchange may follow on it: both messages were whole, and not a
