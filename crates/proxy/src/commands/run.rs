@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use forebay_cache::Clock;
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::{Admin, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
+use crate::commands::runtime::runtime;
 use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings};
 use crate::gateway::Gateway;
 use crate::server::{Drained, Server};
@@ -45,15 +45,6 @@ pub fn run(args: &RunArgs) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The runtime on which a gateway runs.
-pub fn runtime(workers: Option<usize>) -> std::io::Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(workers) = workers {
-        builder.worker_threads(workers);
-    }
-    builder.enable_all().build()
 }
 
 /// Serves until `end` is ready, then drains. `ready` is called when clients are accepted.
