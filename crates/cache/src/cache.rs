@@ -366,6 +366,24 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         true
     }
 
+    /// As [`Cache::insert_unless_removed`], when its body is whole: who reads that to its end finds
+    /// the entry.
+    pub fn insert_when_whole(
+        &self,
+        place: Place<H>,
+        entry: &Arc<Entry<H>>,
+        marked: Vec<u8>,
+        mark: Mark,
+    ) {
+        let (cache, kept) = (self.clone(), Arc::clone(entry));
+        // As with a fill, the writer's end unties what holds itself here.
+        entry.body().on_end(Box::new(move |end| {
+            if *end == End::Whole {
+                cache.insert_unless_removed(place, &kept, &marked, mark, None);
+            }
+        }));
+    }
+
     /// As [`Cache::insert_unless_removed`], in memory alone: for the index of what arrives, which
     /// goes below with it.
     pub fn hold_unless_removed(

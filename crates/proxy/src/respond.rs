@@ -206,7 +206,7 @@ fn answer(status: StatusCode, prepared: Bytes, fields: HeaderMap, body: AnswerBo
 
 /// Passes an origin's response on as it comes.
 pub fn passed_on(ask: &Ask, response: Response<OriginBody>) -> Answer {
-    let (head, body) = response.into_parts();
+    let (head, mut body) = response.into_parts();
     let mut fields = head.headers;
     let length = content_length(&fields);
     remove_hop_by_hop(&mut fields);
@@ -215,6 +215,8 @@ pub fn passed_on(ask: &Ask, response: Response<OriginBody>) -> Answer {
         AnswerBody::None
     } else if ask.method == Method::HEAD {
         AnswerBody::Sized(length)
+    } else if let Some(bytes) = body.take_whole() {
+        AnswerBody::Whole(bytes)
     } else {
         let length = body.size_hint().exact();
         AnswerBody::Stream { length, frames: body.map_err(Into::into).boxed_unsync() }

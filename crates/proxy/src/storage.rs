@@ -87,6 +87,18 @@ impl Storage {
         Cache::with_tiers(&self.options, self.clock.clone(), &self.budget, tiers, leases)
     }
 
+    /// Waits until Redis can be asked, for as long as connecting may take; says why where it cannot.
+    /// A node that begins before that asks origins for what others have.
+    pub async fn connected(&self) -> Result<(), String> {
+        let Some(Shared { link, .. }) = &self.shared else { return Ok(()) };
+        let limit = link.options().connect_timeout;
+        if tokio::time::timeout(limit, link.connected()).await.is_ok() {
+            return Ok(());
+        }
+        let why = link.snapshot().last_failure;
+        Err(why.unwrap_or_else(|| format!("it did not answer within {limit:?}")))
+    }
+
     /// Writes to the disk what waits, and takes no more. Waits for the disk.
     pub fn close(&self) {
         if let Some(disk) = &self.disk {

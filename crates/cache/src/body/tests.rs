@@ -228,6 +228,50 @@ fn a_range_reader_holds_nothing_before_its_range_and_leaves_after_it() {
 }
 
 #[test]
+fn who_has_read_all_that_was_announced_finds_the_body_whole() {
+    let (mut writer, body) = Body::arriving(ROOMY, &budget(), Some(20));
+    let (mut reader, mut part) = (body.reader().unwrap(), body.reader_of(15..20).unwrap());
+    writer.push(ten(1)).unwrap();
+    assert_eq!(drain(&mut reader), (ten(1).to_vec(), None));
+    writer.push(ten(2)).unwrap();
+    assert_eq!(drain(&mut reader), (vec![], None));
+    assert_eq!(drain(&mut part), (vec![], None));
+    assert_eq!(drain(&mut body.reader().unwrap()), (ten(1).to_vec(), None));
+    assert_eq!(writer.finish(None), End::Whole);
+    assert_eq!(drain(&mut reader), (ten(2).to_vec(), Some(true)));
+    assert_eq!(drain(&mut part), (b"22222".to_vec(), Some(true)));
+}
+
+#[test]
+fn hooks_come_before_any_reader_sees_the_end() {
+    for announced in [None, Some(10)] {
+        let (mut writer, body) = Body::arriving(ROOMY, &budget(), announced);
+        let mut reader = body.reader().unwrap();
+        writer.push(ten(1)).unwrap();
+        let seen = Arc::new(AtomicUsize::new(0));
+        let told = Arc::clone(&seen);
+        body.on_end(Box::new(move |_| {
+            assert_eq!(drain(&mut reader).1, None);
+            told.store(1, Ordering::SeqCst);
+        }));
+        writer.finish(None);
+        assert_eq!(seen.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn a_body_that_passed_by_is_read_for_as_long_as_its_begin_is_held() {
+    let (mut writer, body) = Body::arriving(narrow(5), &budget(), None);
+    let held = body.reader().unwrap();
+    writer.push(ten(1)).unwrap();
+    assert_eq!(writer.finish(None), End::PassedThrough);
+    let mut late = body.reader().unwrap();
+    drop(held);
+    assert_eq!(drain(&mut late), (ten(1).to_vec(), Some(true)));
+    assert!(body.reader().is_none());
+}
+
+#[test]
 fn the_end_is_told_once_to_hooks_and_to_all_who_wait() {
     let told = Arc::new(AtomicUsize::new(0));
     let (writer, body) = Body::arriving(ROOMY, &budget(), None);

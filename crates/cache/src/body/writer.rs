@@ -159,7 +159,7 @@ impl BodyWriter {
         drop(parts);
         let wakers = self.with(|arriving| {
             arriving.keep(page, merged, bytes.len());
-            arriving.take_reader_wakers()
+            if arriving.holds_back() { Vec::new() } else { arriving.take_reader_wakers() }
         });
         wakers.into_iter().for_each(Waker::wake);
         true
@@ -215,6 +215,9 @@ impl BodyWriter {
         let whole = self.put_together(trailer);
         // First whole, then no longer arriving: a reader that finds neither would be lost.
         self.body.shared.whole.set(whole).expect("this writer alone sets it, once");
+        // The hooks before the readers, so that who has read the end finds the entry in its tier.
+        let hooks = self.with(|arriving| std::mem::take(&mut arriving.hooks));
+        hooks.into_iter().for_each(|hook| hook(&End::Whole));
         let arriving = self.body.shared.arriving.lock().take();
         if let Some(mut arriving) = arriving {
             arriving.hooks.drain(..).for_each(|hook| hook(&End::Whole));

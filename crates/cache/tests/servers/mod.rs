@@ -18,6 +18,7 @@ const START_MAX: Duration = Duration::from_secs(20);
 pub struct RedisServer {
     child: Option<Child>,
     directory: PathBuf,
+    owned: Option<PathBuf>,
     arguments: Vec<String>,
     pub port: u16,
 }
@@ -62,7 +63,8 @@ impl RedisServer {
     /// One with these arguments.
     pub fn start(port: u16, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|it| (*it).to_owned()).collect();
-        let mut server = Self { child: None, directory: own_directory(), arguments, port };
+        let directory = own_directory();
+        let mut server = Self { child: None, directory, owned: None, arguments, port };
         server.start_again();
         server
     }
@@ -70,6 +72,12 @@ impl RedisServer {
     /// Where it listens.
     pub fn socket(&self) -> PathBuf {
         self.directory.join("s")
+    }
+
+    /// Another directory that goes with it.
+    pub fn owning(mut self, directory: PathBuf) -> Self {
+        self.owned = Some(directory);
+        self
     }
 
     pub fn directory(&self) -> &Path {
@@ -145,6 +153,7 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
         let _ = fs::remove_dir_all(&self.directory);
+        self.owned.iter().for_each(|directory| drop(fs::remove_dir_all(directory)));
     }
 }
 

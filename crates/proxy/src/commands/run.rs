@@ -71,6 +71,9 @@ pub async fn serve(
         Arc::new(Network::new(settings.resolve_interval))
     };
     let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
+    if let Err(why) = storage.connected().await {
+        say(&format!("forebay: goes on without Redis until it can be reached: {why}\n"));
+    }
     let gateway = Gateway::new(config, &connect, telemetry, clients.stats(), storage)
         .map_err(|cause| cause.to_string())?;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));

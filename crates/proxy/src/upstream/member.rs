@@ -250,6 +250,12 @@ impl Member {
         ended.map_err(|_| self.failure(FailureKind::ConnectTimeout))
     }
 
+    /// Connections that nobody uses.
+    #[cfg(test)]
+    pub(super) fn idle(&self) -> usize {
+        self.pool.idle()
+    }
+
     pub(super) fn failure(&self, kind: FailureKind) -> FetchFailure {
         FetchFailure::new(kind, &self.name)
     }

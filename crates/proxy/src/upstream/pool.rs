@@ -209,6 +209,11 @@ impl Pool {
         self.wake_one();
     }
 
+    #[cfg(test)]
+    pub(super) fn idle(&self) -> usize {
+        self.shelf.lock().idle.len()
+    }
+
     fn wake_one(&self) {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.returned.notify_one();

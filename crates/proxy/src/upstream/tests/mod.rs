@@ -1,6 +1,7 @@
 //! A member as it really behaves: scripted byte by byte, or a server that can do no wrong.
 
 mod bounds;
+mod http1;
 mod origin;
 mod resending;
 mod timeouts;
