@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::frame::{read_segment_header, scan};
+use super::frame::{self, read_segment_header, scan};
 use super::{removals, sidecar};
 
 /// What a file was found to hold.
@@ -39,4 +39,19 @@ pub fn removals(bytes: &[u8]) -> Contents {
     let mut removed = HashMap::new();
     let damaged = removals::read_into(bytes, &mut removed);
     Contents { records: removed.len() as u64, damaged }
+}
+
+/// Writes the sums into a segment as if all in it were meant: what a forger would do.
+pub fn seal_segment(bytes: &mut [u8], number: u32) {
+    frame::seal_header(bytes, number);
+    let Some(id) = read_segment_header(bytes, number) else { return };
+    for at in (frame::SEGMENT_HEADER_BYTES..bytes.len()).step_by(frame::ALIGNMENT) {
+        let Ok(place) = u32::try_from(at) else { return };
+        frame::seal(&mut bytes[at..], id, place);
+    }
+}
+
+/// As [`seal_segment`], for the sidecar of a segment with this identity.
+pub fn seal_sidecar(bytes: &mut [u8], segment_id: u64) {
+    sidecar::seal(bytes, segment_id);
 }

@@ -68,6 +68,34 @@ async fn a_removal_that_is_not_durable_is_not_confirmed_but_holds_and_is_made_up
 }
 
 #[tokio::test]
+async fn what_was_evicted_but_may_come_back_is_removed_with_a_word() {
+    let directory = Scratch::new();
+    let recorder = Arc::new(Recorder::default());
+    let tier = directory.open_on_as(recorder.clone(), impatient);
+    put(&tier, "victim", 1, b"one").await;
+    put(&tier, "other", 1, b"one").await;
+    tier.remove(&key("other")).await.unwrap();
+    tier.sync().await.unwrap();
+    let before = copied(&directory);
+    recorder.names_fail.store(true, Ordering::Relaxed);
+    for number in 0.. {
+        until_it_writes_again(&tier).await;
+        let _ = tier.put(&key(&format!("{number}")), entry(1, &[1; 200_000]), None).await;
+        if tier.snapshot().evicted > 0 {
+            break;
+        }
+    }
+    assert_eq!(found(&tier, "victim").await, None);
+    tier.remove(&key("victim")).await.unwrap();
+    // Its segment had no name any more, but that was not durable.
+    let after = copied(&directory);
+    let segment = "segments/00000001.seg";
+    assert!(!after.path().join(segment).exists());
+    std::fs::copy(before.path().join(segment), after.path().join(segment)).unwrap();
+    assert_eq!(found(&after.open(), "victim").await, None);
+}
+
+#[tokio::test]
 async fn a_directory_that_goes_away_is_a_count() {
     let directory = Scratch::new();
     let tier = directory.open();

@@ -164,6 +164,7 @@ pub(super) enum Act {
 pub(super) struct Recorder {
     pub(super) acts: Mutex<Vec<Act>>,
     pub(super) fails: Mutex<Option<io::ErrorKind>>,
+    pub(super) names_fail: AtomicBool,
 }
 
 impl Recorder {
@@ -206,6 +207,9 @@ impl Medium for Recorder {
     }
 
     fn sync_names(&self, directory: &Path) -> io::Result<()> {
+        if self.names_fail.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Other.into());
+        }
         System.sync_names(directory)?;
         self.note(Act::SyncNames(directory.to_owned()))
     }
