@@ -10,6 +10,7 @@ pub mod kept;
 pub mod keys;
 pub mod ranges;
 pub mod record;
+pub mod response;
 pub mod rules;
 pub mod stored;
 pub mod variants;

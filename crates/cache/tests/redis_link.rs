@@ -319,6 +319,13 @@ async fn a_cluster_is_called_by_slot_and_heard_as_one() {
         let x = Reply::BulkString(b"x".to_vec());
         assert_eq!(link.pipeline(&both).await, Ok(vec![x, Reply::Nil]));
     }
+    let connects = link.snapshot().connects;
+    for server in &servers {
+        // One of these is the one that is listened to.
+        servers::ask_at(server.port, &[b"CLIENT", b"KILL", b"TYPE", b"pubsub"]);
+    }
+    while told(&mut news).await != Push::Anew {}
+    assert_eq!(link.snapshot().connects, connects, "calls go on");
     for (number, server) in servers.iter().enumerate() {
         assert_ne!(servers::ask_at(server.port, &[b"DBSIZE"]), b":0\r\n");
         let said = number.to_string().into_bytes();
@@ -342,8 +349,25 @@ async fn a_stalled_node_of_a_cluster_does_not_take_the_others_with_it() {
         let slot = String::from_utf8(answer).unwrap()[1..].trim().parse::<usize>().unwrap();
         keys[slot * 3 / 16_384] = key;
     }
+    let connects = link.snapshot().connects;
     for (index, stalled) in servers.iter().enumerate() {
         stalled.stall();
+        // Whoever comes now comes up too.
+        let late = up(link.options().clone()).await;
+        let well = command(&["GET", &keys[(index + 1) % 3]]);
+        until("the late one is answered", async || late.call(&well).await.is_ok()).await;
+        // A third of many calls at once fail together, in a row: that is no reason to give up.
+        let calls = (0..30).map(|number| {
+            let (link, get) = (Arc::clone(&link), command(&["GET", &keys[number % 3]]));
+            tokio::spawn(async move { (number % 3, link.call(&get).await.is_ok()) })
+        });
+        let mut answered = 0;
+        for call in calls.collect::<Vec<_>>() {
+            let (node, is_answered) = call.await.unwrap();
+            assert!(node != index || !is_answered);
+            answered += u32::from(is_answered);
+        }
+        assert_eq!(answered, 20);
         for (other, key) in keys.iter().enumerate().filter(|(other, _)| *other != index) {
             let get = command(&["GET", key]);
             until(&format!("{other} answers"), async || link.call(&get).await.is_ok()).await;
@@ -358,4 +382,5 @@ async fn a_stalled_node_of_a_cluster_does_not_take_the_others_with_it() {
         matches!(next, Ok(Push::Message(_)))
     };
     until("heard again", async || heard(&mut news).await).await;
+    assert_eq!((link.snapshot().connects, link.snapshot().openings), (connects, 0));
 }

@@ -172,8 +172,8 @@ impl Ask {
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.headers_mut() = fields;
-        if let Ok(target) = self.path_and_query().parse() {
-            *request.uri_mut() = target;
+        if let Some(target) = self.target.path_and_query() {
+            *request.uri_mut() = Uri::from(target.clone());
         }
         request
     }

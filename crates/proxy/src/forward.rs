@@ -1,9 +1,10 @@
 //! The request that goes to the origin: what the client sent, less what must not pass, plus what a
 //! gateway says of itself (RFC 9110 sections 7.6 and 7.7, RFC 7239, RFC 8586).
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::BytesMut;
 use forebay_semantics::fields::{NameSet, members_of, named_by_connection};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
@@ -99,6 +100,14 @@ const HOP_BY_HOP: [&str; 10] = [
     "expect",
 ];
 
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+
+/// Room for what we say of the client and ourselves, where names are as short as they mostly are.
+const OWN_BYTES: usize = 256;
+
 /// Who asked, over what, and who passes it on.
 pub struct Hop<'a> {
     /// The client's address; `None` over a Unix socket.
@@ -165,8 +174,10 @@ pub fn request_fields(client: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
     if says_trailers(client) {
         fields.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    say_who_asked(client, &mut fields, hop);
-    say_who_passes_on(client, &mut fields, hop);
+    // All that we say lies in one piece of memory.
+    let mut text = BytesMut::with_capacity(OWN_BYTES);
+    say_who_asked(client, &mut fields, hop, &mut text);
+    say_who_passes_on(client, &mut fields, hop, &mut text);
     fields
 }
 
@@ -220,52 +231,80 @@ fn says_trailers(client: &HeaderMap) -> bool {
 }
 
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239).
-fn say_who_asked(client: &HeaderMap, fields: &mut HeaderMap, hop: &Hop<'_>) {
-    let address = hop.client.map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
-    append_list(client, fields, hop.trust, "x-forwarded-for", &address);
-    let quoted = match hop.client.map(|peer| peer.ip()) {
-        Some(IpAddr::V6(v6)) => format!("\"[{v6}]\""),
-        Some(IpAddr::V4(_)) | None => address,
-    };
-    let authority = hop.authority;
-    let forwarded = format!("for={quoted};host=\"{authority}\";proto={}", hop.scheme);
-    append_list(client, fields, hop.trust, "forwarded", &forwarded);
-    insert(fields, "x-forwarded-host", authority);
-    insert(fields, "x-forwarded-proto", hop.scheme);
+fn say_who_asked(client: &HeaderMap, fields: &mut HeaderMap, hop: &Hop<'_>, text: &mut BytesMut) {
+    let address = Address(hop.client.map(|peer| peer.ip()));
+    begin_list(client, &X_FORWARDED_FOR, hop.trust, text);
+    write_all(text, format_args!("{address}"));
+    end_line(fields, X_FORWARDED_FOR, text);
+    begin_list(client, &header::FORWARDED, hop.trust, text);
+    text.extend_from_slice(b"for=");
+    match address.0 {
+        Some(IpAddr::V6(_)) => write_all(text, format_args!("\"[{address}]\"")),
+        Some(IpAddr::V4(_)) | None => write_all(text, format_args!("{address}")),
+    }
+    for part in [";host=\"", hop.authority, "\";proto=", hop.scheme] {
+        text.extend_from_slice(part.as_bytes());
+    }
+    end_line(fields, header::FORWARDED, text);
+    text.extend_from_slice(hop.authority.as_bytes());
+    end_line(fields, X_FORWARDED_HOST, text);
+    text.extend_from_slice(hop.scheme.as_bytes());
+    end_line(fields, X_FORWARDED_PROTO, text);
 }
 
 /// `Via` and `CDN-Loop`: these are appended to whoever asked, since they are there to find loops.
-fn say_who_passes_on(client: &HeaderMap, fields: &mut HeaderMap, hop: &Hop<'_>) {
-    let via = format!("{} {}", version_word(hop.version), hop.name);
-    append_list(client, fields, Trust::Listed, "via", &via);
-    let mut cdn = String::with_capacity(48);
-    let _ = write!(cdn, "{}; node={}", hop.name, hop.node);
-    append_list(client, fields, Trust::Listed, "cdn-loop", &cdn);
-}
-
-fn append_list(
+fn say_who_passes_on(
     client: &HeaderMap,
     fields: &mut HeaderMap,
-    trust: Trust,
-    name: &'static str,
-    member: &str,
+    hop: &Hop<'_>,
+    text: &mut BytesMut,
 ) {
-    let mut line = Vec::with_capacity(member.len() + 32);
-    if trust == Trust::Listed {
-        for value in client.get_all(name) {
-            line.extend_from_slice(value.as_bytes());
-            line.extend_from_slice(b", ");
-        }
+    begin_list(client, &header::VIA, Trust::Listed, text);
+    for part in [version_word(hop.version), " ", hop.name] {
+        text.extend_from_slice(part.as_bytes());
     }
-    line.extend_from_slice(member.as_bytes());
-    if let Ok(value) = HeaderValue::from_bytes(&line) {
-        fields.insert(HeaderName::from_static(name), value);
+    end_line(fields, header::VIA, text);
+    begin_list(client, &CDN_LOOP, Trust::Listed, text);
+    for part in [hop.name, "; node=", hop.node] {
+        text.extend_from_slice(part.as_bytes());
+    }
+    end_line(fields, CDN_LOOP, text);
+}
+
+/// Begins a line with what the client's say, where they are believed.
+fn begin_list(client: &HeaderMap, name: &HeaderName, trust: Trust, text: &mut BytesMut) {
+    match trust {
+        Trust::Stranger => {}
+        Trust::Listed => {
+            for value in client.get_all(name) {
+                text.extend_from_slice(value.as_bytes());
+                text.extend_from_slice(b", ");
+            }
+        }
     }
 }
 
-fn insert(fields: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        fields.insert(HeaderName::from_static(name), value);
+fn write_all(text: &mut BytesMut, words: std::fmt::Arguments<'_>) {
+    // Writing to memory does not fail.
+    let _ = text.write_fmt(words);
+}
+
+fn end_line(fields: &mut HeaderMap, name: HeaderName, text: &mut BytesMut) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(text.split().freeze()) {
+        fields.insert(name, value);
+    }
+}
+
+/// A client's address as forwarding fields say it.
+#[derive(Clone, Copy)]
+struct Address(Option<IpAddr>);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unknown"),
+        }
     }
 }
 

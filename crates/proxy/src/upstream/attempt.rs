@@ -16,8 +16,14 @@ use crate::failure::{FailureKind, FetchFailure};
 /// An attempt that came to no response.
 struct Lost {
     failure: FetchFailure,
-    /// The request, if it may be sent again.
-    again: Option<Box<Request<RequestBody>>>,
+    again: Again,
+}
+
+/// Whether a request may be sent again; if so it is again as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
 }
 
 impl Member {
@@ -27,7 +33,7 @@ impl Member {
     pub(super) async fn exchange(
         &self,
         held: Held,
-        request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         wanted: Wanted,
         observer: Option<Observer>,
     ) -> Result<Response<OriginBody>, FetchFailure> {
@@ -35,7 +41,10 @@ impl Member {
             Ok(response) => return Ok(response),
             Err(lost) => lost,
         };
-        let request = *lost.again.ok_or(lost.failure)?;
+        match lost.again {
+            Again::Yes => {}
+            Again::No => return Err(lost.failure),
+        }
         let held = self.another_connection(wanted).await?;
         let answered = self.attempt(held, request, wanted, observer.as_ref()).await;
         answered.map_err(|lost| lost.failure)
@@ -44,7 +53,7 @@ impl Member {
     async fn attempt(
         &self,
         held: Held,
-        request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         wanted: Wanted,
         observer: Option<&Observer>,
     ) -> Result<Response<OriginBody>, Lost> {
@@ -76,6 +85,6 @@ impl Member {
 
 impl From<FetchFailure> for Lost {
     fn from(failure: FetchFailure) -> Self {
-        Lost { failure, again: None }
+        Lost { failure, again: Again::No }
     }
 }

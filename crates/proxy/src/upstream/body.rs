@@ -27,7 +27,7 @@ enum Source {
     /// Off a connection, by way of a task.
     Apart(Apart),
     /// Off a stream.
-    Http2(Received),
+    Http2(Box<Received>),
     /// It has none, because the connection became a tunnel.
     Tunnel(Box<Tunnel>),
     /// Nothing is to come.
@@ -46,7 +46,7 @@ impl OriginBody {
     }
 
     pub(super) fn of_http2(received: Received, member: Arc<str>) -> Self {
-        OriginBody { source: Source::Http2(received), member }.ended_if_over()
+        OriginBody { source: Source::Http2(Box::new(received)), member }.ended_if_over()
     }
 
     pub(super) fn of_tunnel(tunnel: Tunnel, member: Arc<str>) -> Self {

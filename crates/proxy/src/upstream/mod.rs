@@ -99,7 +99,7 @@ impl Upstream {
     /// ends the exchange with the origin.
     pub async fn send(
         &self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         observe: Option<Informational>,
     ) -> Result<Response<OriginBody>, FetchFailure> {
         let wanted = match request.headers().contains_key(UPGRADE) {
@@ -107,7 +107,7 @@ impl Upstream {
             false => Wanted::Any,
         };
         let (member, held) = self.reach(wanted).await?;
-        member.exchange(held, request, wanted, observe.map(Observer::new)).await
+        member.exchange(held, &mut request, wanted, observe.map(Observer::new)).await
     }
 
     /// A connection to the member whose turn it is, or to another that can be reached.

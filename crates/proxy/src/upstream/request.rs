@@ -8,8 +8,10 @@ use http_body_util::combinators::UnsyncBoxBody;
 use crate::answer::BodyError;
 
 /// The body of a request to an origin.
+#[derive(Default)]
 pub enum RequestBody {
     /// None.
+    #[default]
     Empty,
     /// All of it; it can be sent twice.
     Whole(Bytes),

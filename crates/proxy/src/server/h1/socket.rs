@@ -96,7 +96,9 @@ impl<IO: Wire> Socket<IO> {
             }
             return Poll::Ready(Ok(first.filled().len()));
         }
-        if self.input.capacity() - self.input.len() < READ_BYTES / 2 {
+        // The same few lines of memory for each request, where nobody holds the last any more.
+        let is_rewound = self.input.is_empty() && self.input.try_reclaim(READ_BYTES);
+        if !is_rewound && self.input.capacity() - self.input.len() < READ_BYTES / 2 {
             self.input.reserve(READ_BYTES);
         }
         pin!(self.io.read_buf(&mut self.input)).poll(cx)

@@ -3,9 +3,9 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use http::{Method, Request, Response, StatusCode, request};
+use http::{Method, Request, Response, StatusCode};
 
-use super::Lost;
+use super::{Again, Lost};
 use crate::failure::{FailureKind, FetchFailure};
 use crate::upstream::Observer;
 use crate::upstream::body::OriginBody;
@@ -20,19 +20,17 @@ impl Member {
         &self,
         pool: Arc<Pool>,
         connection: Box<Connection>,
-        request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         wanted: Wanted,
         observer: Option<&Observer>,
     ) -> Result<Response<OriginBody>, Lost> {
-        let (asked, body) = request.into_parts();
-        let spare = connection.used.then(|| body.replay()).flatten();
         let is_reused = connection.used;
-        let begun = Exchange::begin(connection, &asked, body, &self.host);
+        let spare = if is_reused { request.body().replay() } else { None };
+        let begun = Exchange::begin(connection, request, &self.host);
         let mut exchange = begun.map_err(self.unsendable())?;
-        let head = poll_fn(|cx| exchange.poll_head(cx, observer, &self.times)).await;
-        match head {
-            Ok(head) => Ok(self.accept_http1(pool, exchange, head, &asked.method, wanted)?),
-            Err(ended) if is_reused => Err(self.lost_http1(exchange, ended, asked, spare)),
+        match poll_fn(|cx| exchange.poll_head(cx, observer, &self.times)).await {
+            Ok(head) => Ok(self.accept_http1(pool, exchange, head, request.method(), wanted)?),
+            Err(ended) if is_reused => Err(self.lost_http1(exchange, ended, request, spare)),
             Err(ended) => Err(ended.at(&self.name).into()),
         }
     }
@@ -66,18 +64,20 @@ impl Member {
     /// Whether a request may be sent again that met its end on a connection that had been idle.
     fn lost_http1(
         &self,
-        exchange: Exchange,
+        mut exchange: Exchange,
         ended: Ended,
-        asked: request::Parts,
+        request: &mut Request<RequestBody>,
         spare: Option<RequestBody>,
     ) -> Lost {
         let may_be_repeated = ended.kind == FailureKind::HeadCut;
         let body = match exchange.reached() {
-            Reached::Nobody if may_be_repeated => spare.or_else(|| exchange.into_stream()),
-            Reached::Silence if may_be_repeated && asked.method.is_idempotent() => spare,
+            Reached::Nobody if may_be_repeated => spare.or_else(|| exchange.take_stream()),
+            Reached::Silence if may_be_repeated && request.method().is_idempotent() => spare,
             Reached::Nobody | Reached::Silence | Reached::Somebody => None,
         };
-        let again = body.map(|body| Box::new(Request::from_parts(asked, body)));
-        Lost { failure: ended.at(&self.name), again }
+        let failure = ended.at(&self.name);
+        let Some(body) = body else { return failure.into() };
+        *request.body_mut() = body;
+        Lost { failure, again: Again::Yes }
     }
 }

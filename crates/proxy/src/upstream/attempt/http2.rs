@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::time::{Instant, sleep_until};
 
-use super::Lost;
+use super::{Again, Lost};
 use crate::failure::{FailureKind, FetchFailure};
 use crate::upstream::body::OriginBody;
 use crate::upstream::h1::FIELDS_MAX;
@@ -34,17 +34,17 @@ impl Member {
         &self,
         stream: Stream,
         reused: Reused,
-        request: Request<RequestBody>,
+        asked: &mut Request<RequestBody>,
         observer: Option<&Observer>,
     ) -> Result<Response<OriginBody>, Lost> {
-        let mut request = request.map(Sending::new);
+        let mut request = std::mem::take(asked).map(Sending::new);
+        let progress = request.body().progress();
+        let shaped = h2::shape(&mut request, self.uri_scheme(), &self.host);
+        shaped.map_err(self.unsendable())?;
         let spare = match reused {
             Reused::Yes => spare(&request),
             Reused::No => None,
         };
-        let progress = request.body().progress();
-        let shaped = h2::shape(&mut request, self.uri_scheme(), &self.host);
-        shaped.map_err(self.unsendable())?;
         if let Some(observer) = observer {
             let observer = observer.clone();
             hyper::ext::on_informational(&mut request, move |response| {
@@ -60,7 +60,10 @@ impl Member {
                 Err(self.failure(kind).into())
             }
             Err(End::Broken(error)) => {
-                Err(self.lost_http2(stream, reused, *error, progress.as_deref(), spare))
+                let (lost, again) =
+                    self.lost_http2(stream, reused, *error, progress.as_deref(), spare);
+                *asked = again.unwrap_or_default();
+                Err(lost)
             }
         }
     }
@@ -136,7 +139,7 @@ impl Member {
         mut error: TrySendError<Request<Sending>>,
         progress: Option<&Progress>,
         spare: Option<Request<RequestBody>>,
-    ) -> Lost {
+    ) -> (Lost, Option<Request<RequestBody>>) {
         let unsent = error.take_message();
         let error = error.into_error();
         let kind = kind_of(&error, progress);
@@ -153,7 +156,8 @@ impl Member {
         if is_over {
             stream.http2.retire();
         }
-        Lost { failure: self.because(kind, cause(&error)), again: again.map(Box::new) }
+        let may = if again.is_some() { Again::Yes } else { Again::No };
+        (Lost { failure: self.because(kind, cause(&error)), again: may }, again)
     }
 }
 

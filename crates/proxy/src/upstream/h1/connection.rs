@@ -1,42 +1,25 @@
-//! One HTTP/1.1 connection to a member: its socket, its buffers and its timer.
+//! One HTTP/1.1 connection to a member, and where the exchange on it stands.
 
-use std::future::Future;
-use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::unshared::Unshared;
+use super::response::Persistence;
+use super::socket::Socket;
+use super::upload::{Cut, Upload};
 use crate::answer::Duplex;
-use crate::http1::Output;
-use crate::timer::Timer;
-
-/// Room that is made for a connection's first read.
-const READ_BYTES: usize = 8 * 1024;
-/// The same when reads have filled the room that they had.
-const READ_BYTES_MAX: usize = 64 * 1024;
-/// Room that is enough to read into without making more.
-const ROOM_BYTES_MIN: usize = 2 * 1024;
+use crate::http1::Decoder;
 
 /// A connection in the hand of one exchange, or idle. Dropped, it closes at once, for nobody knows
-/// what is still under way.
+/// what is still under way. It is large, and lives in one box as long as it is open.
 pub(in super::super) struct Connection {
-    bytes: Unshared<Box<dyn Duplex>>,
-    /// Held for exactly as long as the socket is open, be it a tunnel by then.
-    place: OwnedSemaphorePermit,
-    pub(super) input: BytesMut,
-    pub(super) output: Output,
-    /// Bytes that were written for this exchange.
-    pub(super) written: u64,
-    /// Whether what was written may still lie in the transport.
-    is_unflushed: bool,
-    /// Made when somebody first has to wait, and kept.
-    timer: Option<Timer>,
-    read_bytes: usize,
+    pub(super) socket: Socket,
+    pub(super) upload: Upload,
+    pub(super) decoder: Decoder,
+    pub(super) persistence: Persistence,
+    pub(super) wait: Wait,
     pub(super) head_bytes_max: usize,
     /// See [`Connect::generation`](super::super::Connect::generation).
     pub(in super::super) generation: u64,
@@ -52,14 +35,11 @@ impl Connection {
         generation: u64,
     ) -> Self {
         Connection {
-            bytes: Unshared::new(bytes),
-            place,
-            input: BytesMut::new(),
-            output: Output::default(),
-            written: 0,
-            is_unflushed: false,
-            timer: None,
-            read_bytes: READ_BYTES,
+            socket: Socket::new(bytes, place),
+            upload: Upload::none(),
+            decoder: Decoder::counted(0),
+            persistence: Persistence::Keep,
+            wait: Wait::default(),
             head_bytes_max,
             generation,
             used: false,
@@ -68,95 +48,50 @@ impl Connection {
 
     /// Whether an idle connection may be used: nothing came over it, not even its end.
     pub(in super::super) fn is_quiet(&mut self) -> bool {
-        let mut byte = [0];
-        let mut cx = Context::from_waker(Waker::noop());
-        let polled = Pin::new(self.bytes.reach()).poll_read(&mut cx, &mut ReadBuf::new(&mut byte));
-        self.input.is_empty() && polled.is_pending()
+        self.socket.is_quiet()
     }
 
     /// Gives the buffers back while nobody uses them.
     pub(in super::super) fn release(&mut self) {
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
-        self.output.release();
+        self.socket.release();
     }
 
-    /// Reads once; ready with nothing at the end.
-    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.input.capacity() - self.input.len() < ROOM_BYTES_MIN {
-            self.input.reserve(self.read_bytes);
-        }
-        let room = self.input.capacity() - self.input.len();
-        let count = ready!(pin!(self.bytes.reach().read_buf(&mut self.input)).poll(cx))?;
-        if count == room {
-            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
-        }
-        Poll::Ready(Ok(count))
+    /// Sends what can be sent of the request.
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Cut> {
+        self.upload.poll(cx, &mut self.socket)
     }
 
-    /// Writes what waits; ready when nothing does any more.
-    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(count) = ready!(self.output.poll_write(self.bytes.reach(), cx))? {
-            self.written += count as u64;
-            self.is_unflushed = true;
-        }
-        if self.is_unflushed {
-            ready!(Pin::new(self.bytes.reach()).poll_flush(cx))?;
-            self.is_unflushed = false;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Ready when the moment has passed.
-    pub(super) fn poll_moment(&mut self, cx: &mut Context<'_>, moment: Instant) -> Poll<()> {
-        self.timer.get_or_insert_with(|| Timer::new(moment)).poll_until(cx, moment)
-    }
-
-    /// What the connection is after a 101.
-    pub(super) fn into_tunnel(self) -> Tunnel {
-        Tunnel { early: self.input.freeze(), bytes: self.bytes, _place: self.place }
+    /// Ready when the origin has been waited for as long as `limit`; without one, no wait begins.
+    pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>, limit: Option<Duration>) -> Poll<()> {
+        self.wait.poll(cx, &mut self.socket, limit)
     }
 }
 
-/// A connection that became a tunnel (RFC 9110 section 7.8): what the origin said behind its head
-/// comes first.
-pub(in super::super) struct Tunnel {
-    early: Bytes,
-    bytes: Unshared<Box<dyn Duplex>>,
-    _place: OwnedSemaphorePermit,
+/// A wait for the origin: begun when the socket has nothing, begun again when it took something.
+#[derive(Default)]
+pub(super) struct Wait {
+    since: Option<Instant>,
+    written: u64,
 }
 
-impl AsyncRead for Tunnel {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl Wait {
+    /// The origin has said something: the next wait is another.
+    pub(super) fn end(&mut self) {
+        self.since = None;
+    }
+
+    fn poll(
+        &mut self,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.early.is_empty() {
-            return Pin::new(self.bytes.reach()).poll_read(cx, buffer);
+        socket: &mut Socket,
+        limit: Option<Duration>,
+    ) -> Poll<()> {
+        if self.written != socket.written || limit.is_none() {
+            self.written = socket.written;
+            self.since = None;
         }
-        let count = self.early.len().min(buffer.remaining());
-        buffer.put_slice(&self.early[..count]);
-        self.early.advance(count);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Tunnel {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(self.bytes.reach()).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.bytes.reach()).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.bytes.reach()).poll_shutdown(cx)
+        let Some(limit) = limit else { return Poll::Pending };
+        let since = *self.since.get_or_insert_with(Instant::now);
+        socket.poll_moment(cx, since + limit)
     }
 }

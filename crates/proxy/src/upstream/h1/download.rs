@@ -9,32 +9,20 @@ use http_body::Frame;
 use super::super::cause;
 use super::super::ended::Ended;
 use super::connection::Connection;
-use super::exchange::Wait;
 use super::response::Persistence;
-use super::upload::{Upload, Waits};
+use super::upload::Waits;
 use crate::failure::FailureKind;
 use crate::http1::{Decoded, Decoder};
 
 /// A body on a connection of its own. Dropped, the connection closes.
 pub(in super::super) struct Download {
     connection: Box<Connection>,
-    upload: Upload,
-    decoder: Decoder,
-    persistence: Persistence,
     read_timeout: Duration,
-    wait: Wait,
 }
 
 impl Download {
-    pub(super) fn new(
-        connection: Box<Connection>,
-        upload: Upload,
-        decoder: Decoder,
-        persistence: Persistence,
-        read_timeout: Duration,
-    ) -> Self {
-        let wait = Wait::default();
-        Download { connection, upload, decoder, persistence, read_timeout, wait }
+    pub(super) fn new(connection: Box<Connection>, read_timeout: Duration) -> Self {
+        Download { connection, read_timeout }
     }
 
     /// The next frame, or the end where the origin said that it is one.
@@ -43,10 +31,11 @@ impl Download {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Frame<Bytes>>, Ended>> {
         loop {
-            if self.upload.poll(cx, &mut self.connection).is_err() {
+            if self.connection.poll_upload(cx).is_err() {
                 return Poll::Ready(Err(FailureKind::RequestCut.into()));
             }
-            let decoded = self.decoder.decode(&mut self.connection.input);
+            let connection = &mut *self.connection;
+            let decoded = connection.decoder.decode(&mut connection.socket.input);
             let frame = match decoded {
                 Ok(Decoded::Bytes(bytes)) => Some(Frame::data(bytes)),
                 Ok(Decoded::Trailers(trailers)) => Some(Frame::trailers(trailers)),
@@ -59,15 +48,15 @@ impl Download {
                     return Poll::Ready(Err(Ended::because(FailureKind::BodyCut, fault.text)));
                 }
             };
-            self.wait.end();
+            self.connection.wait.end();
             return Poll::Ready(Ok(frame));
         }
     }
 
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
-        Poll::Ready(match self.connection.poll_fill(cx) {
-            Poll::Ready(Ok(0)) if self.decoder.ends_with_connection() => {
-                self.decoder = Decoder::counted(0);
+        Poll::Ready(match self.connection.socket.poll_fill(cx) {
+            Poll::Ready(Ok(0)) if self.connection.decoder.ends_with_connection() => {
+                self.connection.decoder = Decoder::counted(0);
                 Ok(())
             }
             Poll::Ready(Ok(0)) => Err(FailureKind::BodyCut.into()),
@@ -75,11 +64,11 @@ impl Download {
             Poll::Ready(Err(error)) => Err(Ended::because(FailureKind::BodyCut, cause(&error))),
             Poll::Pending => {
                 // The client's own silence is not the origin's.
-                let limit = match self.upload.waits() {
+                let limit = match self.connection.upload.waits() {
                     Waits::Client => None,
                     Waits::Origin | Waits::Nothing => Some(self.read_timeout),
                 };
-                ready!(self.wait.poll(cx, &mut self.connection, limit));
+                ready!(self.connection.poll_wait(cx, limit));
                 Err(FailureKind::BodyTimeout.into())
             }
         })
@@ -88,17 +77,17 @@ impl Download {
     /// Sends what can be sent of the request, while nobody takes the response. A request that fails
     /// fails the next frame.
     pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) {
-        let _ = self.upload.poll(cx, &mut self.connection);
+        let _ = self.connection.poll_upload(cx);
     }
 
     /// Whether nothing is to come.
     pub(in super::super) fn is_over(&self) -> bool {
-        self.decoder.is_done()
+        self.connection.decoder.is_done()
     }
 
     /// The bytes that are still to come, where that is known.
     pub(in super::super) fn length_left(&self) -> Option<u64> {
-        self.decoder.length_left()
+        self.connection.decoder.length_left()
     }
 
     /// All of the body, if it came with the head. Then it is over.
@@ -106,7 +95,8 @@ impl Download {
         if !self.is_here() {
             return None;
         }
-        match self.decoder.decode(&mut self.connection.input) {
+        let connection = &mut *self.connection;
+        match connection.decoder.decode(&mut connection.socket.input) {
             Ok(Decoded::Bytes(bytes)) => Some(bytes),
             Ok(Decoded::Trailers(_) | Decoded::Hungry | Decoded::End) | Err(_) => None,
         }
@@ -114,21 +104,21 @@ impl Download {
 
     /// Whether all that is to come has been read off the socket.
     fn is_here(&self) -> bool {
-        self.length_left().is_some_and(|left| left <= self.connection.input.len() as u64)
+        self.length_left().is_some_and(|left| left <= self.connection.socket.input.len() as u64)
     }
 
     /// Whether the response began before the request had gone out, and neither is at its end.
     pub(in super::super) fn is_early(&self) -> bool {
-        !self.upload.is_whole() && !self.is_here()
+        !self.connection.upload.is_whole() && !self.is_here()
     }
 
     /// The connection, when another exchange may follow on it: both messages were whole, and not a
     /// byte came behind them (RFC 9112 sections 9.3 and 9.6).
     pub(in super::super) fn into_connection(self) -> Option<Box<Connection>> {
-        let goes_on = self.persistence == Persistence::Keep
+        let goes_on = self.connection.persistence == Persistence::Keep
             && self.is_over()
-            && self.upload.is_whole()
-            && self.connection.input.is_empty();
+            && self.connection.upload.is_whole()
+            && self.connection.socket.input.is_empty();
         goes_on.then_some(self.connection)
     }
 }

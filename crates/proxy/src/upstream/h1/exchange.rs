@@ -3,17 +3,17 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode, request};
-use tokio::time::Instant;
+use http::{HeaderValue, Request, StatusCode};
 
 use super::super::ended::Ended;
 use super::super::member::Times;
 use super::super::request::{RequestBody, Unsendable};
 use super::super::{Observer, cause};
-use super::connection::{Connection, Tunnel};
+use super::connection::{Connection, Wait};
 use super::download::Download;
 use super::request::{Framing, append_head};
 use super::response::{self, HeadOnly, ResponseHead};
+use super::socket::Tunnel;
 use super::upload::{Upload, Waits};
 use crate::failure::FailureKind;
 use crate::http1::{Fault, FaultKind, Scan};
@@ -24,12 +24,10 @@ const INTERIM_MAX: usize = 256;
 /// An exchange on a connection, up to its response head. Dropped, the connection closes.
 pub(in super::super) struct Exchange {
     connection: Box<Connection>,
-    upload: Upload,
     scan: Scan,
     interim: usize,
     /// Whether any byte came back.
     heard: bool,
-    wait: Wait,
 }
 
 /// How far a request has come that got no response.
@@ -47,16 +45,16 @@ impl Exchange {
     /// Puts the request where it goes out from.
     pub(in super::super) fn begin(
         mut connection: Box<Connection>,
-        head: &request::Parts,
-        body: RequestBody,
+        request: &mut Request<RequestBody>,
         member_host: &HeaderValue,
     ) -> Result<Self, Unsendable> {
-        let framing = Framing::of(head, &body)?;
-        connection.written = 0;
-        append_head(&mut connection.output.bytes, head, framing, member_host);
-        let upload = Upload::new(&mut connection.output, head, framing, body);
-        let (scan, wait) = (Scan::default(), Wait::default());
-        Ok(Exchange { connection, upload, scan, interim: 0, heard: false, wait })
+        let framing = Framing::of(request)?;
+        connection.socket.written = 0;
+        connection.wait = Wait::default();
+        let output = &mut connection.socket.output;
+        append_head(&mut output.bytes, request, framing, member_host);
+        connection.upload = Upload::new(output, request, framing);
+        Ok(Exchange { connection, scan: Scan::default(), interim: 0, heard: false })
     }
 
     /// Sends, and waits for the final response's head.
@@ -67,7 +65,7 @@ impl Exchange {
         times: &Times,
     ) -> Poll<Result<ResponseHead, Ended>> {
         loop {
-            if self.upload.poll(cx, &mut self.connection).is_err() {
+            if self.connection.poll_upload(cx).is_err() {
                 return Poll::Ready(Err(FailureKind::RequestCut.into()));
             }
             match self.take_head(observer) {
@@ -77,7 +75,7 @@ impl Exchange {
                     return Poll::Ready(Err(Ended::because(FailureKind::Malformed, fault.text)));
                 }
             }
-            match self.connection.poll_fill(cx) {
+            match self.connection.socket.poll_fill(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(FailureKind::HeadCut.into())),
                 Poll::Ready(Ok(_)) => self.heard = true,
                 Poll::Ready(Err(error)) => {
@@ -89,12 +87,12 @@ impl Exchange {
     }
 
     fn poll_patience(&mut self, cx: &mut Context<'_>, times: &Times) -> Poll<Ended> {
-        let (limit, kind) = match self.upload.waits() {
+        let (limit, kind) = match self.connection.upload.waits() {
             Waits::Origin => (Some(times.send), FailureKind::SendTimeout),
             Waits::Nothing => (Some(times.read), FailureKind::HeadTimeout),
             Waits::Client => (None, FailureKind::HeadTimeout),
         };
-        ready!(self.wait.poll(cx, &mut self.connection, limit));
+        ready!(self.connection.poll_wait(cx, limit));
         Poll::Ready(kind.into())
     }
 
@@ -102,7 +100,7 @@ impl Exchange {
     fn take_head(&mut self, observer: Option<&Observer>) -> Result<Option<ResponseHead>, Fault> {
         let bounds = response::bounds(self.connection.head_bytes_max);
         loop {
-            let input = &mut self.connection.input;
+            let input = &mut self.connection.socket.input;
             if !response::may_begin(input) {
                 return Err(Fault::new(FaultKind::Syntax, "it is not HTTP/1"));
             }
@@ -123,7 +121,7 @@ impl Exchange {
     }
 
     pub(in super::super) fn reached(&self) -> Reached {
-        match (self.connection.written, self.heard) {
+        match (self.connection.socket.written, self.heard) {
             (_, true) => Reached::Somebody,
             (0, false) => Reached::Nobody,
             (_, false) => Reached::Silence,
@@ -131,13 +129,13 @@ impl Exchange {
     }
 
     /// The streamed body of a request that reached nobody.
-    pub(in super::super) fn into_stream(self) -> Option<RequestBody> {
-        self.upload.into_stream()
+    pub(in super::super) fn take_stream(&mut self) -> Option<RequestBody> {
+        self.connection.upload.take_stream()
     }
 
     /// The body behind a head that is no 101.
     pub(in super::super) fn into_download(
-        self,
+        mut self,
         head: &mut ResponseHead,
         head_only: HeadOnly,
         read_timeout: Duration,
@@ -145,41 +143,15 @@ impl Exchange {
         let framed = head.body(head_only);
         let (decoder, persistence) =
             framed.map_err(|fault| Ended::because(FailureKind::Malformed, fault.text))?;
-        Ok(Download::new(self.connection, self.upload, decoder, persistence, read_timeout))
+        self.connection.wait.end();
+        self.connection.decoder = decoder;
+        self.connection.persistence = persistence;
+        Ok(Download::new(self.connection, read_timeout))
     }
 
     /// What follows a 101: nothing more is known of it. `None` when it came before its time.
     pub(in super::super) fn into_tunnel(self) -> Option<Tunnel> {
-        self.upload.is_whole().then(|| self.connection.into_tunnel())
-    }
-}
-
-/// A wait for the origin: begun when the socket has nothing, begun again when it took something.
-#[derive(Default)]
-pub(super) struct Wait {
-    since: Option<Instant>,
-    written: u64,
-}
-
-impl Wait {
-    /// The origin has said something: the next wait is another.
-    pub(super) fn end(&mut self) {
-        self.since = None;
-    }
-
-    /// Ready when it has lasted for `limit`; without one it has not begun.
-    pub(super) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        connection: &mut Connection,
-        limit: Option<Duration>,
-    ) -> Poll<()> {
-        if self.written != connection.written || limit.is_none() {
-            self.written = connection.written;
-            self.since = None;
-        }
-        let Some(limit) = limit else { return Poll::Pending };
-        let since = *self.since.get_or_insert_with(Instant::now);
-        connection.poll_moment(cx, since + limit)
+        let Connection { socket, upload, .. } = *self.connection;
+        upload.is_whole().then(|| socket.into_tunnel())
     }
 }

@@ -11,14 +11,16 @@ mod download;
 mod exchange;
 mod request;
 mod response;
+mod socket;
 mod unshared;
 mod upload;
 
 pub(super) use self::apart::Apart;
-pub(super) use self::connection::{Connection, Tunnel};
+pub(super) use self::connection::Connection;
 pub(super) use self::download::Download;
 pub(super) use self::exchange::{Exchange, Reached};
 pub(super) use self::response::{HeadOnly, ResponseHead};
+pub(super) use self::socket::Tunnel;
 
 /// Fields of a response head, and lines of a trailer section.
 pub(super) const FIELDS_MAX: usize = 256;

@@ -2,7 +2,7 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body::Body as _;
 
 use super::super::request::{RequestBody, Unsendable, declared_length};
@@ -21,21 +21,21 @@ pub(super) enum Framing {
 impl Framing {
     /// What the body is, whatever the fields say of it (RFC 9112 section 6). CONNECT has no place
     /// behind a gateway.
-    pub(super) fn of(head: &request::Parts, body: &RequestBody) -> Result<Self, Unsendable> {
-        if head.method == Method::CONNECT {
+    pub(super) fn of(request: &Request<RequestBody>) -> Result<Self, Unsendable> {
+        if request.method() == Method::CONNECT {
             return Err(Unsendable);
         }
-        Ok(match body {
-            RequestBody::Empty => Framing::of_nothing(&head.method),
-            RequestBody::Whole(bytes) if bytes.is_empty() => Framing::of_nothing(&head.method),
+        Ok(match request.body() {
+            RequestBody::Empty => Framing::of_nothing(request.method()),
+            RequestBody::Whole(bytes) if bytes.is_empty() => Framing::of_nothing(request.method()),
             RequestBody::Whole(bytes) => Framing::Length(bytes.len() as u64),
             RequestBody::Stream(frames) if frames.is_end_stream() => {
-                Framing::of_nothing(&head.method)
+                Framing::of_nothing(request.method())
             }
             RequestBody::Stream(frames) => frames
                 .size_hint()
                 .exact()
-                .or_else(|| declared_length(&head.headers))
+                .or_else(|| declared_length(request.headers()))
                 .map_or(Framing::Chunked, Framing::Length),
         })
     }
@@ -52,22 +52,22 @@ impl Framing {
 /// member's own (RFC 9112 section 3.2). `Expect` is the gateway's own to answer.
 pub(super) fn append_head(
     out: &mut Vec<u8>,
-    head: &request::Parts,
+    request: &Request<RequestBody>,
     framing: Framing,
     member_host: &HeaderValue,
 ) {
-    let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    for part in [head.method.as_str(), " ", path, " HTTP/1.1\r\nHost: "] {
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    for part in [request.method().as_str(), " ", path, " HTTP/1.1\r\nHost: "] {
         out.extend_from_slice(part.as_bytes());
     }
-    let host = match (head.headers.get(HOST), head.uri.authority()) {
+    let host = match (request.headers().get(HOST), request.uri().authority()) {
         (Some(host), _) => host.as_bytes(),
         (None, Some(authority)) => authority.as_str().as_bytes(),
         (None, None) => member_host.as_bytes(),
     };
     out.extend_from_slice(host);
     out.extend_from_slice(b"\r\n");
-    append_fields(out, &head.headers);
+    append_fields(out, request.headers());
     match framing {
         Framing::Nothing => {}
         Framing::Length(length) => {

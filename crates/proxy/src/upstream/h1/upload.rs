@@ -5,13 +5,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::TRAILER;
-use http::{HeaderMap, request};
+use http::{HeaderMap, Request};
 use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
 use super::super::request::RequestBody;
-use super::connection::Connection;
 use super::request::{Framing, append_field};
+use super::socket::Socket;
 use super::unshared::Unshared;
 use crate::answer::BodyError;
 use crate::http1::{Output, append_chunk_size, is_listed, without_forbidden};
@@ -25,7 +25,7 @@ pub(super) struct Upload {
 /// What is to come beyond what lies in the output.
 enum Rest {
     Nothing,
-    Frames(Frames),
+    Frames(Box<Frames>),
     /// The origin takes no more. It may have answered all the same.
     Refused,
     /// The client's body failed.
@@ -48,20 +48,27 @@ pub(super) enum Waits {
 pub(super) struct Cut;
 
 impl Upload {
-    /// The body behind the head in the output. One that is whole goes out with it.
+    /// Nothing at all.
+    pub(super) fn none() -> Self {
+        Upload { rest: Rest::Nothing, waits: Waits::Nothing }
+    }
+
+    /// The body behind the head in the output; it is taken. One that is whole goes out with the
+    /// head.
     pub(super) fn new(
         output: &mut Output,
-        head: &request::Parts,
+        request: &mut Request<RequestBody>,
         framing: Framing,
-        body: RequestBody,
     ) -> Self {
-        let rest = match body {
+        let rest = match std::mem::take(request.body_mut()) {
             RequestBody::Empty => Rest::Nothing,
             RequestBody::Whole(bytes) => {
                 output.append_piece(bytes, b"");
                 Rest::Nothing
             }
-            RequestBody::Stream(frames) => Rest::Frames(Frames::new(frames, head, framing)),
+            RequestBody::Stream(frames) => {
+                Rest::Frames(Box::new(Frames::new(frames, request.headers(), framing)))
+            }
         };
         Upload { rest, waits: Waits::Origin }
     }
@@ -76,25 +83,21 @@ impl Upload {
     }
 
     /// The streamed body of a request of which nothing was written, and so nothing read.
-    pub(super) fn into_stream(self) -> Option<RequestBody> {
-        match self.rest {
+    pub(super) fn take_stream(&mut self) -> Option<RequestBody> {
+        match std::mem::replace(&mut self.rest, Rest::Refused) {
             Rest::Frames(frames) => Some(RequestBody::Stream(frames.frames.into_value())),
             Rest::Nothing | Rest::Refused | Rest::Cut => None,
         }
     }
 
     /// Sends what can be sent now.
-    pub(super) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        connection: &mut Connection,
-    ) -> Result<(), Cut> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, socket: &mut Socket) -> Result<(), Cut> {
         while self.waits != Waits::Nothing {
-            match connection.poll_output(cx) {
+            match socket.poll_output(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     tracing::debug!("an origin takes no more of a request: {error}");
-                    self.refuse(connection);
+                    self.refuse(socket);
                     return Ok(());
                 }
                 Poll::Pending => {
@@ -102,7 +105,7 @@ impl Upload {
                     return Ok(());
                 }
             }
-            match self.poll_rest(cx, &mut connection.output) {
+            match self.poll_rest(cx, &mut socket.output) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(cut)) => return Err(cut),
                 Poll::Pending => {
@@ -115,10 +118,10 @@ impl Upload {
     }
 
     /// A request of which nothing was written keeps its body, for another connection.
-    fn refuse(&mut self, connection: &mut Connection) {
-        connection.output = Output::default();
+    fn refuse(&mut self, socket: &mut Socket) {
+        socket.output = Output::default();
         self.waits = Waits::Nothing;
-        if connection.written > 0 || matches!(self.rest, Rest::Nothing) {
+        if socket.written > 0 || matches!(self.rest, Rest::Nothing) {
             self.rest = Rest::Refused;
         }
     }
@@ -160,17 +163,13 @@ enum More {
 }
 
 impl Frames {
-    fn new(
-        frames: UnsyncBoxBody<Bytes, BodyError>,
-        head: &request::Parts,
-        framing: Framing,
-    ) -> Self {
+    fn new(frames: UnsyncBoxBody<Bytes, BodyError>, fields: &HeaderMap, framing: Framing) -> Self {
         let left = match framing {
             Framing::Nothing => Some(0),
             Framing::Length(length) => Some(length),
             Framing::Chunked => None,
         };
-        let lines = head.headers.get_all(TRAILER).iter();
+        let lines = fields.get_all(TRAILER).iter();
         let announced = lines.map(|line| (TRAILER, line.clone())).collect();
         Frames { frames: Unshared::new(frames), left, announced }
     }

@@ -1,5 +1,4 @@
 use bytes::Bytes;
-use http::Request;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -8,10 +7,9 @@ use super::*;
 use crate::answer::BodyError;
 
 fn written(request: Request<RequestBody>) -> Result<String, Unsendable> {
-    let (head, body) = request.into_parts();
-    let framing = Framing::of(&head, &body)?;
+    let framing = Framing::of(&request)?;
     let mut out = Vec::new();
-    append_head(&mut out, &head, framing, &HeaderValue::from_static("member:1"));
+    append_head(&mut out, &request, framing, &HeaderValue::from_static("member:1"));
     Ok(String::from_utf8(out).unwrap())
 }
 
