@@ -133,9 +133,10 @@ impl Writer {
         self.tell_bytes();
     }
 
+    // What failed is not tried again before writing has rested.
     fn deadline(&self) -> Option<Instant> {
         let due = self.dirty_since.map(|since| since + self.disk.sync_interval);
-        due.into_iter().chain(self.rests_until).min()
+        self.rests_until.or(due)
     }
 
     fn store(&mut self, store: Store) {
@@ -223,13 +224,11 @@ impl Writer {
 
     // What was reserved for a large file is its bytes now, or nothing.
     fn settle(&mut self, large: LargeFile, stored: &Result<Admitted, Refused>) {
-        match stored {
-            Ok(Admitted::Kept) => {
-                self.reserved.remove(&large.id);
-                self.bytes += blocks(large.bytes);
-            }
-            _ => self.discard(large.id),
+        if !matches!(stored, Ok(Admitted::Kept)) {
+            return self.discard(large.id);
         }
+        self.reserved.remove(&large.id);
+        self.bytes += blocks(large.bytes);
     }
 
     fn remove(&mut self, hash: u64, reply: Reply<()>) {
@@ -397,8 +396,8 @@ impl Writer {
     }
 
     fn sync_if_due(&mut self, asked: Vec<Reply<()>>) {
-        let is_due =
-            self.dirty_since.is_some_and(|since| since.elapsed() >= self.disk.sync_interval);
+        let is_due = self.rests_until.is_none()
+            && self.dirty_since.is_some_and(|since| since.elapsed() >= self.disk.sync_interval);
         if asked.is_empty() && !is_due {
             return;
         }
