@@ -42,11 +42,19 @@ impl Member {
             Err(lost) => lost,
         };
         match lost.again {
-            Again::Yes => {}
-            Again::No => return Err(lost.failure),
+            Again::Yes => Box::pin(self.send_again(request, wanted, observer.as_ref())).await,
+            Again::No => Err(lost.failure),
         }
+    }
+
+    async fn send_again(
+        &self,
+        request: &mut Request<RequestBody>,
+        wanted: Wanted,
+        observer: Option<&Observer>,
+    ) -> Result<Response<OriginBody>, FetchFailure> {
         let held = self.another_connection(wanted).await?;
-        let answered = self.attempt(held, request, wanted, observer.as_ref()).await;
+        let answered = self.attempt(held, request, wanted, observer).await;
         answered.map_err(|lost| lost.failure)
     }
 

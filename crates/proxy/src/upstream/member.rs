@@ -108,7 +108,8 @@ impl Member {
         let generation = self.connect.generation(&self.address);
         match self.pool.take_at_once(wanted, generation) {
             Some(held) => Ok(held),
-            None => self.connection_in_turn(wanted, generation).await,
+            // Its state is large, and would be in the way of every exchange that need not wait.
+            None => Box::pin(self.connection_in_turn(wanted, generation)).await,
         }
     }
 

@@ -13,6 +13,14 @@ fn frames(frames: Vec<Result<Frame<Bytes>, BodyError>>) -> RequestBody {
     RequestBody::Stream(http_body_util::StreamBody::new(frames).boxed_unsync())
 }
 
+/// It is moved into the future of each of its callers in turn.
+#[test]
+fn the_future_of_an_exchange_is_small() {
+    let upstream = over_network(&http("127.0.0.1:1".parse().unwrap()));
+    let size = std::mem::size_of_val(&upstream.send(get(), None));
+    assert!(size < 1024, "{size} bytes");
+}
+
 #[tokio::test]
 async fn a_request_goes_on_while_nobody_takes_the_response_that_came_before_its_end() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n";
