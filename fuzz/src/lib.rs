@@ -24,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cache", run: targets::cache::run, words: targets::cache::WORDS },
     Target { name: "config", run: targets::config::run, words: targets::config::WORDS },
     Target { name: "date", run: targets::date::run, words: targets::date::WORDS },
+    Target { name: "disk", run: targets::disk::run, words: targets::disk::WORDS },
     Target { name: "fields", run: targets::fields::run, words: targets::fields::WORDS },
     Target { name: "http1", run: targets::http1::run, words: targets::http1::WORDS },
     Target { name: "index", run: targets::index::run, words: targets::index::WORDS },

@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod config;
 pub mod date;
+pub mod disk;
 pub mod fields;
 pub mod http1;
 pub mod index;

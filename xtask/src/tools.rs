@@ -46,6 +46,9 @@ pub(crate) const NGINX_LUA: SystemProgram = SystemProgram {
 /// Its client for Redis.
 pub(crate) const LUA_REDIS: SystemProgram =
     SystemProgram { command: "/usr/share/lua/5.1/nginx/redis.lua", package: "lua-nginx-redis" };
+/// And what it writes responses with.
+pub(crate) const LUA_JSON: SystemProgram =
+    SystemProgram { command: "/usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so", package: "lua-cjson" };
 /// A crate with a program, and its version.
 pub(crate) struct CargoProgram {
     name: &'static str,

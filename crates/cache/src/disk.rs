@@ -16,6 +16,7 @@ mod evict;
 mod files;
 mod frame;
 mod index;
+pub mod inspect;
 mod large;
 mod load;
 mod log;
@@ -97,6 +98,7 @@ struct Disk {
     inline_bytes_max: u64,
     body_bytes_max: u64,
     sync_interval: Duration,
+    retry_pause: Duration,
     budget: crate::budget::Budget,
 }
 
@@ -202,6 +204,7 @@ impl Disk {
             inline_bytes_max: options::INLINE_BYTES_MAX.min(segment_bytes / 4),
             body_bytes_max: options.body_bytes_max.min(options.size_bytes / 4),
             sync_interval: options.sync_interval,
+            retry_pause: options.retry_pause,
             budget: options.budget.clone(),
         }
     }

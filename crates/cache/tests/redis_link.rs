@@ -1,6 +1,7 @@
 //! The link against real servers: calls, scripts, pushes; restarts, stalls, wrong passwords, TLS.
 
 #![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used, reason = "in a test a failure is what it is for")]
 
 mod servers;
 
@@ -11,7 +12,7 @@ use forebay_cache::redis::{
     Address, Command, Link, LinkFailure, LinkOptions, LinkState, Pipeline, Push, Reply, Script,
     Server, Subscription, Tls,
 };
-use servers::{RedisServer, until};
+use servers::{RedisServer, cluster_of_three, until};
 
 /// A machine that does much else answers late at times.
 const CALL_MAX: Duration = Duration::from_millis(400);
@@ -216,6 +217,21 @@ async fn a_listener_who_is_too_slow_is_told_that_he_missed_something() {
     }
     link.pipeline_within(&many, Duration::from_secs(5)).await.unwrap();
     assert_eq!(told(&mut slow).await, Push::Anew);
+    for _ in 0..4_096 {
+        assert_eq!(told(&mut slow).await, Push::Message(b"x"[..].into()));
+    }
+    // Long ones have a bound together, and each of them one of its own.
+    for (len, count, heard) in [(60_000, 100, (4 << 20) / 60_000), (65_537, 1, 0)] {
+        let mut long = Pipeline::new();
+        for _ in 0..count {
+            long.cmd("PUBLISH").arg("news").arg(vec![b'y'; len]);
+        }
+        link.pipeline_within(&long, Duration::from_secs(5)).await.unwrap();
+        assert_eq!(told(&mut slow).await, Push::Anew);
+        for _ in 0..heard {
+            assert!(matches!(told(&mut slow).await, Push::Message(_)));
+        }
+    }
     let subscriptions: Vec<_> = (0..100).map(|_| link.subscribe(b"news")).collect();
     assert!(subscriptions.iter().any(Result::is_err), "listeners have a bound");
 }
@@ -281,7 +297,8 @@ fn sentinel_of(master: u16) -> RedisServer {
     std::fs::write(&file, text).unwrap();
     let port = servers::free_port();
     let port_text = port.to_string();
-    RedisServer::start(port, &[file.to_str().unwrap(), "--sentinel", "--port", &port_text])
+    let arguments = [file.to_str().unwrap(), "--sentinel", "--port", &port_text];
+    RedisServer::start(port, &arguments).owning(directory.clone())
 }
 
 #[tokio::test]
@@ -302,6 +319,13 @@ async fn a_cluster_is_called_by_slot_and_heard_as_one() {
         let x = Reply::BulkString(b"x".to_vec());
         assert_eq!(link.pipeline(&both).await, Ok(vec![x, Reply::Nil]));
     }
+    let connects = link.snapshot().connects;
+    for server in &servers {
+        // One of these is the one that is listened to.
+        servers::ask_at(server.port, &[b"CLIENT", b"KILL", b"TYPE", b"pubsub"]);
+    }
+    while told(&mut news).await != Push::Anew {}
+    assert_eq!(link.snapshot().connects, connects, "calls go on");
     for (number, server) in servers.iter().enumerate() {
         assert_ne!(servers::ask_at(server.port, &[b"DBSIZE"]), b":0\r\n");
         let said = number.to_string().into_bytes();
@@ -325,8 +349,25 @@ async fn a_stalled_node_of_a_cluster_does_not_take_the_others_with_it() {
         let slot = String::from_utf8(answer).unwrap()[1..].trim().parse::<usize>().unwrap();
         keys[slot * 3 / 16_384] = key;
     }
+    let connects = link.snapshot().connects;
     for (index, stalled) in servers.iter().enumerate() {
         stalled.stall();
+        // Whoever comes now comes up too.
+        let late = up(link.options().clone()).await;
+        let well = command(&["GET", &keys[(index + 1) % 3]]);
+        until("the late one is answered", async || late.call(&well).await.is_ok()).await;
+        // A third of many calls at once fail together, in a row: that is no reason to give up.
+        let calls = (0..30).map(|number| {
+            let (link, get) = (Arc::clone(&link), command(&["GET", &keys[number % 3]]));
+            tokio::spawn(async move { (number % 3, link.call(&get).await.is_ok()) })
+        });
+        let mut answered = 0;
+        for call in calls.collect::<Vec<_>>() {
+            let (node, is_answered) = call.await.unwrap();
+            assert!(node != index || !is_answered);
+            answered += u32::from(is_answered);
+        }
+        assert_eq!(answered, 20);
         for (other, key) in keys.iter().enumerate().filter(|(other, _)| *other != index) {
             let get = command(&["GET", key]);
             until(&format!("{other} answers"), async || link.call(&get).await.is_ok()).await;
@@ -341,27 +382,5 @@ async fn a_stalled_node_of_a_cluster_does_not_take_the_others_with_it() {
         matches!(next, Ok(Push::Message(_)))
     };
     until("heard again", async || heard(&mut news).await).await;
-}
-
-async fn cluster_of_three() -> Vec<RedisServer> {
-    let mut more = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-    more.extend(["--cluster-require-full-coverage", "no"]);
-    let servers: Vec<_> = (0..3).map(|_| RedisServer::on_port(&more)).collect();
-    for (index, server) in servers.iter().enumerate() {
-        let (from, to) = (index * 16_384 / 3, (index + 1) * 16_384 / 3 - 1);
-        let (from, to) = (from.to_string(), to.to_string());
-        let added: [&[u8]; 4] = [b"CLUSTER", b"ADDSLOTSRANGE", from.as_bytes(), to.as_bytes()];
-        assert_eq!(servers::ask_at(server.port, &added), b"+OK\r\n");
-        let port = servers[0].port.to_string();
-        servers::ask_at(server.port, &[b"CLUSTER", b"MEET", b"127.0.0.1", port.as_bytes()]);
-    }
-    for server in &servers {
-        until("the cluster is whole", async || {
-            let said = servers::ask_at(server.port, &[b"CLUSTER", b"INFO"]);
-            let said = String::from_utf8_lossy(&said);
-            said.contains("cluster_state:ok") && said.contains("cluster_known_nodes:3")
-        })
-        .await;
-    }
-    servers
+    assert_eq!((link.snapshot().connects, link.snapshot().openings), (connects, 0));
 }

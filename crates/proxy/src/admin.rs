@@ -8,7 +8,9 @@ use crate::gateway::Gateway;
 use crate::respond;
 use crate::secret;
 use crate::server::{Request, Service};
-use crate::telemetry::{Reading, write_refused, write_tiers};
+use crate::telemetry::{
+    Reading, write_disk, write_leases, write_redis, write_refused, write_tiers,
+};
 
 /// Whether clients are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +93,13 @@ impl Admin {
         let mut text = telemetry.metrics.text(&others);
         write_refused(&mut text, gateway.stats());
         write_tiers(&mut text, &cache);
+        if let Some(disk) = &gateway.storage().disk {
+            write_disk(&mut text, &disk.snapshot());
+        }
+        if let Some(shared) = &gateway.storage().shared {
+            write_redis(&mut text, &shared.link.snapshot(), &shared.tier.snapshot());
+            write_leases(&mut text, &shared.leases.snapshot());
+        }
         text
     }
 }

@@ -14,9 +14,12 @@ use crate::gateway::Gateway;
 use crate::kept::{Kept, KeptEntry, Unfilled};
 use crate::seen::Seen;
 
-/// How often a leader asks again because the node for which it waited left without a word, or had
-/// nothing for it.
-const ASKS_MAX: usize = 4;
+/// How often a leader is told of something newer, or of something stored, that is not there.
+const ASKS_IN_VAIN_MAX: usize = 4;
+
+/// How often a leader asks at all: again whenever the node for which it waits has lasted for as long
+/// as its lease, and each time without a wait where the connection comes and goes.
+const ASKS_MAX: usize = 64;
 
 type OwnFlight = Flight<Kept, Unfilled>;
 
@@ -46,7 +49,11 @@ pub async fn clear(
     let until = Instant::now() + limit;
     let (watched, mut stamp) = seen.watched(ask);
     let cache = gateway.cache();
+    let mut in_vain = 0;
     for _ in 0..ASKS_MAX {
+        if in_vain == ASKS_IN_VAIN_MAX {
+            break;
+        }
         let vigil = match cache.clear(&flight, &watched, stamp, purpose).await {
             Clearance::Go => return Cleared::Go(flight),
             Clearance::Wait(vigil) => Some(vigil),
@@ -76,9 +83,9 @@ pub async fn clear(
                         cache.hand_over(flight, &held);
                         return Cleared::Elsewhere(held);
                     }
-                    Some(_) | None => stamp = Some(older),
+                    Some(_) | None => (stamp, in_vain) = (Some(older), in_vain + 1),
                 },
-                Shared::Nothing => stamp = None,
+                Shared::Nothing => (stamp, in_vain) = (None, in_vain + 1),
             },
             Word::Left => {}
             Word::Local => return Cleared::Go(flight),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use forebay_cache::Clock;
 use forebay_semantics::key::{Part, TargetParts};
 use http::{HeaderMap, Method};
 
@@ -33,6 +32,7 @@ struct State {
     config: Config,
     table: Table<Lane>,
     cache: Cache,
+    storage: Storage,
     telemetry: Telemetry,
     stats: Arc<ServerStats>,
     name: &'static str,
@@ -90,11 +90,9 @@ impl fmt::Display for GatewayError {
 impl std::error::Error for GatewayError {}
 
 impl Gateway {
-    /// A gateway of this configuration, which tells the time by `clock` and reaches its origins by
-    /// `connect`.
+    /// A gateway of this configuration over this storage, which reaches its origins by `connect`.
     pub fn new(
         config: Config,
-        clock: Clock,
         connect: &Connects,
         telemetry: Telemetry,
         stats: Arc<ServerStats>,
@@ -106,7 +104,8 @@ impl Gateway {
         let name = Box::leak(config.name.clone().into_boxed_str());
         Ok(Gateway(Arc::new(State {
             table,
-            cache: storage.cache(clock),
+            cache: storage.cache(),
+            storage,
             telemetry,
             stats,
             name,
@@ -124,6 +123,11 @@ impl Gateway {
     /// Its cache.
     pub fn cache(&self) -> &Cache {
         &self.0.cache
+    }
+
+    /// What its cache stands on.
+    pub fn storage(&self) -> &Storage {
+        &self.0.storage
     }
 
     /// Where its records go.

@@ -54,27 +54,15 @@ pub struct Rest {
     body: OriginBody,
     writer: BodyWriter,
     key: Option<Key>,
-    insert: Option<Insert>,
     pause: Option<(Key, Duration)>,
 }
 
-/// An entry that no flight brings into the cache.
-struct Insert {
-    place: Place<Kept>,
-    entry: KeptEntry,
-    primary: Vec<u8>,
-    mark: Mark,
-}
-
 impl Rest {
-    /// Brings the body in, and the entry into the cache where no flight does so.
+    /// Brings the body in; the entry comes into the cache when it ends well.
     pub async fn run(self, gateway: &Gateway) {
         let cache = gateway.cache();
         match stream::pump(self.body, self.writer).await {
-            Pumped::Ended(End::Whole) => {
-                let Some(Insert { place, entry, primary, mark }) = self.insert else { return };
-                cache.insert_unless_removed(place, &entry, &primary, mark, None);
-            }
+            Pumped::Ended(End::Whole) => {}
             // A fetch that failed pauses refreshes (P1.5).
             broke @ (Pumped::Ended(End::Broken(_)) | Pumped::Broke(_)) => {
                 let word = if let Pumped::Broke(word) = broke { word } else { "body-cut" };
@@ -115,7 +103,7 @@ impl Keeping<'_> {
         let kept = Kept::Response(kept);
         let pause = flight.as_ref().map(|it| (it.key().clone(), self.ask.lane.route.retry_pause));
         let lies_at = place.as_ref().map(|place| place.key.clone());
-        let rest = |insert| Rest { body: from_origin, writer, key: lies_at, insert, pause };
+        let rest = Rest { body: from_origin, writer, key: lies_at, pause };
         match (place, flight) {
             (Some(place), Some(flight)) => {
                 let (flight, waiting) = self.joinable_as_variant(flight);
@@ -123,20 +111,19 @@ impl Keeping<'_> {
                 if let Some(waiting) = waiting {
                     cache.hand_over(waiting, &entry);
                 }
-                KeptNow { entry, stored: true, rest: rest(None) }
+                KeptNow { entry, stored: true, rest }
             }
             (Some(place), None) => {
                 let entry = Arc::new(Entry::new(kept, body, until));
-                let (primary, mark) = (self.ask.key.clone(), self.mark);
-                let insert = Insert { place, entry: Arc::clone(&entry), primary, mark };
-                KeptNow { entry, stored: true, rest: rest(Some(insert)) }
+                cache.insert_when_whole(place, &entry, self.ask.key.clone(), self.mark);
+                KeptNow { entry, stored: true, rest }
             }
             (None, flight) => {
                 if let Some(flight) = flight {
                     flight.decline(Duration::ZERO);
                 }
                 let entry = Arc::new(Entry::new(kept, body, until));
-                KeptNow { entry, stored: false, rest: rest(None) }
+                KeptNow { entry, stored: false, rest }
             }
         }
     }

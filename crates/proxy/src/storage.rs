@@ -1,35 +1,182 @@
 //! What the cache stands on: the bounds of memory, the tiers below it, and who may fetch in the whole
 //! cluster.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use forebay_cache::disk::{DiskError, DiskOptions, DiskTier};
+use forebay_cache::redis::{
+    self, LeaseOptions, Link, LinkOptions, Names, RedisLeases, RedisOptions, RedisTier, Server, Tls,
+};
 use forebay_cache::{Budget, Clock, Leases, Options, Tier};
 
-use crate::config::{Config, defaults};
-use crate::kept::{Cache, Kept};
+use crate::config::defaults;
+use crate::config::{self, Admission, Config, DiskSettings, RedisServers, RedisSettings, Switch};
+use crate::kept::{self, Cache, Kept};
+use crate::kept_codec::KeptCodec;
 
 /// Bytes of bodies alive beyond the memory tier: a quarter of it, within these.
 const ARRIVING_BYTES_LEAST: usize = 8 << 20;
 const ARRIVING_BYTES_MOST: usize = 64 << 20;
 
+/// How long a first use is remembered where only the second is put into Redis.
+const SECOND_USE_WITHIN: Duration = Duration::from_secs(600);
+
 /// The tiers of a cache, opened.
 pub struct Storage {
     options: Options,
     budget: Budget,
-    tiers: Vec<Arc<dyn Tier<Kept>>>,
-    leases: Option<Arc<dyn Leases>>,
+    clock: Clock,
+    /// The disk.
+    pub disk: Option<Arc<DiskTier<Kept>>>,
+    /// What all nodes of a cluster share.
+    pub shared: Option<Shared>,
+}
+
+/// Redis, in each of its uses.
+pub struct Shared {
+    /// The way to it.
+    pub link: Arc<Link>,
+    /// The tier.
+    pub tier: Arc<RedisTier<Kept>>,
+    /// Who may fetch.
+    pub leases: Arc<RedisLeases>,
+}
+
+/// Why the tiers cannot be opened.
+#[derive(Debug)]
+pub enum StorageError {
+    /// The disk.
+    Disk(DiskError),
+    /// A file that is named for Redis.
+    File {
+        /// Its path.
+        path: String,
+        /// Why it does not read.
+        cause: std::io::Error,
+    },
 }
 
 impl Storage {
     /// Memory alone.
-    pub fn of_memory(config: &Config) -> Self {
+    pub fn of_memory(config: &Config, clock: Clock) -> Self {
         let options = options(config);
-        Storage { budget: options.budget(), options, tiers: Vec::new(), leases: None }
+        Storage { budget: options.budget(), options, clock, disk: None, shared: None }
+    }
+
+    /// All that the configuration names. Reads what the disk has, on this thread; Redis is connected
+    /// behind. To be called within a runtime.
+    pub fn open(config: &Config, clock: Clock) -> Result<Self, StorageError> {
+        let mut storage = Storage::of_memory(config, clock);
+        if let Some(settings) = &config.disk {
+            storage.disk = Some(storage.open_disk(settings)?);
+        }
+        if let Some(settings) = &config.redis {
+            storage.shared = Some(storage.open_redis(settings)?);
+        }
+        Ok(storage)
     }
 
     /// The cache over it.
-    pub fn cache(self, clock: Clock) -> Cache {
-        Cache::with_tiers(&self.options, clock, &self.budget, self.tiers, self.leases)
+    pub fn cache(&self) -> Cache {
+        let mut tiers: Vec<Arc<dyn Tier<Kept>>> = Vec::new();
+        tiers.extend(self.disk.clone().map(|disk| disk as Arc<dyn Tier<Kept>>));
+        tiers.extend(self.shared.as_ref().map(|it| Arc::clone(&it.tier) as Arc<dyn Tier<Kept>>));
+        let leases = self.shared.as_ref().map(|it| Arc::clone(&it.leases) as Arc<dyn Leases>);
+        Cache::with_tiers(&self.options, self.clock.clone(), &self.budget, tiers, leases)
+    }
+
+    /// Waits until Redis can be asked, for as long as connecting may take; says why where it cannot.
+    /// A node that begins before that asks origins for what others have.
+    pub async fn connected(&self) -> Result<(), String> {
+        let Some(Shared { link, .. }) = &self.shared else { return Ok(()) };
+        let limit = link.options().connect_timeout;
+        if tokio::time::timeout(limit, link.connected()).await.is_ok() {
+            return Ok(());
+        }
+        let why = link.snapshot().last_failure;
+        Err(why.unwrap_or_else(|| format!("it did not answer within {limit:?}")))
+    }
+
+    /// Writes to the disk what waits, and takes no more. Waits for the disk.
+    pub fn close(&self) {
+        if let Some(disk) = &self.disk {
+            disk.close();
+        }
+    }
+
+    fn open_disk(&self, settings: &DiskSettings) -> Result<Arc<DiskTier<Kept>>, StorageError> {
+        let options = DiskOptions {
+            body_bytes_max: settings.body_bytes_max,
+            sync_interval: settings.sync_interval,
+            write_queue_bytes: settings.write_queue_bytes,
+            budget: self.budget.clone(),
+            ..DiskOptions::new(&settings.path, settings.size_bytes)
+        };
+        let opened = DiskTier::open(options, Arc::new(KeptCodec), self.clock.clone());
+        opened.map_err(StorageError::Disk)
+    }
+
+    fn open_redis(&self, settings: &RedisSettings) -> Result<Shared, StorageError> {
+        let link = Link::open(link_options(settings)?);
+        let options = RedisOptions {
+            prefix: settings.prefix.clone(),
+            family: kept::family,
+            secret: settings.secret.as_ref().map(|secret| secret.expose().into()),
+            value_bytes_max: settings.value_bytes_max,
+            one_value_bytes_max: settings.chunk_bytes,
+            chunk_bytes: settings.chunk_bytes,
+            compress_from: settings.compress_from.unwrap_or(usize::MAX),
+            admission: match settings.admission {
+                Admission::All => redis::Admission::All,
+                Admission::SecondUse => redis::Admission::SecondUse(SECOND_USE_WITHIN),
+            },
+            ..RedisOptions::default()
+        };
+        let (clock, codec) = (self.clock.clone(), Arc::new(KeptCodec));
+        let tier = RedisTier::new(link.clone(), codec, clock, self.budget.clone(), options);
+        let names = Names::new(&settings.prefix, kept::family);
+        let lease = LeaseOptions { ttl: settings.lease, ..LeaseOptions::new(names) };
+        let leases = RedisLeases::new(Arc::clone(&link), lease);
+        Ok(Shared { link, tier: Arc::new(tier), leases })
+    }
+}
+
+fn link_options(settings: &RedisSettings) -> Result<LinkOptions, StorageError> {
+    let server = match &settings.servers {
+        RedisServers::One(at) => Server::Single(address(at)),
+        RedisServers::Sentinel { sentinels, service } => Server::Sentinel {
+            sentinels: sentinels.iter().map(address).collect(),
+            service: service.clone(),
+            username: None,
+            password: None,
+        },
+        RedisServers::Cluster(nodes) => Server::Cluster(nodes.iter().map(address).collect()),
+    };
+    let roots_pem = match &settings.ca_file {
+        Some(path) => Some(
+            std::fs::read(path)
+                .map_err(|cause| StorageError::File { path: path.display().to_string(), cause })?,
+        ),
+        None => None,
+    };
+    Ok(LinkOptions {
+        username: settings.username.clone(),
+        password: settings.password.as_ref().map(|password| password.expose().to_owned()),
+        tls: (settings.tls == Switch::On).then_some(Tls { roots_pem }),
+        // The check has bounded it.
+        database: u16::try_from(settings.database).unwrap_or(0),
+        call_timeout: settings.timeout,
+        connect_timeout: settings.connect_timeout,
+        ..LinkOptions::new(server)
+    })
+}
+
+fn address(at: &config::Address) -> redis::Address {
+    match at {
+        config::Address::Tcp { host, port } => redis::Address::Tcp(host.clone(), *port),
+        config::Address::Unix(path) => redis::Address::Unix(path.clone()),
     }
 }
 
@@ -52,3 +199,16 @@ fn entry_bytes(config: &Config) -> usize {
     let room = longest / 32 + config.limits.head_bytes_max as u64;
     usize::try_from(longest.saturating_add(room)).unwrap_or(usize::MAX)
 }
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StorageError::Disk(cause) => write!(f, "{cause}"),
+            StorageError::File { path, cause } => {
+                write!(f, "cannot read the certificates in `{path}`: {cause}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StorageError {}

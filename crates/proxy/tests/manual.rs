@@ -148,28 +148,32 @@ fn every_field_that_never_passes_is_named() {
     }
 }
 
-/// A running gateway; dropped, it is killed.
-struct Gateway(Child);
+/// A running gateway with every tier, though nothing is where its Redis should be; dropped, it is
+/// killed.
+struct Gateway(Child, PathBuf);
 
 impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+        let _ = std::fs::remove_dir_all(&self.1);
     }
 }
 
 impl Gateway {
     /// A gateway on free ports, and where its metrics are.
     fn start() -> (Gateway, String) {
+        let disk = std::env::temp_dir().join(format!("forebay-manual-{}", std::process::id()));
         let mut child = Command::new(env!("CARGO_BIN_EXE_forebay"))
-            .args(["run", "--to", "127.0.0.1:9"])
+            .args(["run", "--to", "127.0.0.1:9", "--redis", "redis://127.0.0.1:9", "--disk"])
+            .arg(format!("{}:64MiB", disk.display()))
             .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1"])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let gateway = Gateway(child);
+        let gateway = Gateway(child, disk);
         let said = lines.map(Result::unwrap).find(|line| line.starts_with("metrics")).unwrap();
         let address = said.split("http://").nth(1).unwrap().split('/').next().unwrap();
         (gateway, address.to_owned())

@@ -147,10 +147,7 @@ impl CountingOrigin {
     pub async fn fail(&mut self, failing: Failing) -> Result<(), Failure> {
         self.shared.failing.send_replace(Some(failing));
         match failing {
-            Failing::Refuse => {
-                self.door.shut().await;
-                Ok(())
-            }
+            Failing::Refuse => self.door.shut().await,
             Failing::Status(_) | Failing::Stall => self.door.reopen().await,
         }
     }

@@ -4,16 +4,22 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::Failure;
+use crate::patience::Patience;
 use crate::real::free_address;
 
 /// Connections served at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 8192;
+
+/// How long a port may take to be let go. A process that another thread is just starting holds our
+/// sockets too, from its fork until it runs a program of its own.
+const PORT_PATIENCE: Duration = Duration::from_secs(5);
 
 type Serve = Arc<dyn Fn(TcpStream) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 type Connections = Arc<Mutex<JoinSet<()>>>;
@@ -46,7 +52,7 @@ impl Door {
     }
 
     /// Ends all connections and refuses new ones. When this returns, it is so.
-    pub(crate) async fn shut(&mut self) {
+    pub(crate) async fn shut(&mut self) -> Result<(), Failure> {
         if let Some(accepting) = self.accepting.take() {
             accepting.abort();
             // It fails by being aborted, as it should.
@@ -54,6 +60,11 @@ impl Door {
         }
         let mut connections = std::mem::take(&mut *unpoisoned(&self.connections));
         connections.shutdown().await;
+        let mut patience = Patience::new("the port refuses connections", PORT_PATIENCE);
+        while TcpStream::connect(self.address).await.is_ok() {
+            patience.again(Failure::new(format!("`{}` accepts", self.address))).await?;
+        }
+        Ok(())
     }
 
     /// Accepts again; nothing new where it does.
@@ -61,9 +72,16 @@ impl Door {
         if self.accepting.is_some() {
             return Ok(());
         }
-        let listener = TcpListener::bind(self.address).await.map_err(|error| {
-            Failure::from(error).during(format!("cannot listen on `{}`", self.address))
-        })?;
+        let mut patience = Patience::new("the port is free", PORT_PATIENCE);
+        let listener = loop {
+            match TcpListener::bind(self.address).await {
+                Ok(listener) => break listener,
+                Err(error) => {
+                    let act = format!("cannot listen on `{}`", self.address);
+                    patience.again(Failure::from(error).during(act)).await?;
+                }
+            }
+        };
         let accepting = accept(listener, Arc::clone(&self.serve), Arc::clone(&self.connections));
         self.accepting = Some(tokio::spawn(accepting));
         Ok(())

@@ -97,10 +97,7 @@ impl FaultProxy {
     pub async fn set(&mut self, mood: Mood) -> Result<(), Failure> {
         self.mood.send_replace(mood);
         match mood {
-            Mood::Cut => {
-                self.door.shut().await;
-                Ok(())
-            }
+            Mood::Cut => self.door.shut().await,
             Mood::Pass
             | Mood::Latency { .. }
             | Mood::Stall

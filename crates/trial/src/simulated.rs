@@ -56,8 +56,8 @@ impl Simulated {
         let telemetry = Telemetry { metrics: Arc::default(), access_log: log };
         let ways = move |_: &UpstreamSettings| Arc::clone(&connect);
         let stats = Arc::new(ServerStats::default());
-        let storage = Storage::of_memory(&config);
-        let gateway = Gateway::new(config, clock, &ways, telemetry, stats, storage)
+        let storage = Storage::of_memory(&config, clock);
+        let gateway = Gateway::new(config, &ways, telemetry, stats, storage)
             .map_err(|error| Failure::new(error.to_string()))?;
         Ok(Simulated { gateway, limits, origin, began: Instant::now() })
     }

@@ -21,6 +21,8 @@ pub(crate) type Hook = Box<dyn FnOnce(&End) + Send>;
 pub(super) struct Arriving {
     pub(super) expected_len: Option<u64>,
     pub(super) len: u64,
+    /// How far readers may read: not to the end of a body that is as long as was announced.
+    shown: u64,
     pub(super) held_bytes: usize,
     pub(super) end: Option<End>,
     pub(super) trailer: Option<Bytes>,
@@ -61,6 +63,7 @@ impl Arriving {
         Self {
             expected_len,
             len: 0,
+            shown: 0,
             held_bytes: 0,
             end: None,
             trailer: None,
@@ -77,11 +80,7 @@ impl Arriving {
     /// A reader's place, if all from `start` on is held or to come.
     pub(super) fn join(&mut self, start: u64, patience: Patience) -> Option<usize> {
         let place = Place { at: start, waker: None, patience, cut_off: false };
-        let holds = match patience {
-            Patience::Endless => self.holds_from(start),
-            Patience::UntilAnotherWaits => self.still_holds_from(start),
-        };
-        holds.then(|| self.readers.insert(place))
+        self.still_holds_from(start).then(|| self.readers.insert(place))
     }
 
     pub(super) fn is_cut_off(&mut self, place: usize) -> bool {
@@ -116,8 +115,11 @@ impl Arriving {
 
     /// What a reader may have next; it has had it then.
     pub(super) fn take_slice(&mut self, place: usize, range: &Range<u64>) -> Option<Bytes> {
+        if range.start >= self.shown {
+            return None;
+        }
         let index = self.chunks.partition_point(|chunk| chunk.piece.end() <= range.start);
-        let slice = self.chunks.get(index)?.piece.cut(range);
+        let slice = self.chunks.get(index)?.piece.cut(&(range.start..range.end.min(self.shown)));
         if let Some(reader) = self.readers.at(place) {
             reader.at = range.start + slice.len() as u64;
         }
@@ -151,7 +153,9 @@ impl Arriving {
         tail
     }
 
-    /// Holds a page in place of the last few chunks, which it contains.
+    /// Holds a page in place of the last few chunks, which it contains. Where it is the last of an
+    /// announced length, readers have it when the body ends: who has read all that was announced
+    /// takes the body for whole, and then it must be so, and lie where it is kept.
     pub(super) fn keep(&mut self, page: Bytes, merged: usize, fresh: usize) {
         let first = self.chunks.len() - merged;
         for chunk in self.chunks.drain(first..) {
@@ -159,16 +163,25 @@ impl Arriving {
         }
         let start = self.len + fresh as u64 - page.len() as u64;
         self.hold(Piece { start, bytes: page }, None);
+        if self.expected_len != Some(self.len) {
+            self.shown = self.len;
+        }
+    }
+
+    /// Whether readers have nothing to wait for but the end.
+    pub(super) fn holds_back(&self) -> bool {
+        self.shown < self.len
     }
 
     /// Passes bytes on to those who read now.
     pub(super) fn pass(&mut self, bytes: Bytes, reservation: Reservation) {
         let start = self.len;
         self.hold(Piece { start, bytes }, Some(reservation));
+        self.shown = self.len;
     }
 
     pub(super) fn end_here(&mut self, end: End, trailer: Option<Bytes>) {
-        (self.end, self.trailer) = (Some(end), trailer);
+        (self.end, self.trailer, self.shown) = (Some(end), trailer, self.len);
         self.let_go_after_the_end();
     }
 
@@ -223,7 +236,7 @@ impl Arriving {
         held.map(|chunk| chunk.piece.bytes.len() + CHUNK_OVERHEAD).sum()
     }
 
-    // Nobody joins a body that broke or passed through.
+    // Nobody joins a body that broke, nor one that passed by when all have read it.
     fn let_go_after_the_end(&mut self) {
         if self.end.is_some() {
             self.make_room(0);

@@ -228,6 +228,50 @@ fn a_range_reader_holds_nothing_before_its_range_and_leaves_after_it() {
 }
 
 #[test]
+fn who_has_read_all_that_was_announced_finds_the_body_whole() {
+    let (mut writer, body) = Body::arriving(ROOMY, &budget(), Some(20));
+    let (mut reader, mut part) = (body.reader().unwrap(), body.reader_of(15..20).unwrap());
+    writer.push(ten(1)).unwrap();
+    assert_eq!(drain(&mut reader), (ten(1).to_vec(), None));
+    writer.push(ten(2)).unwrap();
+    assert_eq!(drain(&mut reader), (vec![], None));
+    assert_eq!(drain(&mut part), (vec![], None));
+    assert_eq!(drain(&mut body.reader().unwrap()), (ten(1).to_vec(), None));
+    assert_eq!(writer.finish(None), End::Whole);
+    assert_eq!(drain(&mut reader), (ten(2).to_vec(), Some(true)));
+    assert_eq!(drain(&mut part), (b"22222".to_vec(), Some(true)));
+}
+
+#[test]
+fn hooks_come_before_any_reader_sees_the_end() {
+    for announced in [None, Some(10)] {
+        let (mut writer, body) = Body::arriving(ROOMY, &budget(), announced);
+        let mut reader = body.reader().unwrap();
+        writer.push(ten(1)).unwrap();
+        let seen = Arc::new(AtomicUsize::new(0));
+        let told = Arc::clone(&seen);
+        body.on_end(Box::new(move |_| {
+            assert_eq!(drain(&mut reader).1, None);
+            told.store(1, Ordering::SeqCst);
+        }));
+        writer.finish(None);
+        assert_eq!(seen.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn a_body_that_passed_by_is_read_for_as_long_as_its_begin_is_held() {
+    let (mut writer, body) = Body::arriving(narrow(5), &budget(), None);
+    let held = body.reader().unwrap();
+    writer.push(ten(1)).unwrap();
+    assert_eq!(writer.finish(None), End::PassedThrough);
+    let mut late = body.reader().unwrap();
+    drop(held);
+    assert_eq!(drain(&mut late), (ten(1).to_vec(), Some(true)));
+    assert!(body.reader().is_none());
+}
+
+#[test]
 fn the_end_is_told_once_to_hooks_and_to_all_who_wait() {
     let told = Arc::new(AtomicUsize::new(0));
     let (writer, body) = Body::arriving(ROOMY, &budget(), None);
@@ -295,9 +339,8 @@ async fn a_slow_reader_holds_up_the_writer_of_a_window_and_nobody_loses_a_byte()
 
 #[test]
 fn a_tap_sets_the_pace_alone_and_is_cut_off_where_another_waits() {
-    // Room for one chunk, and no lag while the budget is short.
-    let limits = narrow(0);
-    let (mut writer, body) = Body::arriving(limits, &Budget::new(0), None);
+    // Room for two chunks, and little lag while the budget is short.
+    let (mut writer, body) = Body::arriving(narrow(0), &Budget::new(0), None);
     let mut tap = body.tap().unwrap();
     for number in 0..3 {
         writer.push(ten(number)).unwrap();
@@ -306,8 +349,11 @@ fn a_tap_sets_the_pace_alone_and_is_cut_off_where_another_waits() {
     let mut client = body.reader().unwrap();
     assert_eq!(drain(&mut client).0.len(), 30);
     assert!(poll(writer.room()).is_ready(), "the client is not held up");
+    assert_eq!(drain(&mut tap).0.len(), 30, "nor is the tap cut off for being late once");
+    writer.push(vec![7; 2 << 20].into()).unwrap();
+    assert_eq!(drain(&mut client).0.len(), 2 << 20);
+    assert!(poll(writer.room()).is_ready());
     assert_eq!(drain(&mut tap), (vec![], Some(false)));
-    assert_eq!(drain(&mut client), (vec![], None));
     drop(client);
     assert_eq!(poll(writer.room()), Poll::Ready(Err(NobodyReads)));
 }

@@ -21,6 +21,9 @@ const SHORT_WINDOW_BYTES: usize = 16 << 10;
 /// How far behind a reader may be that holds up no other: more than a disk is late at times.
 const LAG_BYTES_MAX: usize = 8 << 20;
 
+/// The same while the budget has no room.
+const SHORT_LAG_BYTES: usize = 1 << 20;
+
 /// Whether all that arrives is held, or only what the readers have yet to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keeping {
@@ -74,7 +77,7 @@ impl BodyWriter {
             return Poll::Ready(Ok(()));
         }
         let window_bytes_max = self.window_bytes_max();
-        let lag_bytes_max = if self.budget.is_short() { 0 } else { LAG_BYTES_MAX };
+        let lag_bytes_max = if self.budget.is_short() { SHORT_LAG_BYTES } else { LAG_BYTES_MAX };
         self.with(|arriving| {
             if arriving.is_unread() {
                 return Poll::Ready(Err(NobodyReads));
@@ -156,7 +159,7 @@ impl BodyWriter {
         drop(parts);
         let wakers = self.with(|arriving| {
             arriving.keep(page, merged, bytes.len());
-            arriving.take_reader_wakers()
+            if arriving.holds_back() { Vec::new() } else { arriving.take_reader_wakers() }
         });
         wakers.into_iter().for_each(Waker::wake);
         true
@@ -212,6 +215,9 @@ impl BodyWriter {
         let whole = self.put_together(trailer);
         // First whole, then no longer arriving: a reader that finds neither would be lost.
         self.body.shared.whole.set(whole).expect("this writer alone sets it, once");
+        // The hooks before the readers, so that who has read the end finds the entry in its tier.
+        let hooks = self.with(|arriving| std::mem::take(&mut arriving.hooks));
+        hooks.into_iter().for_each(|hook| hook(&End::Whole));
         let arriving = self.body.shared.arriving.lock().take();
         if let Some(mut arriving) = arriving {
             arriving.hooks.drain(..).for_each(|hook| hook(&End::Whole));

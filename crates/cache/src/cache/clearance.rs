@@ -80,7 +80,9 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
             if !self.hold_unless_removed(key, &entry, key.as_bytes(), mark) {
                 return Shared::Nothing;
             }
-            self.store(key.clone().into(), &entry, mark, None, Into::Nearest(depth));
+            if depth > 0 {
+                self.store(key.clone().into(), &entry, mark, None, Into::Nearest(depth));
+            }
         }
         Shared::Newer(entry)
     }

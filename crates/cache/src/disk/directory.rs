@@ -28,11 +28,7 @@ pub(super) struct Paths {
 
 impl Paths {
     fn of(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-            segments: root.join("segments"),
-            large: root.join("large"),
-        }
+        Self { root: root.to_owned(), segments: root.join("segments"), large: root.join("large") }
     }
 
     pub(super) fn segment(&self, number: u32) -> PathBuf {
@@ -188,8 +184,7 @@ fn version_text(hash_key: [u64; 2]) -> String {
 
 // The old entries go first: under a new hash key they would only take room.
 fn begin_anew(paths: &Paths) -> Result<[u64; 2], DiskError> {
-    let endings =
-        [(&paths.segments, ".seg"), (&paths.segments, ".idx"), (&paths.large, ".body")];
+    let endings = [(&paths.segments, ".seg"), (&paths.segments, ".idx"), (&paths.large, ".body")];
     let removals = [(&paths.segments, ".gone-a"), (&paths.segments, ".gone-b")];
     for (directory, ending) in endings.into_iter().chain(removals) {
         for (_, path) in numbered(directory, ending, 16).unwrap_or_default() {

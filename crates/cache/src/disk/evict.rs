@@ -33,6 +33,9 @@ impl Writer {
         let size_bytes = self.disk.size_bytes - self.disk.segment_bytes;
         // Who keeps using everything must not make this endless.
         let mut carries = self.log.sealed.len();
+        if self.used().saturating_add(bytes) > size_bytes {
+            self.sweep();
+        }
         while self.used().saturating_add(bytes) > size_bytes {
             if self.log.sealed.is_empty() {
                 self.seal();
@@ -71,9 +74,11 @@ impl Writer {
 
     // Half of the large ones, and of the bytes of the others.
     fn carry_from(&mut self, segment: u32, bytes_max: u64) {
-        let mut used = self.disk.index.used_of(segment, self.now);
+        let mut used = self.disk.index.of_segment(segment);
+        let large = used.iter().filter(|slot| slot.form() == Form::Large).count();
+        let mut large_left = large.div_ceil(2);
+        used.retain(|slot| slot.is_used() && !slot.is_expired(self.now));
         used.sort_unstable_by_key(|slot| slot.place.at);
-        let mut large_left = used.iter().filter(|slot| slot.form() == Form::Large).count().div_ceil(2);
         let mut bytes_left = bytes_max;
         for slot in used {
             match slot.form() {

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 /// The bytes of a frame.
 pub(super) const FRAME_BYTES: usize = 64;
 /// Records begin at multiples of this.
-const ALIGNMENT: usize = 8;
+pub(super) const ALIGNMENT: usize = 8;
 const FRAME_MAGIC: u32 = 0x3179_6246;
 
 /// The bytes before a segment's first record.
@@ -45,14 +45,12 @@ impl Frame {
         let large = self.large.unwrap_or(LargeFile { id: 0, bytes: 0 });
         bytes[..4].copy_from_slice(&FRAME_MAGIC.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.len.to_le_bytes());
-        let numbers =
-            [self.seq, self.hash, self.keep_until.as_millis(), large.id, large.bytes];
+        let numbers = [self.seq, self.hash, self.keep_until.as_millis(), large.id, large.bytes];
         for (number, place) in numbers.iter().zip(bytes[8..48].as_chunks_mut::<8>().0) {
             *place = number.to_le_bytes();
         }
         bytes[48] = u8::from(self.large.is_some());
-        let seal = sum(&bytes[..56], segment_id, u64::from(at));
-        bytes[56..].copy_from_slice(&seal.to_le_bytes());
+        seal(&mut bytes, segment_id, at);
         bytes
     }
 
@@ -98,9 +96,24 @@ pub(super) fn segment_header(segment_id: u64, number: u32) -> [u8; SEGMENT_HEADE
     bytes[..8].copy_from_slice(&SEGMENT_MAGIC.to_le_bytes());
     bytes[8..16].copy_from_slice(&segment_id.to_le_bytes());
     bytes[16..20].copy_from_slice(&number.to_le_bytes());
-    let seal = sum(&bytes[..24], segment_id, u64::from(number));
-    bytes[24..].copy_from_slice(&seal.to_le_bytes());
+    seal_header(&mut bytes, number);
     bytes
+}
+
+/// Writes the sum into what may be a frame.
+pub(super) fn seal(bytes: &mut [u8], segment_id: u64, at: u32) {
+    if bytes.len() >= FRAME_BYTES && half(bytes, 0) == FRAME_MAGIC {
+        let seal = sum(&bytes[..56], segment_id, u64::from(at));
+        bytes[56..FRAME_BYTES].copy_from_slice(&seal.to_le_bytes());
+    }
+}
+
+/// Writes the sum into what may be a segment's header.
+pub(super) fn seal_header(bytes: &mut [u8], segment: u32) {
+    if bytes.len() >= SEGMENT_HEADER_BYTES {
+        let seal = sum(&bytes[..24], number(bytes, 8), u64::from(segment));
+        bytes[24..SEGMENT_HEADER_BYTES].copy_from_slice(&seal.to_le_bytes());
+    }
 }
 
 /// The identity of a segment, if its header is sound and its number is this.

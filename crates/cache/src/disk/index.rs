@@ -48,17 +48,18 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(hash: u64, place: Place, len: u32, form: Form, keep_until: Timestamp) -> Self {
+    pub(super) fn new(
+        hash: u64,
+        place: Place,
+        len: u32,
+        form: Form,
+        keep_until: Timestamp,
+    ) -> Self {
         let form_bit = match form {
             Form::Small => 0,
             Form::Large => LARGE_BIT,
         };
-        Self {
-            hash,
-            place,
-            keep_until_secs: secs(keep_until),
-            packed: (len & LEN_MASK) | form_bit,
-        }
+        Self { hash, place, keep_until_secs: secs(keep_until), packed: (len & LEN_MASK) | form_bit }
     }
 
     /// The bytes of its record.
@@ -184,19 +185,14 @@ impl Index {
         taken
     }
 
-    /// The entries of a segment that were used and have not expired.
-    pub(super) fn used_of(&self, segment: u32, now: Timestamp) -> Vec<Slot> {
-        let mut used = Vec::new();
-        let rule = |slot: &&Slot| {
-            slot.place.segment == segment
-                && slot.is_used()
-                && !slot.is_hidden()
-                && !slot.is_expired(now)
-        };
+    /// The entries of a segment that can be found.
+    pub(super) fn of_segment(&self, segment: u32) -> Vec<Slot> {
+        let mut all = Vec::new();
+        let rule = |slot: &&Slot| slot.place.segment == segment && !slot.is_hidden();
         for shard in &self.shards {
-            used.extend(shard.lock().iter().filter(rule));
+            all.extend(shard.lock().iter().filter(rule));
         }
-        used
+        all
     }
 
     /// How many there are.

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::Disk;
 use super::files::Opened;
 use super::frame::LargeFile;
 use super::index::Place;
 use super::queue::Message;
 use super::sum::sum;
-use super::Disk;
 use crate::body::{Reading, Source};
 use crate::error::Broken;
 

@@ -40,8 +40,7 @@ pub(super) fn load(disk: &Disk) -> io::Result<Loaded> {
     let (removals, removed, damaged) = Removals::load(&disk.paths)?;
     disk.stats.damaged.more(damaged);
     let next_seq = removed.values().max().map_or(1, |seq| seq + 1);
-    let loaded =
-        Loaded { sealed: VecDeque::new(), removals, next_seq, next_segment: 1, bytes: 0 };
+    let loaded = Loaded { sealed: VecDeque::new(), removals, next_seq, next_segment: 1, bytes: 0 };
     let mut loading = Loading { disk, removed, loaded, large: Vec::new() };
     let segments = numbered(&disk.paths.segments, ".seg", 10)?;
     loading.delete_strays(&segments)?;

@@ -75,7 +75,9 @@ impl Log {
 
     /// Whether the growing segment takes so long a record as it is.
     pub(super) fn takes(&self, record_bytes: u64) -> bool {
-        self.active.as_ref().is_some_and(|active| active.takes(record_bytes, self.disk.segment_bytes))
+        self.active
+            .as_ref()
+            .is_some_and(|active| active.takes(record_bytes, self.disk.segment_bytes))
     }
 
     /// The bytes of the growing segment, which count in full from its begin.
@@ -155,7 +157,9 @@ impl Log {
 
     /// What was appended is durable when this returns well.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        if self.is_dirty && let Some(active) = &self.active {
+        if self.is_dirty
+            && let Some(active) = &self.active
+        {
             self.disk.medium.sync(&active.file, &active.path)?;
         }
         self.is_dirty = false;

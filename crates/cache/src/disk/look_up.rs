@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Disk;
 use super::files::{Name, Opened};
 use super::frame::{FRAME_BYTES, Frame};
 use super::index::{Form, Slot};
 use super::large::{LargeBody, file_bytes};
-use super::Disk;
 use crate::body::Body;
 use crate::codec::{Checksum, FRONT_BYTES, Front, HeadCodec, Layout, checksum};
 use crate::entry::{Entry, Key};
@@ -19,9 +19,17 @@ use crate::error::TierFailure;
 
 type Found<H> = Option<Arc<Entry<H>>>;
 
-/// What a record holds, if it is the key's and as it was written.
-enum Read<H> {
-    Entry { front: Front, frame: Frame, head: H, trailer: Option<Bytes>, body: Bytes },
+/// What a record holds that is the key's and as it was written.
+struct Stored<H> {
+    front: Front,
+    frame: Frame,
+    head: H,
+    trailer: Option<Bytes>,
+    body: Bytes,
+}
+
+/// Why a record is not the key's.
+enum Unread {
     OtherKey,
     Damaged,
 }
@@ -44,25 +52,24 @@ pub(super) async fn look_up<H: Send + Sync + 'static>(
         return Ok(None);
     }
     let Some((pieces, segment_id)) = read_record(disk, &slot, key).await? else { return Ok(None) };
-    match read_pieces(disk, codec, &slot, segment_id, key, pieces) {
-        Read::OtherKey => Ok(None),
-        Read::Damaged => {
+    let stored = match read_pieces(disk, codec, &slot, segment_id, key, pieces) {
+        Ok(stored) if stored.front.keep_until > now => stored,
+        Ok(_) | Err(Unread::OtherKey) => return Ok(None),
+        Err(Unread::Damaged) => {
             disk.note_damaged(hash, slot.place);
-            Ok(None)
+            return Ok(None);
         }
-        Read::Entry { front, .. } if front.keep_until <= now => Ok(None),
-        Read::Entry { front, frame, head, trailer, body } => {
-            let body = match slot.form() {
-                Form::Small => Body::in_page(body, trailer),
-                Form::Large => match large_body(disk, &slot, &front, &frame).await? {
-                    Some(large) => Body::elsewhere(Arc::new(large), front.body_len, trailer),
-                    None => return Ok(None),
-                },
-            };
-            let Front { keep_until, stamp, epoch, .. } = front;
-            Ok(Some(Arc::new(Entry::stored(head, body, keep_until, stamp, epoch))))
-        }
-    }
+    };
+    let Stored { front, frame, head, trailer, body } = stored;
+    let body = match slot.form() {
+        Form::Small => Body::in_page(body, trailer),
+        Form::Large => match large_body(disk, &slot, &front, &frame).await? {
+            Some(large) => Body::elsewhere(Arc::new(large), front.body_len, trailer),
+            None => return Ok(None),
+        },
+    };
+    let Front { keep_until, stamp, epoch, .. } = front;
+    Ok(Some(Arc::new(Entry::stored(head, body, keep_until, stamp, epoch))))
 }
 
 // `None` where it was evicted meanwhile, is too short to be the key's, or was cut off.
@@ -120,15 +127,15 @@ fn read_pieces<H: Send + Sync + 'static>(
     segment_id: u64,
     key: &Key,
     pieces: Pieces,
-) -> Read<H> {
+) -> Result<Stored<H>, Unread> {
     let (frame_bytes, front_and_key) = pieces.prefix.split_at(FRAME_BYTES);
     let frame = Frame::read(frame_bytes, segment_id, slot.place.at);
-    let Some(frame) = frame.filter(|frame| frame.hash == slot.hash) else { return Read::Damaged };
+    let frame = frame.filter(|frame| frame.hash == slot.hash).ok_or(Unread::Damaged)?;
     let (front_bytes, key_bytes) = front_and_key.split_at(FRONT_BYTES);
-    let Ok(front) = Front::read(front_bytes) else { return Read::Damaged };
+    let front = Front::read(front_bytes).map_err(|_| Unread::Damaged)?;
     // Of another length, the key is another: then what was taken for it is not all key.
     if front.key_len as usize != key.as_bytes().len() {
-        return Read::OtherKey;
+        return Err(Unread::OtherKey);
     }
     let (rest, head_len) = (&pieces.rest, front.head_len as usize);
     let after_key = front.middle_len() - front.key_len as usize;
@@ -136,17 +143,15 @@ fn read_pieces<H: Send + Sync + 'static>(
         && front.total_len() == u64::from(frame.len)
         && after_key <= rest.len();
     if !agrees || !is_sound(&front, key_bytes, &rest[..after_key], &rest[after_key..]) {
-        return Read::Damaged;
+        return Err(Unread::Damaged);
     }
     if key_bytes != key.as_bytes() {
-        return Read::OtherKey;
+        return Err(Unread::OtherKey);
     }
     let page = disk.budget.adopt(pieces.rest);
     let trailer = front.trailer_len.map(|_| page.slice(head_len..after_key));
-    match codec.decode(&page.slice(..head_len)) {
-        Some(head) => Read::Entry { front, frame, head, trailer, body: page.slice(after_key..) },
-        None => Read::Damaged,
-    }
+    let head = codec.decode(&page.slice(..head_len)).ok_or(Unread::Damaged)?;
+    Ok(Stored { front, frame, head, trailer, body: page.slice(after_key..) })
 }
 
 fn is_sound(front: &Front, key: &[u8], head_and_trailer: &[u8], body: &[u8]) -> bool {

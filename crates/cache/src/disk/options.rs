@@ -31,6 +31,9 @@ pub struct DiskOptions {
     pub write_queue_bytes: usize,
     /// Large bodies that are written at once. Over it, an entry is not taken, and counted.
     pub streams_max: usize,
+    /// How long writing rests after the system refused a write; each failure in a row doubles it,
+    /// up to 30 s.
+    pub retry_pause: Duration,
     /// What the bodies that are read into memory are counted against.
     pub budget: Budget,
 }
@@ -45,6 +48,7 @@ impl DiskOptions {
             sync_interval: Duration::from_secs(1),
             write_queue_bytes: 64 << 20,
             streams_max: 64,
+            retry_pause: Duration::from_secs(1),
             budget: Budget::new(64 << 20),
         }
     }

@@ -61,14 +61,27 @@ pub(super) struct Store {
 pub(super) enum Message {
     Store(Box<Store>),
     /// Its slot is hidden already.
-    Remove { hash: u64, reply: Reply<()>, _permit: OwnedSemaphorePermit },
+    Remove {
+        hash: u64,
+        reply: Reply<()>,
+        _permit: OwnedSemaphorePermit,
+    },
     /// What its hidden slot leads to is damaged, or older than what could not be stored.
-    Forget { hash: u64 },
+    Forget {
+        hash: u64,
+    },
     /// Room for so many bytes of a large body; there are few of those.
     /// Answered with its file, or without where there is no room.
-    Reserve { id: u64, bytes: u64, now: Timestamp, reply: Reserved },
+    Reserve {
+        id: u64,
+        bytes: u64,
+        now: Timestamp,
+        reply: Reserved,
+    },
     /// A large body that was not finished: its file, and what was reserved for it, go.
-    Discard { id: u64 },
+    Discard {
+        id: u64,
+    },
     /// All that came before is durable when this is answered.
     Sync(Reply<()>),
 }

@@ -39,9 +39,17 @@ pub(super) fn to_bytes(segment_id: u64, records: &[(u32, Frame)]) -> Vec<u8> {
     for (word, place) in words.iter().zip(bytes[..40].as_chunks_mut::<8>().0) {
         *place = word.to_le_bytes();
     }
-    let seal = sum(&bytes, segment_id, MAGIC);
-    bytes[40..48].copy_from_slice(&seal.to_le_bytes());
+    seal(&mut bytes, segment_id);
     bytes
+}
+
+/// Writes the sum into what may be a sidecar.
+pub(super) fn seal(bytes: &mut [u8], segment_id: u64) {
+    if bytes.len() >= HEADER_BYTES {
+        bytes[40..48].fill(0);
+        let seal = sum(bytes, segment_id, MAGIC);
+        bytes[40..48].copy_from_slice(&seal.to_le_bytes());
+    }
 }
 
 /// The records that it lists, if it is sound and belongs to this segment.
@@ -88,7 +96,8 @@ mod tests {
 
     fn listed() -> Vec<(u32, Frame)> {
         let one = |seq: u64| {
-            let large = seq.is_multiple_of(3).then_some(LargeFile { id: seq << 40, bytes: 1 << 33 });
+            let large =
+                seq.is_multiple_of(3).then_some(LargeFile { id: seq << 40, bytes: 1 << 33 });
             let keep_until = Timestamp::from_millis(seq * 1_000);
             (seq as u32 * 80, Frame { seq, hash: !seq, len: 16, keep_until, large })
         };

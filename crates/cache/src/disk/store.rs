@@ -241,9 +241,9 @@ impl<H: Head> Taking<'_, H> {
             Ok(Ok(admitted)) => Ok(admitted),
             // Counted by the writer already.
             Ok(Err(failure)) => Err(Refusal::System(failure)),
-            Err(_) => Err(Refusal::System(TierFailure::new(
-                "cannot write to the disk: it is closed",
-            ))),
+            Err(_) => {
+                Err(Refusal::System(TierFailure::new("cannot write to the disk: it is closed")))
+            }
         }
     }
 }

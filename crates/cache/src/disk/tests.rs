@@ -105,7 +105,8 @@ async fn what_the_page_cache_has_is_read_at_once() {
     let directory = Scratch::new();
     let tier = directory.open();
     put(&tier, "a", 1, b"one").await;
-    let mut looking = tier.look_up(&key("a"));
+    let name = key("a");
+    let mut looking = tier.look_up(&name);
     let found = futures_util::poll!(&mut looking);
     let counts = tier.snapshot();
     // A file system that cannot say what it has at hand is read on another thread.

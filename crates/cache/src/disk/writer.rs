@@ -22,11 +22,14 @@ use crate::clock::Timestamp;
 use crate::error::TierFailure;
 use crate::tier::Admitted;
 
-/// How long writing rests after a failure; each one in a row doubles it.
-const REST: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
+/// How long writing rests at most after a failure; each one in a row doubles it.
+const REST_MAX: Duration = Duration::from_secs(30);
 
 /// Removals that could not be written yet. Over it, a removal fails.
 const UNSAVED_MAX: usize = 65_536;
+
+/// A walk over the whole index comes no sooner after the last.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Lock, version file and directories.
 const FIXED_BYTES: u64 = 32 << 10;
@@ -62,6 +65,7 @@ pub(super) struct Writer {
     pub(super) bytes: u64,
     reserved: HashMap<u64, (u64, Arc<File>)>,
     pub(super) now: Timestamp,
+    swept: Option<Timestamp>,
     dirty_since: Option<Instant>,
     rests_until: Option<Instant>,
     rest: Duration,
@@ -72,6 +76,7 @@ impl Writer {
         let Loaded { sealed, removals, next_seq, next_segment, bytes } = loaded;
         let now = disk.clock.now();
         let log = Log::new(Arc::clone(&disk), sealed, next_segment, next_seq);
+        let rest = disk.retry_pause.min(REST_MAX);
         let writer = Self {
             disk,
             log,
@@ -81,9 +86,10 @@ impl Writer {
             bytes,
             reserved: HashMap::new(),
             now,
+            swept: None,
             dirty_since: None,
             rests_until: None,
-            rest: *REST.start(),
+            rest,
         };
         writer.tell_bytes();
         writer
@@ -127,9 +133,10 @@ impl Writer {
         self.tell_bytes();
     }
 
+    // What failed is not tried again before writing has rested.
     fn deadline(&self) -> Option<Instant> {
         let due = self.dirty_since.map(|since| since + self.disk.sync_interval);
-        due.into_iter().chain(self.rests_until).min()
+        self.rests_until.or(due)
     }
 
     fn store(&mut self, store: Store) {
@@ -168,7 +175,7 @@ impl Writer {
     ) -> Result<Admitted, TierFailure> {
         let answer = match stored {
             Ok(Admitted::Kept) => {
-                self.rest = *REST.start();
+                self.rest = self.disk.retry_pause;
                 self.disk.stats.kept.one_more();
                 return Ok(Admitted::Kept);
             }
@@ -201,9 +208,7 @@ impl Writer {
         let old = self.disk.index.peek(hash);
         let old_large = old.and_then(|old| self.large_of(&old));
         // Making room may have evicted the very file.
-        if large.is_some_and(|large| !self.reserved.contains_key(&large.id))
-            && large != old_large
-        {
+        if large.is_some_and(|large| !self.reserved.contains_key(&large.id)) && large != old_large {
             return Ok(Admitted::NotWhole);
         }
         let len = u32::try_from(record.len() - FRAME_BYTES).map_err(|_| Refused::NoRoom)?;
@@ -219,13 +224,11 @@ impl Writer {
 
     // What was reserved for a large file is its bytes now, or nothing.
     fn settle(&mut self, large: LargeFile, stored: &Result<Admitted, Refused>) {
-        match stored {
-            Ok(Admitted::Kept) => {
-                self.reserved.remove(&large.id);
-                self.bytes += blocks(large.bytes);
-            }
-            _ => self.discard(large.id),
+        if !matches!(stored, Ok(Admitted::Kept)) {
+            return self.discard(large.id);
         }
+        self.reserved.remove(&large.id);
+        self.bytes += blocks(large.bytes);
     }
 
     fn remove(&mut self, hash: u64, reply: Reply<()>) {
@@ -376,8 +379,12 @@ impl Writer {
     }
 
     /// Drops what has expired from the index, and its large files: they go before all others.
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
         let now = self.now;
+        if self.swept.is_some_and(|swept| now.since(swept) < SWEEP_PAUSE) {
+            return;
+        }
+        self.swept = Some(now);
         for slot in self.disk.index.take_out(|slot| slot.is_expired(now)) {
             self.disk.stats.expired.one_more();
             self.release(&slot);
@@ -389,7 +396,8 @@ impl Writer {
     }
 
     fn sync_if_due(&mut self, asked: Vec<Reply<()>>) {
-        let is_due = self.dirty_since.is_some_and(|since| since.elapsed() >= self.disk.sync_interval);
+        let is_due = self.rests_until.is_none()
+            && self.dirty_since.is_some_and(|since| since.elapsed() >= self.disk.sync_interval);
         if asked.is_empty() && !is_due {
             return;
         }
@@ -418,7 +426,7 @@ impl Writer {
         self.disk.stats.write_errors.one_more();
         if self.rests_until.is_none() {
             self.rests_until = Some(Instant::now() + self.rest);
-            self.rest = (self.rest * 2).min(*REST.end());
+            self.rest = (self.rest * 2).min(REST_MAX);
             self.disk.is_paused.store(true, Ordering::Relaxed);
         }
         let failure = TierFailure::new(format!(

@@ -21,11 +21,11 @@ const CLUSTER_RETRIES: u32 = 2;
 /// What is done with what a server says by itself.
 pub(super) type Hearing = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
-/// A connection for calls, and the one on which channels are heard: the same, but in a cluster,
-/// where every node hears all that is published and one of them is enough.
+/// A connection for calls, and the one on which channels are heard: the same, but in a cluster.
+/// There every node hears all that is published and one of them is enough; see [`ears_of_cluster`].
 pub(super) struct Wire {
     pub(super) calls: Calls,
-    pub(super) ears: MultiplexedConnection,
+    pub(super) ears: Option<MultiplexedConnection>,
     /// The master that Sentinel named.
     pub(super) master: Option<Address>,
 }
@@ -73,11 +73,11 @@ pub(super) async fn dial(options: &LinkOptions, hearing: Hearing) -> RedisResult
         Server::Single(address) => plain(options, address, hearing, None).await?,
         Server::Sentinel { .. } => {
             let master = master(options).await?;
-            let mut wire = plain(options, &master, hearing, Some(master.clone())).await?;
-            is_master(&mut wire.ears).await?;
+            let wire = plain(options, &master, hearing, Some(master.clone())).await?;
+            is_master(wire.calls.clone()).await?;
             wire
         }
-        Server::Cluster(seeds) => cluster(options, seeds, hearing).await?,
+        Server::Cluster(seeds) => cluster(options, seeds).await?,
     };
     let answered = tokio::time::timeout(options.call_timeout, wire.calls.clone().ping()).await;
     answered.map_err(|_| failed("no answer to a ping in time", String::new()))??;
@@ -91,33 +91,34 @@ async fn plain(
     master: Option<Address>,
 ) -> RedisResult<Wire> {
     let ears = connect(options, address, Some(hearing)).await?;
-    Ok(Wire { calls: Calls::Plain(ears.clone()), ears, master })
+    Ok(Wire { calls: Calls::Plain(ears.clone()), ears: Some(ears), master })
 }
 
-async fn cluster(options: &LinkOptions, seeds: &[Address], hearing: Hearing) -> RedisResult<Wire> {
-    let infos = seeds.iter().map(|seed| info(options, seed)).collect::<RedisResult<Vec<_>>>()?;
-    let mut builder = ClusterClientBuilder::new(infos)
+async fn cluster(options: &LinkOptions, seeds: &[Address]) -> RedisResult<Wire> {
+    let logins = seeds.iter().map(|seed| address_of(options, seed));
+    // A node that is ill is waited for twice, and while a node is asked for the slots no call goes
+    // through: neither may take so long that those who are well are taken for dead.
+    let mut builder = ClusterClientBuilder::new(logins.collect::<RedisResult<Vec<_>>>()?)
         .use_protocol(ProtocolVersion::RESP3)
         .retries(CLUSTER_RETRIES)
-        .connection_timeout(options.connect_timeout / 2)
-        .response_timeout(options.connect_timeout);
+        .connection_timeout(options.connect_timeout / 4)
+        .response_timeout(options.call_timeout * 2);
     if let Some(tls) = &options.tls {
         builder = builder.certs(certificates(tls));
     }
     let calls = builder.build()?.get_async_connection().await?;
-    Ok(Wire {
-        calls: Calls::Cluster(calls),
-        ears: any(options, seeds, hearing).await?,
-        master: None,
-    })
+    Ok(Wire { calls: Calls::Cluster(calls), ears: None, master: None })
 }
 
-// The first that answers, beginning with one by chance: after a loss it is likely another.
-async fn any(
+/// A connection to a node of a cluster, on which channels are heard: the first that answers,
+/// beginning with one by chance, so that after a loss it is likely another.
+pub(super) async fn ears_of_cluster(
     options: &LinkOptions,
-    seeds: &[Address],
     hearing: Hearing,
 ) -> RedisResult<MultiplexedConnection> {
+    let Server::Cluster(seeds) = &options.server else {
+        return Err(failed("no node of a cluster is named", String::new()));
+    };
     let share = share_of(options.connect_timeout, seeds.len());
     let mut last = failed("no server is named", String::new());
     let first = rand::random_range(0..seeds.len().max(1));
@@ -172,8 +173,8 @@ async fn named_by(
 }
 
 // What a sentinel says may be older than a failover.
-async fn is_master(line: &mut MultiplexedConnection) -> RedisResult<()> {
-    match ::redis::cmd("ROLE").query_async(line).await? {
+async fn is_master(line: Calls) -> RedisResult<()> {
+    match line.one(&::redis::cmd("ROLE")).await? {
         Value::Array(role) if role.first() == Some(&Value::BulkString(b"master".to_vec())) => {
             Ok(())
         }
@@ -186,10 +187,10 @@ async fn connect(
     address: &Address,
     hearing: Option<Hearing>,
 ) -> RedisResult<MultiplexedConnection> {
-    let info = info(options, address)?;
+    let login = address_of(options, address)?;
     let client = match (&options.tls, address) {
-        (Some(tls), Address::Tcp(..)) => Client::build_with_tls(info, certificates(tls))?,
-        (Some(_), Address::Unix(_)) | (None, _) => Client::open(info)?,
+        (Some(tls), Address::Tcp(..)) => Client::build_with_tls(login, certificates(tls))?,
+        (Some(_), Address::Unix(_)) | (None, _) => Client::open(login)?,
     };
     // No time limits of its own: all waits have one around them here.
     let mut config =
@@ -203,7 +204,7 @@ async fn connect(
     client.get_multiplexed_async_connection_with_config(&config).await
 }
 
-fn info(options: &LinkOptions, address: &Address) -> RedisResult<ConnectionInfo> {
+fn address_of(options: &LinkOptions, address: &Address) -> RedisResult<ConnectionInfo> {
     let at = match address {
         Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
         Address::Tcp(host, port) if options.tls.is_some() => {

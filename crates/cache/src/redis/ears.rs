@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use ::redis::{PushInfo, PushKind, Value};
 use bytes::Bytes;
@@ -19,7 +19,10 @@ pub(super) const SUBSCRIPTIONS_MAX: usize = 64;
 const MESSAGES_MAX: usize = 4_096;
 
 /// A longer message is not passed on; its listener is told of a gap.
-const MESSAGE_BYTES_MAX: usize = 4 << 10;
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of messages that wait for a listener; with more, he is told of a gap.
+const WAITING_BYTES_MAX: usize = 4 << 20;
 
 /// What a listener is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,7 @@ struct Seat {
     news: AtomicU8,
     stir: Notify,
     hears: AtomicBool,
+    waiting_bytes: AtomicUsize,
 }
 
 const NOTHING: u8 = 0;
@@ -74,7 +78,10 @@ impl Subscription {
                 biased;
                 () = self.seat.stir.notified() => {}
                 message = self.messages.recv() => match message {
-                    Some(message) => return Push::Message(message),
+                    Some(message) => {
+                        self.seat.waiting_bytes.fetch_sub(message.len(), Ordering::Relaxed);
+                        return Push::Message(message);
+                    }
                     // The place in `ears` holds the sender until this is dropped.
                     None => std::future::pending::<()>().await,
                 },
@@ -91,6 +98,17 @@ impl Drop for Subscription {
 }
 
 impl Seat {
+    // Counted before it is sent: the listener may take it at once.
+    fn pass(&self, sender: &mpsc::Sender<Bytes>, message: &Bytes) -> bool {
+        let before = self.waiting_bytes.fetch_add(message.len(), Ordering::Relaxed);
+        let fits = before + message.len() <= WAITING_BYTES_MAX;
+        if fits && sender.try_send(message.clone()).is_ok() {
+            return true;
+        }
+        self.waiting_bytes.fetch_sub(message.len(), Ordering::Relaxed);
+        false
+    }
+
     fn tell(&self, news: u8) {
         self.news.store(news, Ordering::Release);
         self.stir.notify_one();
@@ -106,8 +124,13 @@ impl Ears {
         }
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
         let channel = Bytes::copy_from_slice(channel);
-        let (news, hears) = (AtomicU8::new(LOST), AtomicBool::new(false));
-        let seat = Arc::new(Seat { channel, news, stir: Notify::new(), hears });
+        let seat = Arc::new(Seat {
+            channel,
+            news: AtomicU8::new(LOST),
+            stir: Notify::new(),
+            hears: AtomicBool::new(false),
+            waiting_bytes: AtomicUsize::new(0),
+        });
         seats.push((Arc::clone(&seat), sender));
         drop(seats);
         self.changed.notify_one();
@@ -145,8 +168,10 @@ impl Ears {
         };
         let fits = message.len() <= MESSAGE_BYTES_MAX;
         let message = if fits { Bytes::copy_from_slice(message) } else { Bytes::new() };
-        for (seat, sender) in self.seats.lock().iter() {
-            if seat.channel == channel[..] && (!fits || sender.try_send(message.clone()).is_err()) {
+        for (seat, sender) in
+            self.seats.lock().iter().filter(|(seat, _)| seat.channel == channel[..])
+        {
+            if !fits || !seat.pass(sender, &message) {
                 seat.tell(ANEW);
             }
         }

@@ -59,7 +59,7 @@ impl LeaseOptions {
     pub fn new(names: Names) -> Self {
         Self {
             names,
-            ttl: Duration::from_secs(10),
+            ttl: Duration::from_secs(3),
             waiters_max: 1_024,
             vigils_max: 65_536,
             held_max: 65_536,

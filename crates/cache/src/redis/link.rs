@@ -75,6 +75,10 @@ struct Shared {
     permits: Semaphore,
     /// The connection was given up; the keeper is to make another.
     fallen: Notify,
+    /// The connection on which a cluster is listened to was lost.
+    ears_fallen: Notify,
+    /// Tells those connections apart.
+    ears_number: AtomicU64,
     is_up: watch::Sender<bool>,
     counts: Counts,
 }
@@ -102,7 +106,7 @@ struct Counts {
 impl Link {
     /// A link that is being connected, behind. To be called within a tokio runtime.
     pub fn open(options: LinkOptions) -> Arc<Self> {
-        let breaker = Breaker::new(options.failures_max, Instant::now());
+        let breaker = breaker_for(&options);
         let line = Line {
             state: LinkState::Connecting,
             number: 0,
@@ -116,6 +120,8 @@ impl Link {
             line: Mutex::new(line),
             ears: Arc::default(),
             fallen: Notify::new(),
+            ears_fallen: Notify::new(),
+            ears_number: AtomicU64::new(0),
             is_up: watch::Sender::new(false),
             counts: Counts::default(),
         });
@@ -278,6 +284,10 @@ impl Shared {
         }
     }
 
+    fn is_cluster(&self) -> bool {
+        matches!(self.options.server, Server::Cluster(_))
+    }
+
     fn line(&self) -> Option<(u64, Calls)> {
         let line = self.line.lock();
         Some((line.number, line.calls.clone()?))
@@ -286,9 +296,8 @@ impl Shared {
     // In a cluster one node's failure is not the connection's: it mends itself.
     fn judge(&self, failure: &RedisError) -> (Meaning, LinkFailure) {
         let words = failure.to_string();
-        let is_cluster = matches!(self.options.server, Server::Cluster(_));
         let is_sentinel = matches!(self.options.server, Server::Sentinel { .. });
-        let broken = if is_cluster { Meaning::Missed } else { Meaning::Useless };
+        let broken = if self.is_cluster() { Meaning::Missed } else { Meaning::Useless };
         match failure.kind() {
             ErrorKind::Server(kind) => match kind {
                 ServerErrorKind::ReadOnly if is_sentinel => {
@@ -331,6 +340,16 @@ impl Shared {
         self.ears.lost();
         self.fallen.notify_one();
     }
+}
+
+// The calls to one node of a cluster fail together, in a row, while the others answer: there only
+// their share counts.
+fn breaker_for(options: &LinkOptions) -> Breaker {
+    let in_a_row_max = match options.server {
+        Server::Single(_) | Server::Sentinel { .. } => options.failures_max,
+        Server::Cluster(_) => u32::MAX,
+    };
+    Breaker::new(in_a_row_max, Instant::now())
 }
 
 /// A call under way. Who leaves one that has gone on for long tells as much as a time limit would.

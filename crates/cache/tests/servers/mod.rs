@@ -1,6 +1,6 @@
 //! Real `redis-server` processes for tests: each in a directory of its own, ended with it.
 
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,6 +18,7 @@ const START_MAX: Duration = Duration::from_secs(20);
 pub struct RedisServer {
     child: Option<Child>,
     directory: PathBuf,
+    owned: Option<PathBuf>,
     arguments: Vec<String>,
     pub port: u16,
 }
@@ -62,7 +63,8 @@ impl RedisServer {
     /// One with these arguments.
     pub fn start(port: u16, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|it| (*it).to_owned()).collect();
-        let mut server = Self { child: None, directory: own_directory(), arguments, port };
+        let directory = own_directory();
+        let mut server = Self { child: None, directory, owned: None, arguments, port };
         server.start_again();
         server
     }
@@ -70,6 +72,12 @@ impl RedisServer {
     /// Where it listens.
     pub fn socket(&self) -> PathBuf {
         self.directory.join("s")
+    }
+
+    /// Another directory that goes with it.
+    pub fn owning(mut self, directory: PathBuf) -> Self {
+        self.owned = Some(directory);
+        self
     }
 
     pub fn directory(&self) -> &Path {
@@ -145,6 +153,7 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
         let _ = fs::remove_dir_all(&self.directory);
+        self.owned.iter().for_each(|directory| drop(fs::remove_dir_all(directory)));
     }
 }
 
@@ -179,4 +188,28 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         assert!(began.elapsed() < START_MAX, "still not: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Three servers, with a third of the slots each.
+pub async fn cluster_of_three() -> Vec<RedisServer> {
+    let mut more = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+    more.extend(["--cluster-require-full-coverage", "no"]);
+    let servers: Vec<_> = (0..3).map(|_| RedisServer::on_port(&more)).collect();
+    for (index, server) in servers.iter().enumerate() {
+        let (from, to) = (index * 16_384 / 3, (index + 1) * 16_384 / 3 - 1);
+        let (from, to) = (from.to_string(), to.to_string());
+        let added: [&[u8]; 4] = [b"CLUSTER", b"ADDSLOTSRANGE", from.as_bytes(), to.as_bytes()];
+        assert_eq!(ask_at(server.port, &added), b"+OK\r\n");
+        let port = servers[0].port.to_string();
+        ask_at(server.port, &[b"CLUSTER", b"MEET", b"127.0.0.1", port.as_bytes()]);
+    }
+    for server in &servers {
+        until("the cluster is whole", async || {
+            let said = ask_at(server.port, &[b"CLUSTER", b"INFO"]);
+            let said = String::from_utf8_lossy(&said);
+            said.contains("cluster_state:ok") && said.contains("cluster_known_nodes:3")
+        })
+        .await;
+    }
+    servers
 }

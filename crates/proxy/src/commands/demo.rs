@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 
 use crate::cli::DemoArgs;
-use crate::commands::run::{runtime, serve, told_to_end};
+use crate::commands::run::{serve, told_to_end};
+use crate::commands::runtime::runtime;
 use crate::config;
 
 /// Runs the demo until Ctrl-C.

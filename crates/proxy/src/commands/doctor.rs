@@ -14,7 +14,7 @@ use std::time::Duration;
 pub use finding::{Examined, Finding, Weight};
 
 use crate::cli::{DoctorArgs, RunArgs};
-use crate::commands::run::runtime;
+use crate::commands::runtime::runtime;
 use crate::config::text::in_time;
 use crate::config::{self, Problems, RedisSettings, Tiers};
 

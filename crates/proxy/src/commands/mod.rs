@@ -5,3 +5,4 @@ pub mod completions;
 pub mod demo;
 pub mod doctor;
 pub mod run;
+pub mod runtime;

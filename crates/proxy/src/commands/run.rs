@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use forebay_cache::Clock;
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::{Admin, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
+use crate::commands::runtime::runtime;
 use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings};
 use crate::gateway::Gateway;
 use crate::server::{Drained, Server};
@@ -47,15 +47,6 @@ pub fn run(args: &RunArgs) -> ExitCode {
     }
 }
 
-/// The runtime on which a gateway runs.
-pub fn runtime(workers: Option<usize>) -> std::io::Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(workers) = workers {
-        builder.worker_threads(workers);
-    }
-    builder.enable_all().build()
-}
-
 /// Serves until `end` is ready, then drains. `ready` is called when clients are accepted.
 pub async fn serve(
     config: Config,
@@ -70,9 +61,11 @@ pub async fn serve(
     let connect = |settings: &UpstreamSettings| -> Arc<dyn Connect> {
         Arc::new(Network::new(settings.resolve_interval))
     };
-    let (clock, stats) = (Clock::system(), clients.stats());
-    let storage = Storage::of_memory(&config);
-    let gateway = Gateway::new(config, clock, &connect, telemetry, stats, storage)
+    let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
+    if let Err(why) = storage.connected().await {
+        say(&format!("forebay: goes on without Redis until it can be reached: {why}\n"));
+    }
+    let gateway = Gateway::new(config, &connect, telemetry, clients.stats(), storage)
         .map_err(|cause| cause.to_string())?;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);
@@ -89,10 +82,12 @@ pub async fn serve(
         let _ = phase.send(Phase::Draining);
         say("forebay: draining; a second signal ends it at once\n");
     };
-    tokio::select! {
-        drained = clients.serve(gateway, draining) => Ok(drained),
+    let ended = tokio::select! {
+        drained = clients.serve(gateway.clone(), draining) => Ok(drained),
         () = told(2) => Err("ended at once, with exchanges under way".to_owned()),
-    }
+    };
+    tokio::task::block_in_place(|| gateway.storage().close());
+    ended
 }
 
 fn bind_admin(config: &Config) -> Result<Option<Server>, String> {

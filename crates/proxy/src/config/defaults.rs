@@ -89,7 +89,7 @@ impl RedisSettings {
             compress_from: Some(4 << 10),
             admission: Admission::All,
             secret: None,
-            lease: Duration::from_secs(10),
+            lease: Duration::from_secs(3),
         }
     }
 }

@@ -6,6 +6,7 @@ mod access_log;
 mod metrics;
 mod readings;
 mod record;
+mod storage;
 mod telling;
 mod tiers;
 
@@ -16,6 +17,7 @@ pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
 pub use readings::{Reading, write_refused};
 pub use record::{Outcome, Record};
+pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
 

@@ -27,15 +27,14 @@ async fn p1_7_five_nodes_and_a_thousand_clients_of_a_cold_key_cause_one_origin_r
 
 #[tokio::test]
 async fn p1_7_a_leader_that_is_killed_within_its_fetch_costs_one_request_more() {
-    let tables = "collapse_wait = \"60s\"";
-    let mut cluster = cluster_with_short_lease(3, tables).await;
+    let mut cluster = cluster(5, &[FRESH], "").await;
     cluster.origin.pace(slowly(1_000));
     let first = vec![Ask::path(cluster.nodes.node(0).address(), "/cold")];
     let dying = load::start(first).await.unwrap();
     let origin = &cluster.origin;
     until("the leader asks", PATIENCE, async || origin.count() == 1).await.unwrap();
-    let others = [1, 2].map(|number| cluster.nodes.node(number).address());
-    let waiting = others.iter().cycle().take(100).map(|at| Ask::path(*at, "/cold")).collect();
+    let others = [1, 2, 3, 4].map(|number| cluster.nodes.node(number).address());
+    let waiting = others.iter().cycle().take(400).map(|at| Ask::path(*at, "/cold")).collect();
     let waiting = load::start(waiting).await.unwrap();
     pass(Duration::from_millis(300)).await;
     cluster.nodes.node_mut(0).kill().await.unwrap();
@@ -44,12 +43,16 @@ async fn p1_7_a_leader_that_is_killed_within_its_fetch_costs_one_request_more() 
     assert_eq!(cluster.origin.count(), 2);
 }
 
-async fn cluster_with_short_lease(count: usize, more: &str) -> Cluster {
+#[tokio::test]
+async fn p1_8_a_fetch_that_outlasts_its_lease_many_times_is_waited_for() {
     let store = forebay_trial::redis::RedisServer::start().await.unwrap();
     let origin = origin(&[FRESH]).await;
-    let tables = redis(&store.url()) + "lease = \"2s\"\n";
-    let nodes = nodes(count, origin.address(), &tables, more).await;
-    Cluster { nodes, origin, store }
+    let tables = redis(&store.url()) + "lease = \"1s\"\n";
+    let nodes = nodes(2, origin.address(), &tables, "collapse_wait = \"60s\"").await;
+    origin.pace(slowly(7_000));
+    let asked = load::stampede(&nodes.addresses(), 20, "/slow").await.unwrap();
+    all_have(&asked, "body of /slow");
+    assert_eq!(origin.count(), 1);
 }
 
 #[tokio::test]

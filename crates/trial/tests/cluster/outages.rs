@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use forebay_trial::fault::{FaultProxy, Mood};
 use forebay_trial::nodes::Nodes;
-use forebay_trial::patience::until;
+use forebay_trial::pressure::{Plan, Pressure};
 use forebay_trial::redis::{RedisOptions, RedisServer};
 
 use super::support::*;
@@ -13,18 +13,6 @@ use super::support::*;
 async fn behind(proxy: &FaultProxy, origin: std::net::SocketAddr) -> Nodes {
     let tables = format!("[redis]\nurl = \"redis://{}\"\n", proxy.address());
     nodes(2, origin, &tables, "").await
-}
-
-async fn works(nodes: &Nodes) {
-    let mut number = 0;
-    let shared = async || {
-        number += 1;
-        let path = format!("/again/{number}/{:p}", nodes);
-        ask(nodes, 0, &path).await;
-        pass(Duration::from_millis(100)).await;
-        ask(nodes, 1, &path).await.1.contains("detail=redis")
-    };
-    until("the tier works", PATIENCE, shared).await.unwrap();
 }
 
 #[tokio::test]
@@ -109,4 +97,26 @@ async fn hits_from_disk_go_on_without_redis() {
     let (_, said) = ask(&nodes, 0, "/a").await;
     assert!(said.contains("detail=disk"), "{said}");
     assert_eq!(origin.count(), 1);
+}
+
+#[tokio::test]
+async fn p1_13_redis_stopped_for_half_a_minute_under_load_is_no_clients_error() {
+    let mut store = RedisServer::start().await.unwrap();
+    let origin = origin(&["Cache-Control: max-age=2, stale-while-revalidate=600"]).await;
+    let tables = format!("[redis]\nurl = \"{}\"\n", store.url());
+    let nodes = nodes(3, origin.address(), &tables, "").await;
+    works(&nodes).await;
+    let paths = (0..40).map(|number| format!("/{number}")).collect();
+    let every = Duration::from_millis(50);
+    let pressure =
+        Pressure::start(Plan { addresses: nodes.addresses(), clients: 12, paths, every });
+    pass(Duration::from_secs(2)).await;
+    store.kill().await.unwrap();
+    pass(Duration::from_secs(30)).await;
+    store.restart().await.unwrap();
+    pass(Duration::from_secs(2)).await;
+    let felt = pressure.end().await;
+    assert_eq!((felt.failed, felt.of(200)), (0, felt.asked()), "{felt:?}");
+    assert!(felt.asked() > 1_000, "{felt:?}");
+    works(&nodes).await;
 }

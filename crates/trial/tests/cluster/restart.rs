@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use forebay_trial::counting::{CountingOrigin, Failing};
 use forebay_trial::nodes::Nodes;
+use forebay_trial::patience::until;
 use forebay_trial::redis::RedisServer;
 
 use super::support::*;
@@ -38,11 +39,17 @@ async fn a_killed_node_serves_its_working_set_from_disk_without_an_origin_reques
 async fn a_large_body_lies_on_disk_alone_and_its_ranges_are_read_there() {
     let body: Vec<u8> = (0..20_000_000_u32).map(|number| (number % 251) as u8).collect();
     let origin = CountingOrigin::saying(&[FRESH, "ETag: \"a\""], &body).await.unwrap();
-    let tables = format!("memory = \"8MiB\"\n{DISK}body_bytes_max = \"64MiB\"\n");
+    let tables = format!("memory = \"64MiB\"\n{DISK}body_bytes_max = \"64MiB\"\n");
     let mut nodes = nodes(1, origin.address(), &tables, "").await;
-    let answer = nodes.node(0).get("/large", &[]).await.unwrap();
-    assert!(answer.body == body);
-    stored(&nodes, "disk", 1).await;
+    // On a busy machine the client may outrun the disk, which then does not keep it.
+    let kept = async || {
+        let answer = nodes.node(0).get("/large", &[]).await.unwrap();
+        assert!(answer.body == body);
+        let labels = [("tier", "disk"), ("result", "stored")];
+        nodes.sum("forebay_tier_stores_total", &labels).await.unwrap() > 0
+    };
+    until("the disk has it", PATIENCE, kept).await.unwrap();
+    origin.forget();
     for _ in 0..2 {
         let answer = nodes.node(0).get("/large", &[]).await.unwrap();
         let said = answer.head.field("cache-status").unwrap();
@@ -55,7 +62,7 @@ async fn a_large_body_lies_on_disk_alone_and_its_ranges_are_read_there() {
         assert_eq!(answer.head.status().unwrap(), 304);
         restarted(&mut nodes).await;
     }
-    assert_eq!(origin.count(), 1);
+    assert_eq!(origin.count(), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What all of these trials start and ask.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use forebay_trial::counting::CountingOrigin;
@@ -78,6 +79,27 @@ pub(crate) async fn ask(nodes: &Nodes, node: usize, path: &str) -> (String, Stri
     assert_eq!((answer.head.status().unwrap(), answer.ending), (200, Ending::Whole), "{path}");
     let said = answer.head.field("cache-status").expect("each answer has one");
     (String::from_utf8_lossy(&answer.body).into_owned(), said)
+}
+
+/// Waits until what the first node fetches the second finds in Redis.
+pub(crate) async fn works(nodes: &Nodes) {
+    static TRIES: AtomicUsize = AtomicUsize::new(0);
+    let shared = async || {
+        let path = format!("/works/{}", TRIES.fetch_add(1, Ordering::Relaxed));
+        ask(nodes, 0, &path).await;
+        pass(Duration::from_millis(100)).await;
+        ask(nodes, 1, &path).await.1.contains("detail=redis")
+    };
+    until("the tier works", PATIENCE * 2, shared).await.expect("it works");
+}
+
+/// Waits until nobody holds a lease any more.
+pub(crate) async fn nothing_leased(store: &RedisServer) {
+    let free = async || {
+        let keys = store.keys("*").await.expect("Redis lists its keys");
+        !keys.iter().any(|key| key.contains("}:l"))
+    };
+    until("no lease is held", PATIENCE, free).await.expect("leases end");
 }
 
 /// All answers of a load are 200, whole, and have this body.

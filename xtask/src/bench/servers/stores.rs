@@ -102,13 +102,15 @@ pub(crate) fn redis(name: &'static str) -> Outcome<Server> {
     started(name, name, &mut command, port)
 }
 
-/// nginx whose Lua looks in Redis, asks the origin for what is not there, and puts it there.
+/// nginx whose Lua keeps whole responses in Redis, as the scheme goes: status, fields and body in one
+/// value under a digest; its time to live says whether it is fresh; a miss asks the origin, and stores.
 pub(crate) fn nginx_lua_redis(origin: &Server, store: u16) -> Outcome<Server> {
     let port = process::free_port()?;
     let modules = "load_module /usr/lib/nginx/modules/ndk_http_module.so;
 load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;";
     let served = format!(
         "lua_package_path '/usr/share/lua/5.1/?.lua;;';
+  lua_package_cpath '/usr/lib/x86_64-linux-gnu/lua/5.1/?.so;/usr/lib/lua/5.1/?.so;;';
   upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; }}
   server {{
     listen 127.0.0.1:{port} backlog=1024;
@@ -117,21 +119,29 @@ load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;";
       proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection '';
     }}
     location / {{
-      default_type text/plain;
       content_by_lua_block {{
+        local json = require('cjson.safe')
         local store = require('nginx.redis'):new()
         store:set_timeout(1000)
         assert(store:connect('127.0.0.1', {store}))
-        local key = 'lua:' .. ngx.md5(ngx.var.host .. ngx.var.request_uri)
-        local body = store:get(key)
-        if not body or body == ngx.null then
-          body = ngx.location.capture('/origin' .. ngx.var.uri).body
-          store:set(key, body)
+        local key = 'lua:' .. ngx.md5(ngx.var.host .. '|' .. ngx.var.request_uri)
+        local left, kept = store:ttl(key), nil
+        if tonumber(left) and tonumber(left) > 0 then
+          local value = store:get(key)
+          kept = value and value ~= ngx.null and json.decode(value)
+        end
+        if not kept then
+          local got = ngx.location.capture('/origin' .. ngx.var.request_uri)
+          kept = {{ status = got.status, fields = got.header, body = got.body }}
+          store:set(key, json.encode(kept))
           store:expire(key, 86400)
         end
         store:set_keepalive(60000, 1024)
-        ngx.header['Content-Length'] = #body
-        ngx.print(body)
+        ngx.status = kept.status
+        for name, value in pairs(kept.fields) do ngx.header[name] = value end
+        ngx.header['Content-Length'] = #kept.body
+        ngx.header['X-Cache'] = left and 'HIT' or 'MISS'
+        ngx.print(kept.body)
       }}
     }}
   }}",

@@ -1,4 +1,4 @@
-//! Answers from Redis, beside nginx with Lua that keeps whole bodies in Redis.
+//! Answers from Redis, beside nginx with Lua that keeps whole responses in Redis.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ const KEYS: usize = 20_000;
 const SIZE: usize = 4_096;
 
 pub(super) fn run(program: &Path, origin: &Server, effort: Effort) -> Outcome<String> {
-    tools::need(&[tools::NGINX_LUA, tools::LUA_REDIS])?;
+    tools::need(&[tools::NGINX_LUA, tools::LUA_REDIS, tools::LUA_JSON])?;
     let store = servers::redis("bench-redis")?;
     let forebay = servers::forebay_redis(program, origin, store.port, "4MiB")?;
     let nginx = servers::nginx_lua_redis(origin, store.port)?;

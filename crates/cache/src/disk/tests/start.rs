@@ -29,8 +29,7 @@ fn a_second_process_is_refused() {
         .unwrap();
     let mut refused = None;
     for _ in 0..1_000 {
-        let opened =
-            DiskTier::<u32>::open(directory.options(), Arc::new(Numbers), Clock::system());
+        let opened = DiskTier::<u32>::open(directory.options(), Arc::new(Numbers), Clock::system());
         refused = opened.map(drop).err();
         if refused.is_some() {
             break;
@@ -159,22 +158,21 @@ async fn a_segment_without_a_sound_sidecar_is_scanned() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_expired_while_it_was_down_is_gone_and_hides_what_is_older() {
     let directory = Scratch::new();
-    let now = Clock::system().now();
-    let soon = now.plus(Duration::from_millis(30));
-    let tier = directory.open();
+    let clock = clock();
+    let soon = clock.now().plus(Duration::from_secs(5));
+    let tier = directory.open_with(&clock);
     put(&tier, "a", 1, b"older").await;
-    assert_eq!(
-        tier.put(&key("a"), entry_until(2, b"newer", soon), None).await,
-        Ok(Admitted::Kept)
-    );
+    let newer = entry_until(2, b"newer", soon);
+    assert_eq!(tier.put(&key("a"), newer, None).await, Ok(Admitted::Kept));
     drop(tier);
-    while Clock::system().now() <= soon.plus(Duration::from_secs(1)) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(found(&directory.open(), "a").await, None);
+    tokio::time::advance(Duration::from_secs(6)).await;
+    let tier = directory.open_with(&clock);
+    assert_eq!(found(&tier, "a").await, None);
+    tier.sync().await.unwrap();
+    assert_eq!((tier.snapshot().objects, tier.snapshot().expired), (0, 1));
 }
 
 #[test]

@@ -117,11 +117,8 @@ pub(super) async fn put(tier: &Tier32, name: &str, head: u32, body: &[u8]) {
 /// A body without a writer's end, kept in memory.
 pub(super) fn arriving(len: Option<u64>) -> (BodyWriter, Body) {
     let bytes = 64 << 20;
-    let limits = Limits {
-        kept_bytes_max: bytes,
-        tapped_bytes_max: bytes,
-        window_bytes_max: 1 << 10,
-    };
+    let limits =
+        Limits { kept_bytes_max: bytes, tapped_bytes_max: bytes, window_bytes_max: 1 << 10 };
     Body::arriving(limits, &Budget::new(1 << 30), len)
 }
 
@@ -167,6 +164,7 @@ pub(super) enum Act {
 pub(super) struct Recorder {
     pub(super) acts: Mutex<Vec<Act>>,
     pub(super) fails: Mutex<Option<io::ErrorKind>>,
+    pub(super) names_fail: AtomicBool,
 }
 
 impl Recorder {
@@ -209,7 +207,25 @@ impl Medium for Recorder {
     }
 
     fn sync_names(&self, directory: &Path) -> io::Result<()> {
+        if self.names_fail.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Other.into());
+        }
         System.sync_names(directory)?;
         self.note(Act::SyncNames(directory.to_owned()))
     }
+}
+
+/// The directory as a process that is killed now leaves it.
+pub(super) fn copied(directory: &Scratch) -> Scratch {
+    let copy = Scratch::new();
+    for folder in ["", "segments", "large"] {
+        std::fs::create_dir_all(copy.path().join(folder)).unwrap();
+        for path in files_in(&directory.path().join(folder)).into_keys() {
+            if path.is_file() {
+                let name = path.file_name().unwrap();
+                std::fs::copy(&path, copy.path().join(folder).join(name)).unwrap();
+            }
+        }
+    }
+    copy
 }

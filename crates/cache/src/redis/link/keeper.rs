@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use ::redis::aio::MultiplexedConnection;
 use ::redis::{Pipeline, PushKind};
 use bytes::Bytes;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{LinkState, Meaning, Shared, one_more};
-use crate::redis::breaker::{Breaker, Pause};
+use super::{LinkState, Meaning, Shared, breaker_for, one_more};
+use crate::redis::breaker::Pause;
 use crate::redis::dial::{self, Calls, Hearing, Wire};
 use crate::redis::failure::LinkFailure;
 
@@ -64,22 +65,29 @@ impl Shared {
         None
     }
 
-    // A connection that is lost says so by itself.
+    // A connection that is lost says so by itself. In a cluster that is said only of the one that is
+    // listened to, and the others go on.
     fn hearing(self: &Arc<Self>, number: u64) -> Hearing {
         let (shared, ears) = (Weak::clone(&Arc::downgrade(self)), Arc::clone(&self.ears));
+        let place = self.ears_number.fetch_add(1, Ordering::Relaxed) + 1;
         Arc::new(move |push| {
             if push.kind != PushKind::Disconnection {
                 return ears.hear(push);
             }
-            if let Some(shared) = shared.upgrade() {
-                shared.note(number, &Meaning::Useless, "the server closed the connection");
+            let Some(shared) = shared.upgrade() else { return };
+            if !shared.is_cluster() {
+                return shared.note(number, &Meaning::Useless, "the server closed the connection");
+            }
+            if shared.ears_number.load(Ordering::Relaxed) == place {
+                shared.ears.lost();
+                shared.ears_fallen.notify_one();
             }
         })
     }
 
     fn come_up(&self, calls: &Calls) {
         let mut line = self.line.lock();
-        line.breaker = Breaker::new(self.options.failures_max, Instant::now());
+        line.breaker = breaker_for(&self.options);
         (line.state, line.calls, line.last_failure) = (LinkState::Up, Some(calls.clone()), None);
         drop(line);
         self.counts.connects.fetch_add(1, Ordering::Relaxed);
@@ -88,7 +96,7 @@ impl Shared {
     }
 
     // Until the connection is given up, here or by who calls.
-    async fn serve(&self, mut wire: Wire) {
+    async fn serve(self: &Arc<Self>, mut wire: Wire) {
         let mut heard = BTreeSet::new();
         // Whatever was told while the last connection fell: on this one nothing is heard yet.
         self.ears.lost();
@@ -96,13 +104,11 @@ impl Shared {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beats = 0_u32;
         while let Some((number, _)) = self.line() {
-            if let Err(why) = self.listen(&mut wire, &mut heard).await {
-                self.note(number, &Meaning::Useless, &why);
-                break;
-            }
+            self.hear(number, &mut wire, &mut heard).await;
             tokio::select! {
                 () = self.fallen.notified() => {}
                 () = self.ears.changed.notified() => {}
+                () = self.ears_fallen.notified() => wire.ears = None,
                 _ = beat.tick() => {
                     beats = beats.wrapping_add(1);
                     self.feel(number, &mut wire, beats).await;
@@ -111,6 +117,26 @@ impl Shared {
         }
         let why = self.line.lock().last_failure.clone();
         tracing::warn!(server = ?self.options.server, why, "lost the connection to redis");
+    }
+
+    // In a cluster the connection for it is made where it is missing; if that fails, at the next
+    // sign of life again.
+    async fn hear(self: &Arc<Self>, number: u64, wire: &mut Wire, heard: &mut BTreeSet<Bytes>) {
+        if wire.ears.is_none() {
+            heard.clear();
+            self.ears.lost();
+            let dialled = dial::ears_of_cluster(&self.options, self.hearing(number));
+            let answered = timeout(self.options.connect_timeout, dialled).await;
+            wire.ears = answered.ok().and_then(Result::ok);
+        }
+        let Some(ears) = &mut wire.ears else { return };
+        let Err(why) = self.listen(ears, heard).await else { return };
+        if self.is_cluster() {
+            self.ears.lost();
+            wire.ears = None;
+        } else {
+            self.note(number, &Meaning::Useless, &why);
+        }
     }
 
     // Goes on asking while there is no answer, so that the breaker need not wait for a caller.
@@ -123,8 +149,8 @@ impl Shared {
                 Err(LinkFailure::Late | LinkFailure::Cut(_)) => {}
             }
         }
-        if matches!(wire.calls, Calls::Cluster(_)) && !self.ears_answer(wire).await {
-            self.note(number, &Meaning::Useless, "the node that is listened to does not answer");
+        if self.is_cluster() && !self.ears_answer(wire).await {
+            wire.ears = None;
         }
         if wire.master.is_some() && beats.is_multiple_of(BEATS_PER_QUESTION) {
             let named = timeout(self.options.connect_timeout, dial::master(&self.options)).await;
@@ -137,9 +163,10 @@ impl Shared {
     }
 
     async fn ears_answer(&self, wire: &mut Wire) -> bool {
+        let Some(ears) = &mut wire.ears else { return false };
         for _ in 0..self.options.failures_max.max(1) {
             let ping = ::redis::cmd("PING");
-            let asked = ping.exec_async(&mut wire.ears);
+            let asked = ping.exec_async(ears);
             if let Ok(Ok(())) = timeout(self.options.call_timeout, asked).await {
                 return true;
             }
@@ -148,7 +175,11 @@ impl Shared {
     }
 
     // Brings what is listened to in line with what is wanted, and tells who did not hear before.
-    async fn listen(&self, wire: &mut Wire, heard: &mut BTreeSet<Bytes>) -> Result<(), String> {
+    async fn listen(
+        &self,
+        ears: &mut MultiplexedConnection,
+        heard: &mut BTreeSet<Bytes>,
+    ) -> Result<(), String> {
         let wanted = self.ears.wanted();
         let mut commands = Pipeline::new();
         for channel in wanted.difference(heard) {
@@ -158,7 +189,7 @@ impl Shared {
             commands.cmd("UNSUBSCRIBE").arg(&channel[..]).ignore();
         }
         if !commands.is_empty() {
-            let told = commands.exec_async(&mut wire.ears);
+            let told = commands.exec_async(ears);
             let answered = timeout(self.options.connect_timeout, told).await;
             answered
                 .map_err(|_| "no answer to a subscription in time".to_owned())?

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::servers::{RedisServer, until};
+use super::servers::{RedisServer, cluster_of_three, until};
 use super::*;
 use crate::body::Limits;
 use crate::entry::{Epoch, Stamp};
@@ -43,10 +43,15 @@ fn small() -> RedisOptions {
 }
 
 async fn tier_with(server: &RedisServer, options: RedisOptions) -> RedisTier<u32> {
+    tier_at(Server::Single(Address::Unix(server.socket())), options).await
+}
+
+async fn tier_at(server: Server, options: RedisOptions) -> RedisTier<u32> {
     let link = Link::open(LinkOptions {
         call_timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(5),
         retry_pause_max: Duration::from_millis(200),
-        ..LinkOptions::new(Server::Single(Address::Unix(server.socket())))
+        ..LinkOptions::new(server)
     });
     tokio::time::timeout(Duration::from_secs(10), link.connected()).await.unwrap();
     let budget = Budget::new(64 << 20);
@@ -118,6 +123,49 @@ async fn redis_keeps_to_the_contract() {
     let tier = tier_with(&server, RedisOptions { value_bytes_max: 5_000, ..chunked }).await;
     contract::keeps_to_it_in_real_time(&tier, &clock).await;
     contract::takes_what_passes_by(&tier).await;
+}
+
+#[tokio::test]
+async fn a_cluster_keeps_to_the_contract_too() {
+    let servers = cluster_of_three().await;
+    let at = |server: &RedisServer| Address::Tcp("127.0.0.1".to_owned(), server.port);
+    let cluster = Server::Cluster(servers.iter().map(at).collect());
+    let tier = tier_at(cluster, small()).await;
+    contract::keeps_to_it_in_real_time(&tier, &Clock::system()).await;
+    for number in 0..20 {
+        let name = format!("{number}/1");
+        let fence = Fence { key: key(&number.to_string()), token: [7; 16] };
+        let put = tier.put(&key(&name), entry(1, &noise(9_000)), Some(&fence)).await;
+        assert_eq!(put, Ok(Admitted::Fenced));
+        assert_eq!(tier.put(&key(&name), entry(1, &noise(9_000)), None).await, Ok(Admitted::Kept));
+        assert_eq!(found(&tier, &name).await, Some((1, noise(9_000))));
+        tier.remove(&key(&name)).await.unwrap();
+        assert_eq!(found(&tier, &name).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_look_ups_beside_long_stores_are_in_time() {
+    let server = RedisServer::on_socket(&[]);
+    let options = RedisOptions { chunk_bytes: 256 << 10, ..small() };
+    let tier = Arc::new(tier_with(&server, options).await);
+    tier.put(&key("a"), entry(1, b"short"), None).await.unwrap();
+    let stores = (0..20).map(|number| {
+        let (tier, long) = (Arc::clone(&tier), entry(1, &noise(2_000_000)));
+        tokio::spawn(async move { tier.put(&key(&number.to_string()), long, None).await })
+    });
+    let stores: Vec<_> = stores.collect();
+    let looks = (0..1_000).map(|_| {
+        let tier = Arc::clone(&tier);
+        tokio::spawn(async move { found(&tier, "a").await })
+    });
+    for look in looks.collect::<Vec<_>>() {
+        assert_eq!(look.await.unwrap(), Some((1, b"short".to_vec())));
+    }
+    for store in stores {
+        assert_eq!(store.await.unwrap(), Ok(Admitted::Kept));
+    }
+    assert_eq!(tier.shared.link.snapshot().late, 0);
 }
 
 #[tokio::test]

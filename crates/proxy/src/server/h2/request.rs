@@ -12,7 +12,7 @@ use super::super::refusal::{Refusal, RefusalReason};
 use super::super::request::{Peer, Request, RequestBody};
 use super::super::target;
 use super::super::terms::Terms;
-use super::received::ReceivedBody;
+use super::received::{ReceivedBody, is_padded};
 use crate::config::Limits;
 
 /// Checks a request and puts it in the form that every service sees.
@@ -61,12 +61,6 @@ fn check_fields(fields: &HeaderMap, limits: &Limits) -> Result<(), Refusal> {
         return Err(Refusal::new(RefusalReason::Expectation, text));
     }
     Ok(())
-}
-
-/// 9113 8.2.1: a value never begins or ends with whitespace.
-pub(super) fn is_padded(value: &[u8]) -> bool {
-    let is_whitespace = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    is_whitespace(value.first()) || is_whitespace(value.last())
 }
 
 /// The target with its authority, which `:authority` and `Host` may not name differently; `Host`
