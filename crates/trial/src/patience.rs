@@ -11,7 +11,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// How long something may still take.
 ///
-/// ```ignore
+/// ```text
 /// let mut patience = Patience::new("the door opens", Duration::from_secs(5));
 /// while let Err(seen) = look().await {
 ///     patience.again(seen).await?;
