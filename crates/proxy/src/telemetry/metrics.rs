@@ -145,7 +145,7 @@ impl Histogram {
     }
 }
 
-fn write_single(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
+pub(super) fn write_single(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
     write_head(text, name, help, kind);
     let _ = writeln!(text, "{name} {value}");
 }

@@ -8,7 +8,7 @@ use forebay_cache::Snapshot;
 use super::metrics::write_head;
 use crate::server::{RefusalReason, ServerStats};
 
-const COUNTER: &str = "counter";
+pub(super) const COUNTER: &str = "counter";
 const GAUGE: &str = "gauge";
 
 /// A value that is read when somebody asks, and how it is told.
@@ -148,10 +148,21 @@ const SERVER: &[Row<ServerStats>] = &[
 
 /// How many requests were refused before they were any, by reason.
 pub fn write_refused(text: &mut String, now: &ServerStats) {
-    let name = "forebay_requests_refused_total";
-    write_head(text, name, "Requests that broke the rules of HTTP or a bound.", COUNTER);
-    for reason in RefusalReason::ALL {
-        let (label, count) = (reason.label(), now.refused(reason));
-        let _ = writeln!(text, "{name}{{reason=\"{label}\"}} {count}");
+    let rows = RefusalReason::ALL.map(|reason| (reason.label(), now.refused(reason)));
+    let help = "Requests that broke the rules of HTTP or a bound.";
+    write_labelled(text, "forebay_requests_refused_total", help, "reason", &rows);
+}
+
+/// A counter by the values of one label.
+pub(super) fn write_labelled(
+    text: &mut String,
+    name: &str,
+    help: &str,
+    label: &str,
+    rows: &[(&str, u64)],
+) {
+    write_head(text, name, help, COUNTER);
+    for (value, count) in rows {
+        let _ = writeln!(text, "{name}{{{label}=\"{value}\"}} {count}");
     }
 }

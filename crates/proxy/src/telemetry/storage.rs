@@ -1,12 +1,10 @@
 //! What the disk, the way to Redis and the leases count, as `/metrics` tells it.
 
-use std::fmt::Write;
-
 use forebay_cache::disk::DiskSnapshot;
 use forebay_cache::redis::{LeaseSnapshot, LinkSnapshot, LinkState, RedisTierSnapshot};
 
-use super::metrics::write_head;
-use super::readings::Reading;
+use super::metrics::write_single;
+use super::readings::{Reading, write_labelled};
 
 /// What the disk counts.
 pub fn write_disk(text: &mut String, now: &DiskSnapshot) {
@@ -38,7 +36,7 @@ pub fn write_disk(text: &mut String, now: &DiskSnapshot) {
     write(text, &rows);
     let reads = [("at-once", now.reads_at_once), ("behind", now.reads_behind)];
     let help = "Reads, from the page cache at once or on another thread.";
-    labelled(text, "forebay_disk_reads_total", help, "how", &reads);
+    write_labelled(text, "forebay_disk_reads_total", help, "how", &reads);
     let dropped = [
         ("busy", now.dropped_busy),
         ("streams", now.dropped_streams),
@@ -46,7 +44,7 @@ pub fn write_disk(text: &mut String, now: &DiskSnapshot) {
         ("paused", now.dropped_paused),
     ];
     let help = "Entries that the disk had no time or room for.";
-    labelled(text, "forebay_disk_dropped_total", help, "reason", &dropped);
+    write_labelled(text, "forebay_disk_dropped_total", help, "reason", &dropped);
 }
 
 /// What is counted on the way to Redis, and of what lies there.
@@ -80,10 +78,10 @@ pub fn write_redis(text: &mut String, link: &LinkSnapshot, tier: &RedisTierSnaps
         ("connect", link.connects_failed),
     ];
     let help = "Calls to Redis that brought nothing, and failed connects.";
-    labelled(text, "forebay_redis_failures_total", help, "reason", &failures);
+    write_labelled(text, "forebay_redis_failures_total", help, "reason", &failures);
     let damaged: Vec<_> = tier.damaged.iter().map(|(why, count)| (why.word(), *count)).collect();
     let help = "Values that did not read, by what is wrong with them.";
-    labelled(text, "forebay_redis_values_damaged_total", help, "reason", &damaged);
+    write_labelled(text, "forebay_redis_values_damaged_total", help, "reason", &damaged);
 }
 
 /// What came of asking for leases.
@@ -98,10 +96,10 @@ pub fn write_leases(text: &mut String, now: &LeaseSnapshot) {
         ("crowded", now.crowded),
     ];
     let help = "Questions whether to fetch for the cluster, by the answer.";
-    labelled(text, "forebay_leases_total", help, "result", &asked);
+    write_labelled(text, "forebay_leases_total", help, "result", &asked);
     let ended = [("told", now.told), ("overdue", now.overdue), ("missed", now.missed)];
     let help = "Waits for another node's fetch, by how they ended.";
-    labelled(text, "forebay_lease_waits_total", help, "ending", &ended);
+    write_labelled(text, "forebay_lease_waits_total", help, "ending", &ended);
     let rows = [
         Reading::gauge("forebay_leases_held", "Leases held now.", now.held),
         Reading::counter(
@@ -115,14 +113,6 @@ pub fn write_leases(text: &mut String, now: &LeaseSnapshot) {
 
 fn write(text: &mut String, rows: &[Reading]) {
     for row in rows {
-        write_head(text, row.name, row.help, row.kind);
-        let _ = writeln!(text, "{} {}", row.name, row.value);
-    }
-}
-
-fn labelled(text: &mut String, name: &str, help: &str, label: &str, rows: &[(&str, u64)]) {
-    write_head(text, name, help, "counter");
-    for (value, count) in rows {
-        let _ = writeln!(text, "{name}{{{label}=\"{value}\"}} {count}");
+        write_single(text, row.name, row.help, row.kind, row.value);
     }
 }

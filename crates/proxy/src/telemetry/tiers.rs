@@ -5,8 +5,7 @@ use std::fmt::Write;
 use forebay_cache::{Snapshot, TierSnapshot};
 
 use super::metrics::write_head;
-
-const COUNTER: &str = "counter";
+use super::readings::COUNTER;
 
 /// A number of a tier under a label's value.
 type Part = (&'static str, fn(&TierSnapshot) -> u64);
