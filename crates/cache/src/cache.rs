@@ -164,7 +164,9 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         let mark = self.mark(key.as_bytes());
         match self.parts.below.look_up(key).await {
             Some((found, depth)) if !found.entry.is_expired(self.parts.clock.now()) => {
-                self.promote(key, &found.entry, depth, mark);
+                if let Some(depth) = depth {
+                    self.promote(key, &found.entry, depth, mark);
+                }
                 Some(found)
             }
             Some(_) | None => {

@@ -70,19 +70,19 @@ impl<H: Head> Below<H> {
         shared.map(Level::body_bytes_max).max().unwrap_or(0)
     }
 
-    /// The entry from the first tier that has it, and how many tiers lie above that one. Many who
-    /// ask at once ask the tiers once.
-    pub(super) async fn look_up(&self, key: &Key) -> Option<(Found<H>, usize)> {
+    /// The entry from the first tier that has it, and how many tiers lie above that one, for the one
+    /// who is to promote it: many who ask at once ask the tiers once.
+    pub(super) async fn look_up(&self, key: &Key) -> Option<(Found<H>, Option<usize>)> {
         loop {
             match self.lookups.enter(key) {
                 Turn::Look(look) => {
                     let found = self.walk(key).await;
                     look.tell(found.as_ref().map(|(found, _)| found.clone()));
-                    return found;
+                    return found.map(|(found, depth)| (found, Some(depth)));
                 }
-                // Whoever looked has promoted it.
+                // Whoever looked promotes it.
                 Turn::Wait(told) => match told.await {
-                    Some(found) => return found.map(|found| (found, 0)),
+                    Some(found) => return found.map(|found| (found, None)),
                     None => continue,
                 },
             }
@@ -208,7 +208,8 @@ pub(super) fn store_behind<H: Head>(
     });
 }
 
-fn end(lease: Option<Box<dyn Lease>>, word: Word) {
+/// Ends a lease, where there is one.
+pub(super) fn end(lease: Option<Box<dyn Lease>>, word: Word) {
     if let Some(lease) = lease {
         lease.end(word);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::below::{Into, Load, store_behind};
+use super::below::{Into, Load, end, store_behind};
 use super::{Cache, Mark, Place};
 use crate::body::{Body, End};
 use crate::clock::Timestamp;
@@ -189,12 +189,6 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         let Place { key, index } = place;
         let load = Load { key, entry: Arc::clone(entry), index, mark, lease };
         store_behind(&self.parts.below, &self.parts.removals, load, into);
-    }
-}
-
-fn end(lease: Option<Box<dyn Lease>>, word: Word) {
-    if let Some(lease) = lease {
-        lease.end(word);
     }
 }
 
