@@ -210,7 +210,10 @@ fn a_server_that_is_not_there_is_said_with_what_was_tried() {
 
 #[test]
 fn a_cluster_is_asked_for_its_state_and_each_primary() {
-    let node = Server::start(&[FIT, &["--cluster-enabled", "yes"]].concat());
+    // Its default is 10 000 above the server's port, which may be beyond the last port.
+    let bus = free_address().unwrap().port().to_string();
+    let flags: [&[&str]; 2] = [FIT, &["--cluster-enabled", "yes", "--cluster-port", &bus]];
+    let node = Server::start(&flags.concat());
     let (url, at) = (format!("redis+cluster://{}", node.address), node.address);
     doctor(&url, 1, &["the cluster's state is fail: 0 of 16384 slots", "in use, 100MiB"]);
     doctor(&node.url(), 1, &["it is a node of a cluster, and is spoken to as if it were alone"]);
