@@ -1,5 +1,6 @@
 //! Fields of requests and responses: what may be changed, and who may skip the lookup.
 
+use forebay_semantics::tags::TagField;
 use http::{HeaderName, HeaderValue};
 
 use super::problem::Problem;
@@ -122,6 +123,11 @@ pub(super) fn targeted(text: &str) -> Result<HeaderName, Refusal> {
         return refuse("it always counts, after these", "write the targeted fields only");
     }
     Ok(name)
+}
+
+/// A field that names tags.
+pub(super) fn tag_field(text: &str) -> Result<TagField, Refusal> {
+    changeable(text, RESPONSE).map(TagField::named)
 }
 
 /// Who may skip the lookup: `off`, or a table of `field`, `secret` and `peers`.

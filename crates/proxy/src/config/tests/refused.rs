@@ -38,11 +38,11 @@ const LONG: &[(&str, &str)] = &[
     ),
     (
         "<IN_DEFAULTS>",
-        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `targeted_fields`, `upstream`, `variants_max`, `x_cache`",
+        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `upstream`, `variants_max`, `x_cache`",
     ),
     (
         "<IN_ROUTE>",
-        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `name`, `path`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `targeted_fields`, `to`, `upstream`, `variants_max`, `x_cache`",
+        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `name`, `path`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `to`, `upstream`, `variants_max`, `x_cache`",
     ),
     (
         "<IN_UPSTREAM>",
