@@ -20,6 +20,7 @@ pub mod kept;
 pub mod kept_codec;
 pub mod keyed_body;
 pub mod pass;
+pub mod purge;
 pub mod reply;
 pub mod respond;
 pub mod route;

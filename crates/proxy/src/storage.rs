@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_cache::disk::{DiskError, DiskOptions, DiskTier};
+use forebay_cache::log::MemoryLog;
 use forebay_cache::redis::{
     self, LeaseOptions, Link, LinkOptions, Names, RedisLeases, RedisOptions, RedisTier, Server, Tls,
 };
-use forebay_cache::{Budget, Clock, Leases, Options, Tier};
+use forebay_cache::{Bounds, Budget, Clock, Leases, Log, Options, Tier};
 
 use crate::config::defaults;
 use crate::config::{self, Admission, Config, DiskSettings, RedisServers, RedisSettings, Switch};
@@ -32,6 +33,8 @@ pub struct Storage {
     pub disk: Option<Arc<DiskTier<Kept>>>,
     /// What all nodes of a cluster share.
     pub shared: Option<Shared>,
+    /// The log of purges.
+    pub log: Arc<dyn Log>,
 }
 
 /// Redis, in each of its uses.
@@ -62,7 +65,9 @@ impl Storage {
     /// Memory alone.
     pub fn of_memory(config: &Config, clock: Clock) -> Self {
         let options = options(config);
-        Storage { budget: options.budget(), options, clock, disk: None, shared: None }
+        let bounds = Bounds { rules_max: config.purge.rules_max, ..Bounds::default() };
+        let log = Arc::new(MemoryLog::new(config.name.clone(), bounds, clock.clone()));
+        Storage { budget: options.budget(), options, clock, disk: None, shared: None, log }
     }
 
     /// All that the configuration names. Reads what the disk has, on this thread; Redis is connected
