@@ -89,7 +89,14 @@ impl Storage {
         tiers.extend(self.disk.clone().map(|disk| disk as Arc<dyn Tier<Kept>>));
         tiers.extend(self.shared.as_ref().map(|it| Arc::clone(&it.tier) as Arc<dyn Tier<Kept>>));
         let leases = self.shared.as_ref().map(|it| Arc::clone(&it.leases) as Arc<dyn Leases>);
-        Cache::with_tiers(&self.options, self.clock.clone(), &self.budget, tiers, leases)
+        Cache::with_tiers(
+            &self.options,
+            self.clock.clone(),
+            &self.budget,
+            tiers,
+            leases,
+            self.log.purges().clone(),
+        )
     }
 
     /// Waits until Redis can be asked, for as long as connecting may take; says why where it cannot.
