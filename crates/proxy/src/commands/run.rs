@@ -19,7 +19,7 @@ use crate::gateway::Gateway;
 use crate::server::{Drained, Server};
 use crate::storage::Storage;
 use crate::telemetry::{AccessLog, Telemetry};
-use crate::upstream::{Connect, Network};
+use crate::upstream::{Connect, Destinations, Network, Own};
 
 /// Connections to the admin listener at once.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -58,8 +58,16 @@ pub async fn serve(
     let operators = bind_admin(&config)?;
     let telemetry =
         Telemetry { metrics: Arc::default(), access_log: AccessLog::on_stdout(config.access_log) };
-    let connect = |settings: &UpstreamSettings| -> Arc<dyn Connect> {
-        Arc::new(Network::new(settings.resolve_interval))
+    let own = Own {
+        public: clients.listening().to_vec(),
+        admin: operators.as_ref().and_then(|server| match server.listening().first() {
+            Some(Listen::Tcp(address)) => Some(*address),
+            Some(Listen::Unix(_)) | None => None,
+        }),
+    };
+    let destinations = Arc::new(Destinations::new(config.destinations.clone(), own));
+    let connect = move |settings: &UpstreamSettings| -> Arc<dyn Connect> {
+        Arc::new(Network::new(settings.resolve_interval, destinations.clone()))
     };
     let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
     if let Err(why) = storage.connected().await {

@@ -110,6 +110,7 @@ impl Config {
             limits: Limits::default(),
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,
+            destinations: DestinationSettings::default(),
             routes,
         }
     }
