@@ -81,7 +81,7 @@ fn what_only_this_machine_or_its_cloud_has_is_refused_in_every_spelling() {
         ("[64:ff9b:1:0:a9:fea9:fe00:0]:80", Metadata),
         ("[2002:a9fe:a9fe::1]:80", Metadata),
         ("[2001:0:a9fe:a9fe::1]:80", Metadata),
-        ("[2001:0:1:2:3:4:5601:5601]:80", Metadata),
+        ("[2001:0:cb00:7101:0:0:5601:5601]:80", Metadata),
         ("[2001:db8::5efe:a9fe:a9fe]:80", Metadata),
         ("[fe80::200:5efe:a9fe:a9fe]:80", LinkLocal),
         ("169.254.0.1:80", LinkLocal),
