@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
-pub use readings::{Reading, write_refused};
+pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;

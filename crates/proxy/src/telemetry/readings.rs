@@ -153,6 +153,12 @@ pub fn write_refused(text: &mut String, now: &ServerStats) {
     write_labelled(text, "forebay_requests_refused_total", help, "reason", &rows);
 }
 
+/// How many addresses were not connected to, by reason.
+pub fn write_destinations(text: &mut String, refused: &[(&str, u64)]) {
+    let help = "Addresses of origins that were not connected to.";
+    write_labelled(text, "forebay_destinations_refused_total", help, "why", refused);
+}
+
 /// A counter by the values of one label.
 pub(super) fn write_labelled(
     text: &mut String,
