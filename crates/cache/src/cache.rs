@@ -6,6 +6,7 @@
 mod below;
 mod clearance;
 mod fill;
+mod hottest;
 mod level;
 mod lookups;
 mod purged;
@@ -30,6 +31,7 @@ use crate::stats::{Snapshot, Stats};
 use crate::tier::Tier;
 use below::{Below, Into};
 pub use clearance::{Clearance, Shared};
+pub use hottest::Used;
 pub use removals::Mark;
 use removals::Removals;
 

@@ -29,7 +29,7 @@ pub mod tier;
 
 pub use body::{Body, BodyWriter, End, Limits, Reader, Reading, Source, Whole};
 pub use budget::Budget;
-pub use cache::{Cache, Clearance, Found, Joined, Mark, Place, Refresh, Shared};
+pub use cache::{Cache, Clearance, Found, Joined, Mark, Place, Refresh, Shared, Used};
 pub use clock::{Clock, Timestamp};
 pub use codec::HeadCodec;
 pub use disk::{DiskError, DiskOptions, DiskSnapshot};

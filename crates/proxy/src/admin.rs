@@ -9,6 +9,7 @@ mod body;
 mod dispatch;
 mod guard;
 mod metrics;
+pub mod purges;
 mod reply;
 pub mod token;
 
@@ -70,8 +71,9 @@ impl Admin {
         self.make(found.row.call, found.part, request).await
     }
 
-    async fn make(&self, call: Call, _part: Option<String>, _request: Request) -> Answer {
+    async fn make(&self, call: Call, _part: Option<String>, request: Request) -> Answer {
         match call {
+            Call::Purge => purges::purge(&self.gateway, request.body).await,
             Call::Health => text(StatusCode::OK, Kind::Text, "ok\n".to_owned()),
             Call::Ready => self.ready(),
             Call::Metrics => {

@@ -1,9 +1,13 @@
-//! Purges: what an operator's order means, and what a stored response belongs to.
+//! Purges: what an operator's order means, what a stored response belongs to, and how an order is
+//! carried out.
 //!
 //! The log and the rules are `forebay-cache`'s, and know no HTTP. Here hosts, URLs, paths and tags
 //! become the groups that they know.
 
+pub mod carry;
 pub mod groups;
 pub mod order;
+mod refresh;
 
+pub use carry::{Carried, Uncarried, carry_out};
 pub use order::{ORDER_MAX, Order, OrderError, OrderKind};

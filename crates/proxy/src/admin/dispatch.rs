@@ -15,6 +15,8 @@ pub enum Call {
     Metrics,
     /// What can be called.
     OpenApi,
+    /// Purge what an order names.
+    Purge,
 }
 
 /// One call: how it is asked for, and what it asks for.
@@ -36,6 +38,7 @@ pub const TABLE: &[Row] = &[
     Row { method: Method::GET, path: "/ready", call: Call::Ready, asks: Asks::Nothing },
     Row { method: Method::GET, path: "/metrics", call: Call::Metrics, asks: Asks::TokenIfSet },
     Row { method: Method::GET, path: "/openapi.json", call: Call::OpenApi, asks: Asks::Nothing },
+    Row { method: Method::POST, path: "/purge", call: Call::Purge, asks: Asks::TokenToChange },
 ];
 
 /// A call that was found.

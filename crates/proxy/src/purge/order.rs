@@ -33,6 +33,10 @@ pub struct Order {
     pub all: bool,
     /// How.
     pub kind: OrderKind,
+    /// How long to wait for the nodes, such as `2s`; by default until each has applied it or is in
+    /// doubt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<String>,
 }
 
 /// What becomes of what is purged.
