@@ -5,6 +5,7 @@
 //! The cache and the program ask [`Purges`], which costs a compare of two numbers where nothing
 //! has changed.
 
+pub mod file;
 pub mod follow;
 mod memory;
 mod purges;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use crate::purge::{Position, Rule};
 
+pub use file::{FileBounds, FileLog, FileOptions, Journal};
 pub use follow::{Follower, Raise, Taken};
 pub use memory::MemoryLog;
 pub use purges::{DOUBT_BOUND, Purges, PurgesSnapshot, Trust};

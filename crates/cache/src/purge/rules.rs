@@ -45,7 +45,7 @@ pub struct Rules {
     version: u64,
     marks: HashMap<Covered, Marks>,
     /// How many prefixes of each length there are in a group.
-    lengths: HashMap<Group, BTreeMap<usize, usize>>,
+    pub(super) lengths: HashMap<Group, BTreeMap<usize, usize>>,
     /// All rules, the oldest first.
     order: BTreeMap<u64, (Covered, Kind)>,
     signs: Signs,
