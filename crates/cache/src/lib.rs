@@ -14,6 +14,7 @@ pub mod entry;
 pub mod error;
 pub mod flight;
 pub mod lease;
+pub mod log;
 pub mod memory;
 pub mod options;
 #[cfg(feature = "redis")]
