@@ -12,7 +12,7 @@ use super::link::Link;
 use super::names::Names;
 use super::purge_log::{answers, steps};
 use crate::clock::Timestamp;
-use crate::log::Position;
+use crate::purge::Position;
 
 /// Nodes that the roll holds. One more is taken only in place of one unheard for [`YIELD_AFTER`].
 pub(super) const NODES_MAX: usize = 1_024;
@@ -49,6 +49,8 @@ pub struct NodeLine {
     pub address: Option<String>,
     /// The last purge that it has applied.
     pub position: Position,
+    /// For how long it trusts what it holds without hearing the log; for ever, if it has none.
+    pub bound: Option<Duration>,
     /// How long ago it was heard, by Redis' clock.
     pub heard_ago: Duration,
     /// When it started, by its own clock.
@@ -135,23 +137,33 @@ pub(super) fn written_id(id: u64) -> String {
     format!("{id:016x}")
 }
 
-/// What a node says of itself: its position, when it started, its address, its name.
-pub(super) fn written_line(node: &NodeName, started: Timestamp, position: &Position) -> String {
+/// What a node says of itself: its position, its bound, when it started, its address, its name.
+pub(super) fn written_line(
+    node: &NodeName,
+    bound: Option<Duration>,
+    started: Timestamp,
+    position: &Position,
+) -> String {
+    let bound = bound.map_or("-".to_owned(), |bound| bound.as_millis().to_string());
     let Position { lineage, number, token } = position;
     let started = started.as_millis();
     let address = node.address.as_deref().map_or("-".to_owned(), |it| word(it).replace(' ', ""));
     let name = word(&node.name);
-    format!("{lineage:016x} {number} {token:016x} {started} {address} {name}")
+    format!("{lineage:016x} {number} {token:016x} {bound} {started} {address} {name}")
 }
 
 fn read_line(id: &[u8], line: &[u8], now_millis: u64) -> Option<NodeLine> {
     let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.splitn(7, ' ');
+    let mut words = line.splitn(8, ' ');
     let mut next = || words.next();
     let heard: u64 = next()?.parse().ok()?;
     let lineage = answers::hex(next()?.as_bytes())?;
     let number = next()?.parse().ok()?;
     let token = answers::hex(next()?.as_bytes())?;
+    let bound = match next()? {
+        "-" => None,
+        millis => Some(Duration::from_millis(millis.parse().ok()?)),
+    };
     let started = Timestamp::from_millis(next()?.parse().ok()?);
     let address = Some(next()?).filter(|it| *it != "-").map(str::to_owned);
     Some(NodeLine {
@@ -159,6 +171,7 @@ fn read_line(id: &[u8], line: &[u8], now_millis: u64) -> Option<NodeLine> {
         name: next()?.to_owned(),
         address,
         position: Position { lineage, number, token },
+        bound,
         heard_ago: Duration::from_millis(now_millis.saturating_sub(heard)),
         started,
     })
@@ -178,16 +191,18 @@ mod tests {
 
     #[test]
     fn a_line_reads_as_it_was_written() {
+        let bound = Duration::from_millis(2);
         let position = Position { lineage: 7, number: 12, token: u64::MAX };
         for (name, address) in [("a b", None), ("", Some("10.0.0.1:9")), ("ü", Some("::1"))] {
             let node = NodeName { name: name.to_owned(), address: address.map(str::to_owned) };
-            let line = format!("5 {}", written_line(&node, Timestamp::from_millis(3), &position));
+            let line = format!("5 {}", written_line(&node, Some(bound), Timestamp::from_millis(3), &position));
             let read = read_line(written_id(9).as_bytes(), line.as_bytes(), 8).unwrap();
             let expected = NodeLine {
                 id: 9,
                 name: node.name,
                 address: node.address,
                 position,
+                bound: Some(bound),
                 heard_ago: Duration::from_millis(3),
                 started: Timestamp::from_millis(3),
             };
@@ -198,10 +213,10 @@ mod tests {
     #[test]
     fn what_is_no_line_is_no_node() {
         let id = written_id(1);
-        for line in ["", "x", "1 2 3 4 5 6 7", "1", "\u{0}", "1 0000000000000001 -1 a 1 - n"] {
+        for line in ["", "x", "1 2 3 4 5 6 7 8", "1", "\u{0}", "1 0000000000000001 -1 a - 1 - n"] {
             assert_eq!(read_line(id.as_bytes(), line.as_bytes(), 1), None, "{line}");
         }
-        let whole = "1 0000000000000001 1 0000000000000001 1 - n";
+        let whole = "1 0000000000000001 1 0000000000000001 - 1 - n";
         assert!(read_line(id.as_bytes(), whole.as_bytes(), 1).is_some());
         assert_eq!(read_line(b"born", whole.as_bytes(), 1), None);
         assert_eq!(read_line(id.as_bytes(), &[0xff; 40], 1), None);
@@ -211,7 +226,7 @@ mod tests {
     fn long_names_are_cut_between_characters() {
         let node = NodeName { name: "ü".repeat(1_000), address: Some("a\nb c".to_owned()) };
         let position = Position { lineage: 0, number: 0, token: 0 };
-        let line = written_line(&node, Timestamp::from_millis(0), &position);
+        let line = written_line(&node, None, Timestamp::from_millis(0), &position);
         assert!(line.len() < 2 * WORD_BYTES_MAX && line.contains(" abc ü"), "{line}");
     }
 }

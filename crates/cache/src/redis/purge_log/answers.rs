@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::redis::Value;
 
-use crate::log::Position;
+use crate::purge::Position;
 
 /// How a step found the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(in crate::redis) enum Beaten {
 pub(in crate::redis) struct Heard {
     /// The newest entry.
     pub(in crate::redis) newest: Position,
+    /// How often logs have begun anew.
+    pub(in crate::redis) era: u64,
     /// Milliseconds by the server's clock.
     pub(in crate::redis) millis: u64,
     pub(in crate::redis) found: Found,
@@ -78,11 +80,12 @@ pub(in crate::redis) fn read_beaten(answer: &Value) -> Option<Beaten> {
         return (texts(answer)?[..] == [b"crowded"]).then_some(Beaten::Crowded);
     };
     let front = front.iter().map(text).collect::<Option<Vec<_>>>()?;
-    let [b"heard", lineage, number, token, millis, found, token_here] = front[..] else {
+    let [b"heard", lineage, number, token, era, millis, found, token_here] = front[..] else {
         return None;
     };
     Some(Beaten::Heard(Heard {
         newest: position(lineage, number, token)?,
+        era: decimal(era)?,
         millis: decimal(millis)?,
         found: read_found(found)?,
         // What is no token is another token than any.

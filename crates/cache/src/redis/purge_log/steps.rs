@@ -1,7 +1,8 @@
 //! The steps of the log and of the roll, each one script: the server does it whole, with nobody
 //! between.
 //!
-//! Keys: the log (a stream), its summary (a hash of lineage, newest number, its token), the roll (a
+//! Keys: the log (a stream), its summary (a hash of lineage, newest number, its
+//! token, and era), the roll (a
 //! hash of nodes), and who waits to hear that a node has applied a purge (channels, scored by when
 //! their waiting ends). All share one hash tag, so they lie in one slot, and all expire.
 //!
@@ -14,9 +15,11 @@
 
 use crate::redis::script::Script;
 
-/// Sets `lineage`, `number` and `token` to those of the newest entry, `found` to how the log was
-/// found: `whole`, `missing` (there was none) or `broken`. KEYS[1] the log, KEYS[2] its summary;
-/// ARGV[1] a fresh lineage, ARGV[2] the milliseconds for which both are kept. `millis` is the time.
+/// Sets `lineage`, `number` and `token` to those of the newest entry, `era` to how often logs have
+/// begun anew, `found` to how the log was found: `whole`, `missing` (there was none) or `broken`;
+/// `millis` is the time. KEYS[1] the log, KEYS[2] its summary; ARGV[1] a fresh lineage, ARGV[2] the
+/// milliseconds for which both are kept, ARGV[3] the highest era that the caller has heard of. A log
+/// that begins has a higher one, so one that a failover brought back is told from one that is new.
 macro_rules! settled {
     () => {
         "local log, summary = KEYS[1], KEYS[2]
@@ -30,40 +33,43 @@ end
 local function keep(key, span)
     if redis.call('PTTL', key) < span / 2 then redis.call('PEXPIRE', key, span) end
 end
-local function begin(lineage)
+local function begin(era)
+    era = math.max(era or 0, tonumber(ARGV[3])) + 1
     redis.call('DEL', log, summary)
-    redis.call('HSET', summary, 'lineage', lineage, 'number', '0', 'token', none)
+    redis.call('HSET', summary, 'lineage', ARGV[1], 'number', '0', 'token', none,
+        'era', digits(era))
     redis.call('PEXPIRE', summary, ARGV[2])
+    return ARGV[1], 0, none, era
 end
 local function agreed()
-    local said = redis.pcall('HMGET', summary, 'lineage', 'number', 'token')
+    local said = redis.pcall('HMGET', summary, 'lineage', 'number', 'token', 'era')
     local last = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)
     if said.err or last.err then return 'broken' end
-    local lineage, number, token = said[1], said[2], said[3]
-    if not lineage and not number and not token and #last == 0 then return 'missing' end
-    if not lineage or not number or not token then return 'broken' end
+    local lineage, number, token, era = said[1], said[2], said[3], said[4]
+    if not lineage and not number and not token and not era and #last == 0 then
+        return 'missing'
+    end
+    if not lineage or not number or not token or not era then return 'broken' end
     local function plain(text) return #text == 16 and string.match(text, '^[0-9a-f]+$') end
-    if not plain(lineage) or not plain(token) then return 'broken' end
-    if not string.match(number, '^%d+$') or #number > 15 then return 'broken' end
+    if not plain(lineage) or lineage == none or not plain(token) then return 'broken' end
+    local function small(text) return #text <= 12 and string.match(text, '^%d+$') end
+    if not small(number) or not small(era) then return 'broken' end
     if number == '0' then
         if #last > 0 or token ~= none then return 'broken' end
     elseif #last == 0 or last[1][1] ~= number .. '-0' or field(last[1], 't') ~= token then
         return 'broken'
     end
-    return 'whole', lineage, tonumber(number), token
+    return 'whole', lineage, tonumber(number), token, tonumber(era)
 end
-local found, lineage, number, token = agreed()
-if found ~= 'whole' then
-    begin(ARGV[1])
-    lineage, number, token = ARGV[1], 0, none
-end
+local found, lineage, number, token, era = agreed()
+if found ~= 'whole' then lineage, number, token, era = begin() end
 local clock = redis.call('TIME')
 local millis = clock[1] * 1000 + math.floor(clock[2] / 1000)
 "
     };
 }
 
-/// Appends. Keys: log, summary. Arguments beside the first two: lineage, number and token of the
+/// Appends. Keys: log, summary. Arguments beside the first three: lineage, number and token of the
 /// entry that is taken for the newest, how many entries are kept, the channel that is told, then a
 /// token and a stored form for each entry.
 ///
@@ -71,19 +77,19 @@ local millis = clock[1] * 1000 + math.floor(clock[2] / 1000)
 /// nothing could be appended ever again, so the log begins anew.
 pub(in crate::redis) static APPEND: Script = Script::new(concat!(
     settled!(),
-    "local most, channel = ARGV[6], ARGV[7]
+    "local most, channel = ARGV[7], ARGV[8]
 local function moved()
     return {'moved', lineage, digits(number), token, digits(millis), found}
 end
-if lineage ~= ARGV[3] or digits(number) ~= ARGV[4] or token ~= ARGV[5] then return moved() end
-for at = 8, #ARGV, 2 do
+if lineage ~= ARGV[4] or digits(number) ~= ARGV[5] or token ~= ARGV[6] then return moved() end
+for at = 9, #ARGV, 2 do
     number, token = number + 1, ARGV[at]
     local added = redis.pcall('XADD', log, 'MAXLEN', '~', most, digits(number) .. '-0',
         't', token, 'e', ARGV[at + 1])
     if type(added) == 'table' and added.err then
         if not string.find(added.err, 'smaller', 1, true) then return added end
-        begin(ARGV[1])
-        lineage, number, token, found = ARGV[1], 0, none, 'broken'
+        lineage, number, token, era = begin(era)
+        found = 'broken'
         return moved()
     end
 end
@@ -96,7 +102,7 @@ return {'appended', digits(number)}
 ));
 
 /// Tells the roll where a node is, and reads on from there. Keys: log, summary, roll, waiting.
-/// Arguments beside the first two: the node's id, its line, its lineage (nothing if it has none), the
+/// Arguments beside the first three: the node's id, its line, its lineage (nothing if it has none), the
 /// number that it has applied, the most entries and bytes that are read, the most nodes on the roll,
 /// after how many milliseconds an unheard node is forgotten, after how many it makes room for another,
 /// and `news` if those who wait are to be told.
@@ -104,8 +110,8 @@ return {'appended', digits(number)}
 /// It writes on purpose: a primary that was demoted, or whose replicas are gone, refuses.
 pub(in crate::redis) static BEAT: Script = Script::new(concat!(
     settled!(),
-    "local roll, waiting, id = KEYS[3], KEYS[4], ARGV[3]
-local nodes_max, forget, yield = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+    "local roll, waiting, id = KEYS[3], KEYS[4], ARGV[4]
+local nodes_max, forget, yield = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local known = redis.pcall('HEXISTS', roll, id)
 if type(known) == 'table' then
     redis.call('DEL', roll)
@@ -130,11 +136,11 @@ if known == 0 then
     end
     redis.call('HSETNX', roll, 'born', digits(millis))
 end
-redis.call('HSET', roll, id, digits(millis) .. ' ' .. ARGV[4])
+redis.call('HSET', roll, id, digits(millis) .. ' ' .. ARGV[5])
 keep(roll, forget)
 keep(log, tonumber(ARGV[2]))
 keep(summary, tonumber(ARGV[2]))
-if ARGV[12] == 'news' then
+if ARGV[13] == 'news' then
     local ears = redis.pcall('ZRANGE', waiting, 0, -1, 'WITHSCORES')
     for at = 1, #ears, 2 do
         if tonumber(ears[at + 1]) < millis then
@@ -144,15 +150,15 @@ if ARGV[12] == 'news' then
         end
     end
 end
-local applied, at_token, entries = tonumber(ARGV[6]), '', {}
-if ARGV[5] == '' or ARGV[5] == lineage then
+local applied, at_token, entries = tonumber(ARGV[7]), '', {}
+if ARGV[6] == '' or ARGV[6] == lineage then
     if applied == number then
         at_token = token
     elseif applied < number then
-        local here = redis.call('XRANGE', log, ARGV[6] .. '-0', ARGV[6] .. '-0')
+        local here = redis.call('XRANGE', log, ARGV[7] .. '-0', ARGV[7] .. '-0')
         if #here > 0 then at_token = field(here[1], 't') or '' end
-        local bytes, bytes_max = 0, tonumber(ARGV[8])
-        local read = redis.call('XRANGE', log, digits(applied + 1) .. '-0', '+', 'COUNT', ARGV[7])
+        local bytes, bytes_max = 0, tonumber(ARGV[9])
+        local read = redis.call('XRANGE', log, digits(applied + 1) .. '-0', '+', 'COUNT', ARGV[8])
         for _, entry in ipairs(read) do
             local stored = field(entry, 'e') or ''
             bytes = bytes + #stored
@@ -162,17 +168,18 @@ if ARGV[5] == '' or ARGV[5] == lineage then
         end
     end
 end
-return {'heard', lineage, digits(number), token, digits(millis), found, at_token, entries}
+return {'heard', lineage, digits(number), token, digits(era), digits(millis), found, at_token,
+    entries}
 ",
 ));
 
 /// Begins the log anew if it is still of a lineage. Keys: log, summary. Arguments beside the first
-/// two: that lineage, the channel that is told.
+/// three: that lineage, the channel that is told.
 pub(in crate::redis) static RENEW: Script = Script::new(concat!(
     settled!(),
-    "if lineage ~= ARGV[3] then return {'kept', lineage} end
-begin(ARGV[1])
-redis.call('PUBLISH', ARGV[4], ARGV[1] .. ' 0')
+    "if lineage ~= ARGV[4] then return {'kept', lineage} end
+begin(era)
+redis.call('PUBLISH', ARGV[5], ARGV[1] .. ' 0')
 return {'renewed', ARGV[1]}
 ",
 ));
