@@ -17,6 +17,7 @@ pub mod lease;
 pub mod log;
 pub mod memory;
 pub mod options;
+pub mod purge;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod refresh;
@@ -36,8 +37,10 @@ pub use entry::{Entry, Epoch, Head, Key, Stamp};
 pub use error::{Broken, NobodyReads, TierFailure};
 pub use flight::{Ending, Flight, Follower};
 pub use lease::{Fence, Lease, Leases, Purpose, Response, Vigil, Wish, Word};
+pub use log::{Appended, Log, LogFailure, NodeStanding, Purges, Standing, Trust};
 pub use memory::Memory;
 pub use options::Options;
+pub use purge::{Belongs, Group, Kind, LogEntry, Position, Prefix, Rule, Rules, Scope, Verdict};
 pub use refresh::early_refresh;
 pub use stats::{Snapshot, TierSnapshot};
 pub use tier::{Admitted, Answer, Reach, Tier};

@@ -39,14 +39,11 @@ pub(in crate::redis) enum Beaten {
 pub(in crate::redis) struct Heard {
     /// The newest entry.
     pub(in crate::redis) newest: Position,
-    /// How often logs have begun anew.
-    pub(in crate::redis) era: u64,
     /// Milliseconds by the server's clock.
     pub(in crate::redis) millis: u64,
     pub(in crate::redis) found: Found,
-    /// The token at the node's own number, if that entry is still held.
-    pub(in crate::redis) token_here: Option<u64>,
-    /// Ids and stored forms, from the node's next number on; fewer than there are, if they are many.
+    /// Ids and stored forms from the node's next number on, not all if they are many; none of another
+    /// lineage than the node's.
     pub(in crate::redis) entries: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -80,16 +77,13 @@ pub(in crate::redis) fn read_beaten(answer: &Value) -> Option<Beaten> {
         return (texts(answer)?[..] == [b"crowded"]).then_some(Beaten::Crowded);
     };
     let front = front.iter().map(text).collect::<Option<Vec<_>>>()?;
-    let [b"heard", lineage, number, token, era, millis, found, token_here] = front[..] else {
+    let [b"heard", lineage, number, token, millis, found] = front[..] else {
         return None;
     };
     Some(Beaten::Heard(Heard {
         newest: position(lineage, number, token)?,
-        era: decimal(era)?,
         millis: decimal(millis)?,
         found: read_found(found)?,
-        // What is no token is another token than any.
-        token_here: (!token_here.is_empty()).then(|| hex(token_here).unwrap_or(u64::MAX)),
         entries: pairs(entries)?,
     }))
 }
@@ -122,9 +116,7 @@ fn read_found(word: &[u8]) -> Option<Found> {
 }
 
 fn position(lineage: &[u8], number: &[u8], token: &[u8]) -> Option<Position> {
-    // A token that a stranger wrote is whatever it is, and the same each time.
-    let token = hex(token).unwrap_or(u64::MAX);
-    Some(Position { lineage: hex(lineage)?, number: decimal(number)?, token })
+    Some(Position { lineage: hex(lineage)?, number: decimal(number)?, token: hex(token)? })
 }
 
 fn texts(answer: &Value) -> Option<Vec<&[u8]>> {

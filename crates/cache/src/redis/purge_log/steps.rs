@@ -1,10 +1,9 @@
 //! The steps of the log and of the roll, each one script: the server does it whole, with nobody
 //! between.
 //!
-//! Keys: the log (a stream), its summary (a hash of lineage, newest number, its
-//! token, and era), the roll (a
-//! hash of nodes), and who waits to hear that a node has applied a purge (channels, scored by when
-//! their waiting ends). All share one hash tag, so they lie in one slot, and all expire.
+//! Keys: the log (a stream), its summary (a hash of lineage, newest number and its token),
+//! the roll (a hash of nodes), and who waits to hear that a node has applied a purge (channels,
+//! scored by when their waiting ends). All share one hash tag, so they lie in one slot, and all expire.
 //!
 //! An entry lies under the id `<number>-0` with two fields: `t`, its token, and `e`, its stored form,
 //! which the server does not read. Whoever appends says which entry he takes for the newest, and is
@@ -15,11 +14,13 @@
 
 use crate::redis::script::Script;
 
-/// Sets `lineage`, `number` and `token` to those of the newest entry, `era` to how often logs have
-/// begun anew, `found` to how the log was found: `whole`, `missing` (there was none) or `broken`;
-/// `millis` is the time. KEYS[1] the log, KEYS[2] its summary; ARGV[1] a fresh lineage, ARGV[2] the
-/// milliseconds for which both are kept, ARGV[3] the highest era that the caller has heard of. A log
-/// that begins has a higher one, so one that a failover brought back is told from one that is new.
+/// Sets `lineage`, `number` and `token` to those of the newest entry, `found` to how the log was
+/// found: `whole`, `missing` (there was none) or `broken`; `millis` is the time. KEYS[1] the log,
+/// KEYS[2] its summary; ARGV[1] 11 digits by chance for a new lineage, ARGV[2] the milliseconds for
+/// which both are kept, ARGV[3] the highest era that the caller has heard of.
+///
+/// The first 5 digits of a lineage are its era. A log that begins has a higher era than any that was
+/// heard of: so one that a failover has brought back is told from one that is new.
 macro_rules! settled {
     () => {
         "local log, summary = KEYS[1], KEYS[2]
@@ -33,36 +34,34 @@ end
 local function keep(key, span)
     if redis.call('PTTL', key) < span / 2 then redis.call('PEXPIRE', key, span) end
 end
-local function begin(era)
-    era = math.max(era or 0, tonumber(ARGV[3])) + 1
+local function begin(before)
+    local era = tonumber(ARGV[3])
+    if before then era = math.max(era, tonumber(string.sub(before, 1, 5), 16)) end
+    local fresh = string.format('%05x', math.min(era + 1, 0xfffff)) .. ARGV[1]
     redis.call('DEL', log, summary)
-    redis.call('HSET', summary, 'lineage', ARGV[1], 'number', '0', 'token', none,
-        'era', digits(era))
+    redis.call('HSET', summary, 'lineage', fresh, 'number', '0', 'token', none)
     redis.call('PEXPIRE', summary, ARGV[2])
-    return ARGV[1], 0, none, era
+    return fresh, 0, none
 end
 local function agreed()
-    local said = redis.pcall('HMGET', summary, 'lineage', 'number', 'token', 'era')
+    local said = redis.pcall('HMGET', summary, 'lineage', 'number', 'token')
     local last = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)
     if said.err or last.err then return 'broken' end
-    local lineage, number, token, era = said[1], said[2], said[3], said[4]
-    if not lineage and not number and not token and not era and #last == 0 then
-        return 'missing'
-    end
-    if not lineage or not number or not token or not era then return 'broken' end
+    local lineage, number, token = said[1], said[2], said[3]
+    if not lineage and not number and not token and #last == 0 then return 'missing' end
+    if not lineage or not number or not token then return 'broken' end
     local function plain(text) return #text == 16 and string.match(text, '^[0-9a-f]+$') end
     if not plain(lineage) or lineage == none or not plain(token) then return 'broken' end
-    local function small(text) return #text <= 12 and string.match(text, '^%d+$') end
-    if not small(number) or not small(era) then return 'broken' end
+    if #number > 12 or not string.match(number, '^%d+$') then return 'broken' end
     if number == '0' then
         if #last > 0 or token ~= none then return 'broken' end
     elseif #last == 0 or last[1][1] ~= number .. '-0' or field(last[1], 't') ~= token then
         return 'broken'
     end
-    return 'whole', lineage, tonumber(number), token, tonumber(era)
+    return 'whole', lineage, tonumber(number), token
 end
-local found, lineage, number, token, era = agreed()
-if found ~= 'whole' then lineage, number, token, era = begin() end
+local found, lineage, number, token = agreed()
+if found ~= 'whole' then lineage, number, token = begin() end
 local clock = redis.call('TIME')
 local millis = clock[1] * 1000 + math.floor(clock[2] / 1000)
 "
@@ -88,7 +87,7 @@ for at = 9, #ARGV, 2 do
         't', token, 'e', ARGV[at + 1])
     if type(added) == 'table' and added.err then
         if not string.find(added.err, 'smaller', 1, true) then return added end
-        lineage, number, token, era = begin(era)
+        lineage, number, token = begin(lineage)
         found = 'broken'
         return moved()
     end
@@ -102,10 +101,10 @@ return {'appended', digits(number)}
 ));
 
 /// Tells the roll where a node is, and reads on from there. Keys: log, summary, roll, waiting.
-/// Arguments beside the first three: the node's id, its line, its lineage (nothing if it has none), the
-/// number that it has applied, the most entries and bytes that are read, the most nodes on the roll,
-/// after how many milliseconds an unheard node is forgotten, after how many it makes room for another,
-/// and `news` if those who wait are to be told.
+/// Arguments beside the first three: the node's id, its line, the lineage and
+/// the number up to which it has applied the log, the most entries and bytes that are read, the most
+/// nodes on the roll, after how many milliseconds an unheard node is forgotten, after how many it
+/// makes room for another, and `news` if those who wait are to be told.
 ///
 /// It writes on purpose: a primary that was demoted, or whose replicas are gone, refuses.
 pub(in crate::redis) static BEAT: Script = Script::new(concat!(
@@ -150,26 +149,17 @@ if ARGV[13] == 'news' then
         end
     end
 end
-local applied, at_token, entries = tonumber(ARGV[7]), '', {}
-if ARGV[6] == '' or ARGV[6] == lineage then
-    if applied == number then
-        at_token = token
-    elseif applied < number then
-        local here = redis.call('XRANGE', log, ARGV[7] .. '-0', ARGV[7] .. '-0')
-        if #here > 0 then at_token = field(here[1], 't') or '' end
-        local bytes, bytes_max = 0, tonumber(ARGV[9])
-        local read = redis.call('XRANGE', log, digits(applied + 1) .. '-0', '+', 'COUNT', ARGV[8])
-        for _, entry in ipairs(read) do
-            local stored = field(entry, 'e') or ''
-            bytes = bytes + #stored
-            if #entries > 0 and bytes > bytes_max then break end
-            entries[#entries + 1] = entry[1]
-            entries[#entries + 1] = stored
-        end
+local next, entries, bytes = digits(tonumber(ARGV[7]) + 1) .. '-0', {}, 0
+if ARGV[6] == lineage and tonumber(ARGV[7]) < number then
+    for _, entry in ipairs(redis.call('XRANGE', log, next, '+', 'COUNT', ARGV[8])) do
+        local stored = field(entry, 'e') or ''
+        bytes = bytes + #stored
+        if #entries > 0 and bytes > tonumber(ARGV[9]) then break end
+        entries[#entries + 1] = entry[1]
+        entries[#entries + 1] = stored
     end
 end
-return {'heard', lineage, digits(number), token, digits(era), digits(millis), found, at_token,
-    entries}
+return {'heard', lineage, digits(number), token, digits(millis), found, entries}
 ",
 ));
 
@@ -178,9 +168,9 @@ return {'heard', lineage, digits(number), token, digits(era), digits(millis), fo
 pub(in crate::redis) static RENEW: Script = Script::new(concat!(
     settled!(),
     "if lineage ~= ARGV[4] then return {'kept', lineage} end
-begin(era)
-redis.call('PUBLISH', ARGV[5], ARGV[1] .. ' 0')
-return {'renewed', ARGV[1]}
+lineage = begin(lineage)
+redis.call('PUBLISH', ARGV[5], lineage .. ' 0')
+return {'renewed', lineage}
 ",
 ));
 

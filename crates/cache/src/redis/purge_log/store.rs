@@ -24,6 +24,12 @@ pub(super) const PAGE_ENTRIES_MAX: usize = 1_000;
 /// The most bytes that are read with one beat, if there is more than one entry.
 const PAGE_BYTES_MAX: usize = 512 << 10;
 
+/// Where the era lies in a lineage.
+const ERA_SHIFT: u32 = 44;
+
+/// The highest era there is.
+pub(super) const ERA_MAX: u64 = u64::MAX >> ERA_SHIFT;
+
 /// Who this node is to the others.
 #[derive(Clone, Debug)]
 pub(super) struct Myself {
@@ -58,13 +64,9 @@ pub(super) enum StoreFailure {
 pub(super) struct Page {
     /// The newest entry of the log.
     pub(super) newest: Position,
-    /// How often logs have begun anew.
-    pub(super) era: u64,
     /// Milliseconds by the server's clock.
     pub(super) millis: u64,
     pub(super) found: answers::Found,
-    /// The token at the node's own number, if that entry is still held.
-    pub(super) token_here: Option<u64>,
     /// Entries from the node's next number on, up to the first that does not read.
     pub(super) entries: Vec<LogEntry>,
     /// What was wrong with the one behind them.
@@ -93,11 +95,10 @@ impl Store {
         at: Position,
         news: News,
     ) -> Result<Page, StoreFailure> {
-        let lineage = if at.lineage == 0 { String::new() } else { hex(at.lineage) };
         let arguments = [
             written_id(myself.id),
             written_line(&myself.name, myself.bound, myself.started, &at),
-            lineage,
+            hex(at.lineage),
             at.number.to_string(),
             PAGE_ENTRIES_MAX.to_string(),
             PAGE_BYTES_MAX.to_string(),
@@ -174,7 +175,8 @@ impl Store {
         keys: &[&[u8]],
         arguments: &[&[u8]],
     ) -> Result<::redis::Value, StoreFailure> {
-        let (fresh, kept) = (hex(fresh_number()), millis(self.kept_for));
+        let fresh = format!("{:011x}", rand::random_range(0..1_u64 << ERA_SHIFT));
+        let kept = millis(self.kept_for);
         let era = self.era.load(Ordering::Relaxed).to_string();
         let mut all = vec![fresh.as_bytes(), kept.as_bytes(), era.as_bytes()];
         all.extend(arguments);
@@ -191,8 +193,7 @@ impl Store {
     }
 
     fn page(&self, heard: Heard) -> Page {
-        let (newest, era) = (heard.newest, heard.era);
-        let (mut entries, mut damage) = (Vec::new(), None);
+        let (newest, mut entries, mut damage) = (heard.newest, Vec::new(), None);
         for (id, form) in &heard.entries {
             match self.read(newest.lineage, id, form) {
                 Ok(entry) => entries.push(entry),
@@ -202,8 +203,8 @@ impl Store {
                 }
             }
         }
-        let Heard { millis, found, token_here, .. } = heard;
-        Page { newest, era, millis, found, token_here, entries, damage }
+        let Heard { millis, found, .. } = heard;
+        Page { newest, millis, found, entries, damage }
     }
 
     fn read(&self, lineage: u64, id: &[u8], form: &[u8]) -> Result<LogEntry, Damage> {
@@ -224,9 +225,9 @@ impl Store {
     }
 }
 
-/// A number by chance that is not 0, which stands for none.
-pub(super) fn fresh_number() -> u64 {
-    rand::random::<u64>().max(1)
+/// The era of a log: how often it is known to have begun anew.
+pub(super) fn era_of(lineage: u64) -> u64 {
+    lineage >> ERA_SHIFT
 }
 
 fn hex(number: u64) -> String {
