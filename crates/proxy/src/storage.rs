@@ -9,7 +9,7 @@ use forebay_cache::disk::{DiskError, DiskOptions, DiskTier};
 use forebay_cache::redis::{
     self, LeaseOptions, Link, LinkOptions, Names, RedisLeases, RedisOptions, RedisTier, Server, Tls,
 };
-use forebay_cache::{Budget, Clock, Leases, Options, Tier};
+use forebay_cache::{Budget, Clock, Leases, Options, Purges, Tier};
 
 use crate::config::defaults;
 use crate::config::{self, Admission, Config, DiskSettings, RedisServers, RedisSettings, Switch};
@@ -84,7 +84,14 @@ impl Storage {
         tiers.extend(self.disk.clone().map(|disk| disk as Arc<dyn Tier<Kept>>));
         tiers.extend(self.shared.as_ref().map(|it| Arc::clone(&it.tier) as Arc<dyn Tier<Kept>>));
         let leases = self.shared.as_ref().map(|it| Arc::clone(&it.leases) as Arc<dyn Leases>);
-        Cache::with_tiers(&self.options, self.clock.clone(), &self.budget, tiers, leases)
+        Cache::with_tiers(
+            &self.options,
+            self.clock.clone(),
+            &self.budget,
+            tiers,
+            leases,
+            Purges::default(),
+        )
     }
 
     /// Waits until Redis can be asked, for as long as connecting may take; says why where it cannot.
