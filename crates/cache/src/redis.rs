@@ -25,6 +25,7 @@ pub use lease::{LeaseOptions, LeaseSnapshot, RedisLeases};
 pub use link::{Link, LinkSnapshot, LinkState};
 pub use names::{Family, Names};
 pub use options::{Address, Admission, LinkOptions, RedisOptions, Server, Tls};
+pub use purge_log::{InDoubt, RedisLog, RedisLogOptions, RedisLogSnapshot};
 pub use roll::{Listed, NodeLine, NodeName, Roll};
 pub use script::Script;
 pub use tier::{RedisTier, RedisTierSnapshot};

@@ -107,11 +107,12 @@ impl Roll {
 
     /// All nodes that were heard of late.
     pub async fn nodes(&self) -> Result<Vec<NodeLine>, LinkFailure> {
-        Ok(self.read(b"").await?.nodes)
+        Ok(self.read(b"").await?.0.nodes)
     }
 
-    /// All nodes; from now on this channel, if it is one, is told when a node has moved.
-    pub(super) async fn read(&self, channel: &[u8]) -> Result<Listed, LinkFailure> {
+    /// All nodes, and the server's milliseconds; from now on this channel, if it is one, is told when a
+    /// node has moved.
+    pub(super) async fn read(&self, channel: &[u8]) -> Result<(Listed, u64), LinkFailure> {
         let keys: [&[u8]; 3] = [&self.keys.summary, &self.keys.roll, &self.keys.waiting];
         let forget = FORGET_AFTER.as_millis().to_string();
         let (told, most) = (TOLD_FOR.as_millis().to_string(), NODES_MAX.to_string());
@@ -119,7 +120,7 @@ impl Roll {
         let answer = self.link.run(&steps::ROLL, &keys, &arguments).await?;
         let rolled = answers::read_rolled(&answer)
             .ok_or_else(|| LinkFailure::Refused("an answer that is none of ours".to_owned()))?;
-        Ok(listed(&rolled))
+        Ok((listed(&rolled), rolled.millis))
     }
 }
 
@@ -195,7 +196,10 @@ mod tests {
         let position = Position { lineage: 7, number: 12, token: u64::MAX };
         for (name, address) in [("a b", None), ("", Some("10.0.0.1:9")), ("ü", Some("::1"))] {
             let node = NodeName { name: name.to_owned(), address: address.map(str::to_owned) };
-            let line = format!("5 {}", written_line(&node, Some(bound), Timestamp::from_millis(3), &position));
+            let line = format!(
+                "5 {}",
+                written_line(&node, Some(bound), Timestamp::from_millis(3), &position)
+            );
             let read = read_line(written_id(9).as_bytes(), line.as_bytes(), 8).unwrap();
             let expected = NodeLine {
                 id: 9,

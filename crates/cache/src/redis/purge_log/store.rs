@@ -1,9 +1,11 @@
 //! The log as calls: what goes to Redis, what comes back, and what of it is to be believed.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::codec::{Damage, Seal};
 use crate::purge::{LogEntry, Position};
 use crate::redis::failure::LinkFailure;
@@ -13,7 +15,6 @@ use crate::redis::roll::{
     written_line,
 };
 use crate::redis::script::Script;
-use crate::clock::Timestamp;
 
 use super::answers::{self, Appended, Beaten, Heard};
 use super::steps;
@@ -59,6 +60,16 @@ pub(super) enum StoreFailure {
     Foreign,
 }
 
+impl fmt::Display for StoreFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(failure) => failure.fmt(f),
+            Self::Crowded => f.write_str("cannot be a node: the roll in redis is full"),
+            Self::Foreign => f.write_str("cannot read what redis answered: it is none of ours"),
+        }
+    }
+}
+
 /// What a beat brought.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
@@ -74,7 +85,6 @@ pub(super) struct Page {
 }
 
 /// Where log and roll are, and how they are spoken to.
-#[derive(Clone)]
 pub(super) struct Store {
     pub(super) link: Arc<Link>,
     pub(super) keys: Keys,
@@ -84,7 +94,7 @@ pub(super) struct Store {
     pub(super) entries_max: u64,
     pub(super) kept_for: Duration,
     /// The highest era that this node has heard of.
-    pub(super) era: Arc<AtomicU64>,
+    pub(super) era: AtomicU64,
 }
 
 impl Store {
@@ -150,8 +160,8 @@ impl Store {
         self.run(&self.link, &steps::RENEW, &self.log_keys(), &arguments).await.map(drop)
     }
 
-    /// Reads the roll; the channel is told for a while when a node has moved.
-    pub(super) async fn listed(&self, channel: &[u8]) -> Result<Listed, LinkFailure> {
+    /// Reads the roll, and the server's milliseconds; the channel is told for a while when a node has moved.
+    pub(super) async fn listed(&self, channel: &[u8]) -> Result<(Listed, u64), LinkFailure> {
         self.roll.read(channel).await
     }
 
