@@ -178,6 +178,11 @@ impl Purges {
         taken
     }
 
+    /// Nobody follows the log any more: the node is in doubt, until it is heard again.
+    pub fn fall_in_doubt(&self) {
+        self.shared.heard.store(NEVER, Ordering::Release);
+    }
+
     /// All numbers, now.
     pub fn snapshot(&self, now: Instant) -> PurgesSnapshot {
         let follower = self.shared.follower.read();
