@@ -286,7 +286,9 @@ impl Story<'_> {
     fn served(&self, seen: &Seen, detail: Option<&'static str>, now: Timestamp) -> Judged {
         let alone = Judged::Alone((Forward::Request, Some(Detail::Precondition.word())));
         let Some((entry, response)) = seen.stored() else { return alone };
-        let said = CacheStatus { detail, ..hit(self.gateway, response.stored.ttl_seconds(now)) };
+        let Some(standing) = self.standing(entry) else { return alone };
+        let ttl = standing.ttl_seconds(response.stored.ttl_seconds(now), now);
+        let said = CacheStatus { detail, ..hit(self.gateway, ttl) };
         Reply::from_entry(self.ask, entry, response, said, now)
             .map_or_else(|_| alone, Judged::Reply)
     }
