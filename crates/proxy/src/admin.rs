@@ -14,15 +14,19 @@ mod reply;
 pub mod token;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use forebay_cache::Trust;
 use http::{Method, StatusCode};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use dispatch::{Call, Found, Lost, Row, TABLE, find};
 pub use guard::{Asks, Forbidden, Guard};
 
 use self::reply::{Kind, text};
 use crate::answer::{Answer, AnswerBody};
+use crate::config::text::in_time;
 use crate::gateway::Gateway;
 use crate::server::{Request, Service};
 use crate::upstream::Destinations;
@@ -74,13 +78,26 @@ impl Admin {
     async fn make(&self, call: Call, _part: Option<String>, request: Request) -> Answer {
         match call {
             Call::Purge => purges::purge(&self.gateway, request.body).await,
-            Call::Health => text(StatusCode::OK, Kind::Text, "ok\n".to_owned()),
+            Call::Health => text(StatusCode::OK, Kind::Text, self.health()),
             Call::Ready => self.ready(),
             Call::Metrics => {
                 let text = metrics::text(&self.gateway, &self.destinations);
                 reply::text(StatusCode::OK, Kind::Metrics, text)
             }
             Call::OpenApi => text(StatusCode::OK, Kind::Json, OPENAPI.to_owned()),
+        }
+    }
+
+    /// It lives; and whether purges are heard of.
+    fn health(&self) -> String {
+        let now = self.gateway.storage().log.purges().snapshot(Instant::now());
+        match (now.trust, now.heard_ago) {
+            (Trust::Sure, _) => "ok\n".to_owned(),
+            (Trust::Doubt, None) => "ok, in doubt: purges were never heard of\n".to_owned(),
+            (Trust::Doubt, Some(ago)) => {
+                let ago = in_time(Duration::from_millis(ago.as_millis() as u64));
+                format!("ok, in doubt: purges have not been heard of for {ago}\n")
+            }
         }
     }
 

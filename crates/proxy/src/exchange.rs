@@ -25,6 +25,7 @@ use crate::gateway::Gateway;
 use crate::kept::{self, Found, Kept, KeptEntry, Unfilled};
 use crate::keyed_body::{self, Keyed};
 use crate::pass;
+use crate::purge::public;
 use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::seen::Seen;
@@ -54,6 +55,10 @@ async fn exchange(gateway: &Gateway, request: Request) -> Answer {
     let Some(place) = gateway.enter() else {
         return Reply::refused(gateway, OVERLOADED).into_answer(gateway, None, telling);
     };
+    if let Some(order) = public::ordered(gateway, &request) {
+        let reply = Box::pin(public::purge(gateway, order)).await;
+        return reply.into_answer(gateway, None, telling);
+    }
     let asked_for = match Ask::of(gateway, request, began) {
         Ok(asked_for) => asked_for,
         Err(refusal) => {

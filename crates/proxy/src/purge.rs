@@ -7,6 +7,7 @@
 pub mod carry;
 pub mod groups;
 pub mod order;
+pub mod public;
 mod refresh;
 
 pub use carry::{Carried, Uncarried, carry_out};

@@ -1,8 +1,11 @@
 //! All that is counted, as text.
 
+use tokio::time::Instant;
+
 use crate::gateway::Gateway;
 use crate::telemetry::{
-    Reading, write_destinations, write_disk, write_leases, write_redis, write_refused, write_tiers,
+    Reading, write_destinations, write_disk, write_leases, write_purges, write_redis,
+    write_refused, write_tiers,
 };
 use crate::upstream::Destinations;
 
@@ -26,6 +29,9 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
     write_refused(&mut text, gateway.stats());
     write_destinations(&mut text, &destinations.refused());
     write_tiers(&mut text, &cache);
+    let log = &gateway.storage().log;
+    let known = log.purges().snapshot(Instant::now());
+    write_purges(&mut text, &known, &log.snapshot(), cache.purged);
     if let Some(disk) = &gateway.storage().disk {
         write_disk(&mut text, &disk.snapshot());
     }

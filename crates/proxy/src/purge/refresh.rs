@@ -1,7 +1,9 @@
 //! What a purge made stale, fetched again: the most used first, through the same collapse as if
 //! clients had asked for it.
 
+use std::future::Future;
 use std::ops::RangeInclusive;
+use std::pin::Pin;
 
 use forebay_cache::{Used, Verdict};
 use forebay_semantics::key::KeyTarget;
@@ -43,12 +45,16 @@ pub async fn hottest(gateway: &Gateway, purges: RangeInclusive<u64>) -> usize {
     refreshed
 }
 
-/// Asks as a client would, and lets the answer go by.
-async fn ask(gateway: &Gateway, request: Request) {
-    let answer = gateway.answer(request).await;
-    if let AnswerBody::Stream { mut frames, .. } = answer.body {
-        while let Some(Ok(_)) = frames.frame().await {}
-    }
+/// Asks as a client would, and lets the answer go by. Boxed, since a client's own request may be what
+/// leads here.
+fn ask(gateway: &Gateway, request: Request) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let gateway = gateway.clone();
+    Box::pin(async move {
+        let answer = gateway.answer(request).await;
+        if let AnswerBody::Stream { mut frames, .. } = answer.body {
+            while let Some(Ok(_)) = frames.frame().await {}
+        }
+    })
 }
 
 /// The request that an entry answers.

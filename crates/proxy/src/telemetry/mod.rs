@@ -4,6 +4,7 @@
 
 mod access_log;
 mod metrics;
+mod purges;
 mod readings;
 mod record;
 mod storage;
@@ -15,6 +16,7 @@ use std::time::SystemTime;
 
 pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
+pub use purges::write_purges;
 pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
 pub use storage::{write_disk, write_leases, write_redis};
