@@ -11,6 +11,7 @@ mod level;
 mod lookups;
 mod purged;
 mod removals;
+mod survey;
 
 use std::fmt;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ mod metrics;
 pub mod purges;
 mod reply;
 pub mod token;
+pub mod why;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,7 @@ impl Admin {
 
     async fn make(&self, call: Call, _part: Option<String>, request: Request) -> Answer {
         match call {
+            Call::Why => why::answer(&self.gateway, request.body).await,
             Call::Purge => purges::purge(&self.gateway, request.body).await,
             Call::Health => text(StatusCode::OK, Kind::Text, self.health()),
             Call::Ready => self.ready(),

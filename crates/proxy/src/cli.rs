@@ -5,6 +5,7 @@
 
 mod purge;
 mod routes;
+mod why;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 
 pub use self::purge::PurgeArgs;
 pub use self::routes::AdminArgs;
+pub use self::why::WhyArgs;
 use crate::config::defaults::LISTEN;
 pub use crate::config::flags::{RunArgs, TierArgs};
 
@@ -33,7 +35,8 @@ Examples:
   forebay run --config forebay.toml          as the file says
   forebay check --config forebay.toml        say all that is wrong with the file
   forebay doctor --config forebay.toml       say what is wrong with its Redis and its disk
-  forebay purge --tag sale                   forget it, on every node";
+  forebay purge --tag sale                   forget it, on every node
+  forebay why http://shop.example.com/a      what would be answered, and why";
 
 /// What the program can be told to do.
 #[derive(Debug, Subcommand)]
@@ -46,6 +49,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Forget URLs, prefixes, hosts, tags or everything, on every node
     Purge(PurgeArgs),
+    /// Say what a node would answer a request, and why, without asking the origin
+    Why(WhyArgs),
     /// Start a small slow origin and a gateway before it, and say what to try
     Demo(DemoArgs),
     /// Print completions for a shell

@@ -32,3 +32,4 @@ pub mod stream;
 pub mod telemetry;
 mod timer;
 pub mod upstream;
+pub mod why;

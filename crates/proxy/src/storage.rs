@@ -42,6 +42,7 @@ pub struct Storage {
     options: Options,
     budget: Budget,
     clock: Clock,
+    node_name: String,
     /// The disk.
     pub disk: Option<Arc<DiskTier<Kept>>>,
     /// What all nodes of a cluster share.
@@ -78,8 +79,10 @@ impl Storage {
     /// Memory alone.
     pub fn of_memory(config: &Config, clock: Clock) -> Self {
         let options = options(config);
-        let log = Arc::new(MemoryLog::new(node_name(config), bounds(config), clock.clone()));
-        Storage { budget: options.budget(), options, clock, disk: None, shared: None, log }
+        let node_name = node_name(config);
+        let log = Arc::new(MemoryLog::new(node_name.clone(), bounds(config), clock.clone()));
+        let budget = options.budget();
+        Storage { budget, options, clock, node_name, disk: None, shared: None, log }
     }
 
     /// All that the configuration names. Reads what the disk has, on this thread; Redis is connected
@@ -125,6 +128,11 @@ impl Storage {
             leases,
             self.log.purges().clone(),
         )
+    }
+
+    /// How people tell this node from others.
+    pub fn node_name(&self) -> &str {
+        &self.node_name
     }
 
     /// Waits until Redis can be asked, for as long as connecting may take; says why where it cannot.

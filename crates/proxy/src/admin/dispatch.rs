@@ -17,6 +17,8 @@ pub enum Call {
     OpenApi,
     /// Purge what an order names.
     Purge,
+    /// Say why a request would be answered as it would.
+    Why,
 }
 
 /// One call: how it is asked for, and what it asks for.
@@ -38,6 +40,7 @@ pub const TABLE: &[Row] = &[
     Row { method: Method::GET, path: "/ready", call: Call::Ready, asks: Asks::Nothing },
     Row { method: Method::GET, path: "/metrics", call: Call::Metrics, asks: Asks::TokenIfSet },
     Row { method: Method::GET, path: "/openapi.json", call: Call::OpenApi, asks: Asks::Nothing },
+    Row { method: Method::POST, path: "/why", call: Call::Why, asks: Asks::TokenToChange },
     Row { method: Method::POST, path: "/purge", call: Call::Purge, asks: Asks::TokenToChange },
 ];
 

@@ -8,3 +8,4 @@ pub mod doctor;
 pub mod purge;
 pub mod run;
 pub mod runtime;
+pub mod why;
