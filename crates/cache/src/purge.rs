@@ -184,3 +184,7 @@ pub enum Verdict {
     /// Nobody knows: it must be validated before it is used.
     Unproven,
 }
+
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod tests;

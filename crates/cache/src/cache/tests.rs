@@ -7,6 +7,7 @@ use crate::body::Reader;
 use crate::tier::contract::{MapTier, Mood};
 
 mod model;
+mod purged;
 mod tiers;
 
 type Small = Cache<u32, &'static str>;

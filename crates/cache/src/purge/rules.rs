@@ -45,12 +45,21 @@ pub struct Rules {
     version: u64,
     marks: HashMap<Covered, Marks>,
     /// How many prefixes of each length there are in a group.
-    lengths: HashMap<Group, BTreeMap<usize, usize>>,
+    pub(super) lengths: HashMap<Group, BTreeMap<usize, usize>>,
     /// All rules, the oldest first.
     order: BTreeMap<u64, (Covered, Kind)>,
     signs: Signs,
     bytes: usize,
     bounds: Bounds,
+}
+
+#[cfg(test)]
+impl std::hash::Hash for Rules {
+    // What tells two tables apart, but for how often they changed.
+    fn hash<S: std::hash::Hasher>(&self, state: &mut S) {
+        (self.position, self.floor, self.signs.first, &self.signs.signs).hash(state);
+        self.order.iter().for_each(|rule| rule.hash(state));
+    }
 }
 
 /// A scope in the table; of a prefix there is only a digest.
