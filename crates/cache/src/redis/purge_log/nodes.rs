@@ -113,7 +113,7 @@ pub(super) async fn applied(core: &Core, up_to: Position, wait: Duration) -> Vec
     let mut last = None;
     let all_there = async {
         loop {
-            let listed = reading_after(&mut read, asked_at).await;
+            let listed = reading_since(&mut read, asked_at).await;
             let judged = core.judge(&listed, up_to);
             let has_ended = judged.has_ended;
             last = Some(judged);
@@ -131,16 +131,17 @@ pub(super) async fn applied(core: &Core, up_to: Position, wait: Duration) -> Vec
     }
 }
 
-async fn reading_after(read: &mut watch::Receiver<Reading>, asked_at: Instant) -> Arc<Listed> {
+// The next that was not taken yet, and was asked for since then.
+async fn reading_since(read: &mut watch::Receiver<Reading>, since: Instant) -> Arc<Listed> {
     loop {
-        if let Some((at, listed)) = &read.borrow_and_update().0
-            && *at >= asked_at
-        {
-            return Arc::clone(listed);
-        }
         if read.changed().await.is_err() {
             // The sender lives as long as `core`.
             std::future::pending::<()>().await;
+        }
+        if let Some((at, listed)) = &read.borrow_and_update().0
+            && *at >= since
+        {
+            return Arc::clone(listed);
         }
     }
 }

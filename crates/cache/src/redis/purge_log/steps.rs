@@ -182,6 +182,10 @@ pub(in crate::redis) static ROLL: Script = Script::new(
 local clock = redis.call('TIME')
 local millis = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local function digits(number) return string.format('%.0f', number) end
+for key, kind in pairs({[roll] = 'hash', [waiting] = 'zset'}) do
+    local is = redis.call('TYPE', key).ok
+    if is ~= kind and is ~= 'none' then redis.call('DEL', key) end
+end
 if ARGV[2] ~= '' then
     if redis.call('ZCARD', waiting) >= tonumber(ARGV[4]) then
         redis.call('ZREMRANGEBYSCORE', waiting, '-inf', digits(millis))
@@ -204,7 +208,8 @@ for at = 1, #all, 2 do
         end
     end
 end
-local lineage = redis.call('HGET', summary, 'lineage') or ''
+local lineage = redis.pcall('HGET', summary, 'lineage')
+if type(lineage) ~= 'string' then lineage = '' end
 return {digits(millis), lineage, born, lines}
 ",
 );
