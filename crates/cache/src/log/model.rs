@@ -139,6 +139,8 @@ struct Purge {
     issued: u32,
     acknowledged: Vec<bool>,
     state: State,
+    /// Whether the log has it still: then a position may acknowledge it.
+    is_in_log: bool,
 }
 
 #[derive(Clone)]
@@ -177,7 +179,7 @@ impl World {
             rules.begin(newest);
             Node {
                 journal: (number < disks).then(|| rules.clone()),
-                follower: Follower::new(rules, OWN * number as u64),
+                follower: Follower::new(rules, OWN * (OWN / 2 + number as u64)),
                 memory: None,
                 disk: None,
                 fetch: None,
@@ -278,7 +280,9 @@ impl World {
                 self.server.entries.clear();
                 self.server.seen.fill(None);
                 self.make_lineage(0, 0);
+                // One that has returned still binds everybody: nobody follows the old log now.
                 self.lose(|purge| purge.state == State::Pending);
+                self.purges.iter_mut().for_each(|purge| purge.is_in_log = false);
             }
             Step::Renew(_) => {
                 let Position { number, token, .. } = self.server.newest;
@@ -300,7 +304,7 @@ impl World {
         let (newest, flaw) = (self.server.newest, self.flaw);
         let is_ours = from.lineage == newest.lineage
             && (self.server.has(from) || flaw == Flaw::PositionUnchecked);
-        for purge in &mut self.purges {
+        for purge in self.purges.iter_mut().filter(|purge| purge.is_in_log) {
             let knows = is_ours && from.number >= purge.number;
             purge.acknowledged[node] |= knows || flaw == Flaw::AcknowledgedWhenAsked;
         }
@@ -373,7 +377,8 @@ impl World {
         if group == ours() {
             let acknowledged = vec![false; self.nodes.len()];
             let issued = self.stamp;
-            self.purges.push(Purge { number, issued, acknowledged, state: State::Pending });
+            let (state, is_in_log) = (State::Pending, true);
+            self.purges.push(Purge { number, issued, acknowledged, state, is_in_log });
         }
     }
 
@@ -395,12 +400,12 @@ impl World {
         self.left.faults -= 1;
         let Some(lost) = self.server.entries.pop() else { return };
         self.server.newest = self.server.newest.before(&lost);
-        self.lose(|purge| purge.number == lost.number);
+        self.lose(|purge| purge.is_in_log && purge.number == lost.number);
     }
 
     fn lose(&mut self, is_lost: impl Fn(&Purge) -> bool) {
         for purge in self.purges.iter_mut().filter(|purge| is_lost(purge)) {
-            purge.state = State::Lost;
+            (purge.state, purge.is_in_log) = (State::Lost, false);
         }
     }
 

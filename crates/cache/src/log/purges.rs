@@ -31,7 +31,7 @@ struct Shared {
     follower: RwLock<Follower>,
     /// That of the rules, for who does not wait.
     version: AtomicU64,
-    /// When the last question was asked that was answered: microseconds after `begun`.
+    /// When the last question was asked that was answered: microseconds after `begun`, and one.
     heard: AtomicU64,
     begun: Instant,
     bound: Duration,
@@ -188,7 +188,7 @@ impl Purges {
 
 impl Shared {
     fn ago(&self, heard: u64, now: Instant) -> Duration {
-        now.saturating_duration_since(self.begun).saturating_sub(Duration::from_micros(heard))
+        now.saturating_duration_since(self.begun).saturating_sub(Duration::from_micros(heard - 1))
     }
 
     // Rounded down, so that doubt comes rather early. Called by one at a time.
@@ -198,7 +198,7 @@ impl Shared {
         }
         let micros = |at: Instant| at.saturating_duration_since(self.begun).as_micros();
         let heard = heard.map_or(NEVER, |at| {
-            u64::try_from(micros(at)).unwrap_or(ALWAYS - 1).clamp(NEVER + 1, ALWAYS - 1)
+            u64::try_from(micros(at) + 1).unwrap_or(ALWAYS - 1).min(ALWAYS - 1)
         });
         self.heard.store(heard, Ordering::Release);
     }

@@ -94,9 +94,19 @@ fn no_short_history_of_two_nodes_serves_what_was_purged() {
     assert!(worlds > 10_000, "{worlds}");
 }
 
+/// More of them on demand: `FOREBAY_SEEDS=0..10000 cargo test -p forebay-cache no_long_history`.
+fn seeds() -> std::ops::Range<u64> {
+    let asked = std::env::var("FOREBAY_SEEDS").ok();
+    let parsed = asked.as_deref().and_then(|asked| {
+        let (from, to) = asked.split_once("..")?;
+        Some(from.parse().ok()?..to.parse().ok()?)
+    });
+    parsed.unwrap_or(0..60)
+}
+
 #[test]
 fn no_long_history_of_three_nodes_serves_what_was_purged() {
-    for seed in 0..200 {
+    for seed in seeds() {
         let found = by_chance(seed, 1_000, Flaw::None);
         assert!(found.is_ok(), "seed {seed}: {found:?}");
     }
