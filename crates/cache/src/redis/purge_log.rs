@@ -31,7 +31,7 @@ use super::roll::{Keys, NodeName, Roll};
 use crate::clock::{Clock, Timestamp};
 use crate::codec::Seal;
 use crate::log::{
-    Appended, DOUBT_BOUND, Later, Log, LogFailure, LogSnapshot, NodeStanding, Purges,
+    Appended, DOUBT_BOUND, Journal, Later, Log, LogFailure, LogSnapshot, NodeStanding, Purges,
 };
 use crate::purge::{Position, Rule, Rules};
 use crate::stats::Count;
@@ -55,6 +55,9 @@ pub struct RedisLogOptions {
     pub in_doubt: InDoubt,
     /// A secret of all nodes. With it, what was written without it does not read.
     pub secret: Option<Vec<u8>>,
+    /// Where what is read is written down, so that the node knows it when it starts and cannot reach
+    /// Redis; it gave the rules that it starts with.
+    pub journal: Option<Journal>,
     /// How often the log is asked, if nothing is told of it.
     pub beat_every: Duration,
     /// How long one call may take.
@@ -89,6 +92,7 @@ impl RedisLogOptions {
             bound: DOUBT_BOUND,
             in_doubt: InDoubt::Validates,
             secret: None,
+            journal: None,
             beat_every: Duration::from_millis(500),
             call_timeout: Duration::from_millis(500),
             append_timeout: Duration::from_secs(2),
@@ -150,6 +154,7 @@ struct Counts {
     broken: Count,
     renewed: Count,
     leaps: Count,
+    journal_failed: Count,
 }
 
 /// What the log in Redis counted, beside what is counted of every log.
@@ -172,6 +177,8 @@ pub struct RedisLogSnapshot {
     pub renewed: u64,
     /// Times that the server's clock went ahead.
     pub leaps: u64,
+    /// Times that what was read could not be written down, or not in time.
+    pub journal_failed: u64,
 }
 
 impl RedisLog {
@@ -222,6 +229,7 @@ impl RedisLog {
             broken: counts.broken.now(),
             renewed: counts.renewed.now(),
             leaps: counts.leaps.now(),
+            journal_failed: counts.journal_failed.now(),
         }
     }
 }
@@ -245,7 +253,7 @@ impl Log for RedisLog {
             appended: self.core.counts.appended.now(),
             refused: self.core.counts.refused.now(),
             last_failure: self.core.last_failure.lock().clone(),
-            ..LogSnapshot::default()
+            file_bytes: self.core.options.journal.as_ref().map_or(0, Journal::file_bytes),
         }
     }
 }
@@ -358,5 +366,34 @@ impl std::fmt::Debug for RedisLog {
         let mut shown = f.debug_struct("RedisLog");
         shown.field("node", &self.core.myself).field("purges", &self.core.purges);
         shown.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_goes_ahead_is_told_from_one_that_goes() {
+        let (begun, millis) = (Instant::now(), Duration::from_millis);
+        // When it was asked and when it had answered, what it said, and what that means.
+        let answers = [
+            (0, 10, 1_000, Leap::None),
+            (100, 110, 1_100, Leap::None),
+            // It may have been read late the first time, and early the second.
+            (200, 300, 1_310, Leap::None),
+            (400, 410, 1_410 + 300, Leap::Ahead),
+            (500, 510, 1_510 + 300, Leap::None),
+            // Behind: what was heard looks newer than it is, and is waited for.
+            (600, 610, 900, Leap::None),
+            (700, 710, 1_000, Leap::None),
+            (800, 810, u64::MAX, Leap::Ahead),
+        ];
+        let mut clock = ServerClock::default();
+        for (asked, told, said, leap) in answers {
+            assert_eq!(clock.tell(said, begun + millis(asked), begun + millis(told)), leap);
+        }
+        assert_eq!(clock.leapt, Some(begun + millis(810)));
     }
 }

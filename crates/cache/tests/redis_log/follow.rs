@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use forebay_cache::log::APPENDED_MAX;
+use forebay_cache::log::{APPENDED_MAX, FileOptions, Journal};
 use forebay_cache::redis::{InDoubt, RedisLogOptions};
-use forebay_cache::{Kind, Log, LogFailure, Rule, Scope, Standing, Trust, Verdict};
+use forebay_cache::{Kind, Log, LogFailure, Position, Rule, Scope, Standing, Trust, Verdict};
 
-use crate::servers::RedisServer;
+use crate::servers::{RedisServer, own_directory};
 use crate::stage::{
     Node, PATIENCE, add_user, as_user, hard, let_in, link_options, lock_out, log_options, named,
     nodes, of, single,
@@ -213,4 +213,41 @@ async fn a_node_that_does_not_keep_to_the_bound_says_so_on_the_roll() {
     assert_eq!((listed[0].name.as_str(), listed[0].bound), ("trusting", None));
     assert_eq!((listed[0].id, listed[0].address.as_ref()), (node.log.node_id(), None));
     assert!(listed[0].heard_ago < PATIENCE);
+}
+
+#[tokio::test]
+async fn what_was_read_is_known_at_the_next_start_even_without_redis() {
+    let mut redis = RedisServer::on_socket(&[]);
+    let server = single(&redis);
+    let directory = own_directory();
+    let open = || Journal::open(FileOptions::new(&directory)).unwrap();
+    let options = |journal| RedisLogOptions { journal: Some(journal), ..log_options("kept") };
+    let writer = &nodes(&server, 1).await[0];
+    let (journal, rules) = open();
+    assert_eq!(rules.position(), Position::default());
+    let kept = Node::knowing(rules, link_options(&server), options(journal));
+    kept.sure().await;
+    let before = kept.log.purges().epoch();
+    let appended = writer.purge("a").await;
+    assert_eq!(of("kept", &writer.applied(appended.last).await), Standing::Applied);
+    assert!(kept.log.snapshot().file_bytes > 0);
+    kept.end().await;
+    redis.kill();
+
+    let (journal, rules) = open();
+    assert_eq!(rules.position(), appended.last);
+    let kept = Node::knowing(rules, link_options(&server), options(journal));
+    assert_eq!(kept.judge(before, "a"), Verdict::Gone { by: appended.first });
+    assert_eq!(kept.judge(before, "b"), Verdict::Alive);
+    assert_eq!(kept.trust(), Trust::Doubt);
+    // What it knew of a log that is lost is no more than that.
+    redis.start_again();
+    kept.sure().await;
+    assert_eq!(kept.judge(before, "b"), Verdict::Unproven);
+    assert!(kept.position().lineage != before.lineage());
+    let next = writer.purge("c").await;
+    assert_eq!(of("kept", &writer.applied(next.last).await), Standing::Applied);
+    kept.end().await;
+    assert_eq!(open().1.position(), next.last);
+    std::fs::remove_dir_all(directory).unwrap();
 }

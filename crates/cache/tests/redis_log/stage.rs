@@ -65,11 +65,15 @@ impl Node {
 
     /// A node that is just starting.
     pub(crate) fn with(link: LinkOptions, options: RedisLogOptions) -> Self {
+        Self::knowing(Rules::new(Bounds::default()), link, options)
+    }
+
+    /// A node that is just starting, and knows this of before.
+    pub(crate) fn knowing(rules: Rules, link: LinkOptions, options: RedisLogOptions) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let name = options.node.name.clone();
         let log = {
             let _within = runtime.enter();
-            let rules = Rules::new(Bounds::default());
             Arc::new(RedisLog::open(Link::open(link), rules, Clock::system(), options))
         };
         Self { runtime: Some(runtime), log, name }
@@ -83,6 +87,15 @@ impl Node {
     /// Drops the log alone; what it does then runs on its runtime.
     pub(crate) fn end_log(mut self) -> Runtime {
         self.runtime.take().unwrap()
+    }
+
+    /// Ends as a process that is told to.
+    pub(crate) async fn end(mut self) {
+        let runtime = self.runtime.take().unwrap();
+        let log = Arc::clone(&self.log);
+        drop(self);
+        Arc::try_unwrap(log).unwrap().close().await;
+        runtime.shutdown_background();
     }
 
     pub(crate) fn trust(&self) -> Trust {

@@ -146,6 +146,14 @@ async fn reading_since(read: &mut watch::Receiver<Reading>, since: Instant) -> A
     }
 }
 
+/// Whether it can be told how long ago something was written to the roll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ages {
+    Known,
+    /// The server's clock has gone ahead: what was heard before then looks older than it is.
+    Unsure,
+}
+
 /// What a reading of the roll says.
 struct Judged {
     standings: Vec<(NodeStanding, u64)>,
@@ -164,14 +172,14 @@ impl Judged {
 
 impl Core {
     fn judge(&self, listed: &Listed, up_to: Position) -> Judged {
-        let clock_leapt = self.clock_leapt();
+        let ages = self.ages();
         let standing = |node: &NodeLine| {
-            let standing = self.standing(node, up_to, clock_leapt);
+            let standing = self.standing(node, up_to, ages);
             (NodeStanding { node: node.name.clone(), standing }, node.id)
         };
         let standings = listed.nodes.iter().map(standing).collect();
         let mut judged = Judged { standings, has_ended: false };
-        let is_old_enough = listed.age > self.options.bound + BOUND_MARGIN && !clock_leapt;
+        let is_old_enough = listed.age > self.options.bound + BOUND_MARGIN && ages == Ages::Known;
         let is_listed = judged.standings.iter().any(|(_, id)| *id == self.myself.id);
         let knows_all = is_old_enough && is_listed && !judged.someone_is_behind();
         let is_lost = listed.lineage.is_some_and(|now| is_later_log(now, up_to.lineage));
@@ -179,21 +187,21 @@ impl Core {
         judged
     }
 
-    fn standing(&self, node: &NodeLine, up_to: Position, clock_leapt: bool) -> Standing {
+    fn standing(&self, node: &NodeLine, up_to: Position, ages: Ages) -> Standing {
         let bound = node.bound.unwrap_or(self.options.bound);
         if reaches(node.position, up_to) {
             Standing::Applied
-        } else if node.heard_ago > bound + BOUND_MARGIN && !clock_leapt {
+        } else if node.heard_ago > bound + BOUND_MARGIN && ages == Ages::Known {
             Standing::Unheard { since: node.heard_ago }
         } else {
             Standing::Behind { at: node.position.number }
         }
     }
 
-    // What was heard before the server's clock went ahead looks older than it is.
-    fn clock_leapt(&self) -> bool {
+    fn ages(&self) -> Ages {
         let leapt = self.server_clock.lock().leapt;
-        leapt.is_some_and(|at| at.elapsed() <= self.options.bound + BOUND_MARGIN)
+        let is_over = |at: Instant| at.elapsed() > self.options.bound + BOUND_MARGIN;
+        if leapt.is_none_or(is_over) { Ages::Known } else { Ages::Unsure }
     }
 
     fn not_known(&self, mut standings: Vec<NodeStanding>) -> Vec<NodeStanding> {
