@@ -85,8 +85,11 @@ async fn a_failover_that_loses_the_newest_purges_is_noticed_by_all() {
     let lost = nodes[0].purge("lost").await;
     nodes[0].applied(lost.last).await;
     let after = epoch(&nodes[1]);
+    let shaken = nodes[0].log.numbers().shaken;
     pair.fail_over();
     all_begin_anew(&nodes.iter().collect::<Vec<_>>(), &[before, after]).await;
+    // The roll is older, too: for a while nobody is taken for unheard because of it.
+    assert!(nodes[0].log.numbers().shaken > shaken);
     assert!(nodes.iter().map(|node| node.log.numbers().renewed).sum::<u64>() >= 1);
 }
 

@@ -42,6 +42,8 @@ pub(in crate::redis) struct Heard {
     /// Milliseconds by the server's clock.
     pub(in crate::redis) millis: u64,
     pub(in crate::redis) found: Found,
+    /// The server's milliseconds at the beat before this, as far as it knows.
+    pub(in crate::redis) before: Option<u64>,
     /// Ids and stored forms from the node's next number on, not all if they are many; none of another
     /// lineage than the node's.
     pub(in crate::redis) entries: Vec<(Vec<u8>, Vec<u8>)>,
@@ -77,13 +79,14 @@ pub(in crate::redis) fn read_beaten(answer: &Value) -> Option<Beaten> {
         return (texts(answer)?[..] == [b"crowded"]).then_some(Beaten::Crowded);
     };
     let front = front.iter().map(text).collect::<Option<Vec<_>>>()?;
-    let [b"heard", lineage, number, token, millis, found] = front[..] else {
+    let [b"heard", lineage, number, token, millis, found, before] = front[..] else {
         return None;
     };
     Some(Beaten::Heard(Heard {
         newest: position(lineage, number, token)?,
         millis: decimal(millis)?,
         found: read_found(found)?,
+        before: decimal(before),
         entries: pairs(entries)?,
     }))
 }
@@ -196,16 +199,17 @@ mod tests {
 
     #[test]
     fn a_beat_is_answered_with_entries_in_pairs() {
-        let front = ["heard", LINEAGE, "12", TOKEN, "99", "missing"];
+        let front = ["heard", LINEAGE, "12", TOKEN, "99", "missing", "98"];
         let answer = heard(&front, array(&["12-0", "form"]));
         let Some(Beaten::Heard(read)) = read_beaten(&answer) else { panic!() };
-        assert_eq!((read.newest.number, read.millis, read.found), (12, 99, Found::Missing));
+        assert_eq!((read.newest.number, read.millis, read.before), (12, 99, Some(98)));
+        assert_eq!(read.found, Found::Missing);
         assert_eq!(read.entries, [(b"12-0".to_vec(), b"form".to_vec())]);
         assert_eq!(read_beaten(&array(&["crowded"])), Some(Beaten::Crowded));
         for foreign in [
             heard(&front, array(&["12-0"])),
             heard(&front, Value::Array(vec![Value::Int(1), text("form")])),
-            heard(&front[..5], array(&[])),
+            heard(&front[..6], array(&[])),
             array(&front),
             array(&[]),
             Value::Int(1),

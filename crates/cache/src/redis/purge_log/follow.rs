@@ -77,7 +77,7 @@ impl Following<'_> {
             let page = self.core.store.beat(&self.core.myself, at, news).await?;
             self.told = at;
             self.core.counts.beats.one_more();
-            self.core.note_clock(page.millis, asked_at);
+            self.core.note_beat(page.before, page.millis, asked_at);
             if self.is_of_the_past(page.newest.lineage) {
                 self.renew(page.newest.lineage, "an older log came back").await?;
                 continue;

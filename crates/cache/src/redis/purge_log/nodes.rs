@@ -84,7 +84,7 @@ async fn read_while_wanted(core: &Core, mut told: Option<Subscription>) {
         let asked_at = Instant::now();
         match core.store.listed(&watched.channel).await {
             Ok((listed, millis)) => {
-                core.note_clock(millis, asked_at);
+                core.note_told(millis, asked_at);
                 watched.read.send_replace(Reading(Some((asked_at, Arc::new(listed)))));
             }
             Err(why) => core.note_failure(why.to_string()),
@@ -150,7 +150,8 @@ async fn reading_since(read: &mut watch::Receiver<Reading>, since: Instant) -> A
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ages {
     Known,
-    /// The server's clock has gone ahead: what was heard before then looks older than it is.
+    /// The server's clock has gone ahead, or it may be one that does not know the newest: nodes may
+    /// have been heard later than it says.
     Unsure,
 }
 
@@ -199,9 +200,9 @@ impl Core {
     }
 
     fn ages(&self) -> Ages {
-        let leapt = self.server_clock.lock().leapt;
-        let is_over = |at: Instant| at.elapsed() > self.options.bound + BOUND_MARGIN;
-        if leapt.is_none_or(is_over) { Ages::Known } else { Ages::Unsure }
+        let shaken = self.server.lock().shaken;
+        let is_over = shaken.elapsed() > self.options.bound + BOUND_MARGIN;
+        if is_over { Ages::Known } else { Ages::Unsure }
     }
 
     fn not_known(&self, mut standings: Vec<NodeStanding>) -> Vec<NodeStanding> {

@@ -111,12 +111,12 @@ pub(in crate::redis) static BEAT: Script = Script::new(concat!(
     settled!(),
     "local roll, waiting, id = KEYS[3], KEYS[4], ARGV[4]
 local nodes_max, forget, yield = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
-local known = redis.pcall('HEXISTS', roll, id)
+local known = redis.pcall('HGET', roll, id)
 if type(known) == 'table' then
     redis.call('DEL', roll)
-    known = 0
+    known = false
 end
-if known == 0 then
+if not known then
     local all, count, first, first_heard = redis.call('HGETALL', roll), 0, nil, millis
     for at = 1, #all, 2 do
         if all[at] ~= 'born' then
@@ -159,7 +159,8 @@ if ARGV[6] == lineage and tonumber(ARGV[7]) < number then
         entries[#entries + 1] = stored
     end
 end
-return {'heard', lineage, digits(number), token, digits(millis), found, entries}
+local before = known and string.match(known, '^%d+') or ''
+return {'heard', lineage, digits(number), token, digits(millis), found, before, entries}
 ",
 ));
 
