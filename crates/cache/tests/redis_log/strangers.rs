@@ -208,12 +208,16 @@ async fn with_a_secret_nobody_else_can_purge_or_take_a_purge_to_another_place() 
     let line = answer[behind..].iter().position(|byte| *byte == b'\n').unwrap() + behind + 1;
     let sealed = &answer[line..answer.len() - 2];
     let mut moved = sealed.to_vec();
-    let unsealed = LogEntry::read(&moved[..moved.len() - 32]).unwrap();
-    assert_eq!(unsealed.number, first.number);
+    let read = LogEntry::read(&moved[..moved.len() - 32]).unwrap();
+    assert_eq!(read.number, first.number);
     moved[8] ^= 1;
-    for (count, form) in (1..).zip([entry(first).to_bytes(), sealed.to_vec(), moved]) {
+    let unsealed = |last: Position| entry(last).to_bytes();
+    let sealed_by_nobody = |last: Position| [entry(last).to_bytes(), vec![0; 32]].concat();
+    let forms: [&dyn Fn(Position) -> Vec<u8>; 4] =
+        [&unsealed, &sealed_by_nobody, &|_| sealed.to_vec(), &|_| moved.clone()];
+    for (count, form) in (1..).zip(forms) {
         let last = all_agree(&nodes, "before").await;
-        let forged = forge(&redis, last, &form);
+        let forged = forge(&redis, last, &form(last));
         for node in &nodes {
             node.reaches(forged).await;
             assert_eq!(node.log.numbers().damaged, count);
