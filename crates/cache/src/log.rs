@@ -19,9 +19,9 @@ use std::time::Duration;
 use crate::purge::{Position, Rule};
 
 pub use file::{FileBounds, FileLog, FileOptions, Journal};
-pub use follow::{Follower, Raise, Taken};
+pub use follow::{Follower, Raise, Taken, Trust};
 pub use memory::MemoryLog;
-pub use purges::{DOUBT_BOUND, Purges, PurgesSnapshot, Trust};
+pub use purges::{DOUBT_BOUND, Purges, PurgesSnapshot};
 
 /// What comes later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -129,3 +129,10 @@ pub struct LogSnapshot {
     /// Why the last call failed that did.
     pub last_failure: Option<String>,
 }
+
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod model;
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod tests;

@@ -4,7 +4,31 @@
 //! against what is known: every entry names the token of the one before it. Where that does not
 //! hold, the floor rises; nothing is ever taken for alive because a purge was lost.
 
-use crate::purge::{Bounds, LogEntry, Position, Rules};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::purge::{LogEntry, Position, Rules};
+
+/// Whether a node may have missed a purge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It knows every purge that has returned.
+    Sure,
+    /// It has not heard the log within the bound: a response is fresh no longer than the bound,
+    /// counted from its last validation.
+    Doubt,
+}
+
+impl Trust {
+    /// That of a node at a moment, which heard its log wholly so long ago, if ever.
+    pub fn after(unheard: Option<Duration>, bound: Duration) -> Self {
+        match unheard {
+            Some(unheard) if unheard < bound => Trust::Sure,
+            Some(_) | None => Trust::Doubt,
+        }
+    }
+}
 
 /// What a node knows of a log, and how it goes on from there.
 #[derive(Clone, Debug)]
@@ -13,6 +37,10 @@ pub struct Follower {
     /// A log with a break in its history, and which: it is not followed until it has another
     /// lineage.
     refused: Option<(u64, Raise)>,
+    /// A lineage that no log has, for as long as it knows none; never used twice. What was fetched
+    /// in one such time proves nothing in another, when purges have come and gone between them.
+    own: u64,
+    heard: Option<Instant>,
 }
 
 /// What became of what was read.
@@ -64,9 +92,13 @@ impl Raise {
 }
 
 impl Follower {
-    /// One that knows nothing.
-    pub fn new(bounds: Bounds) -> Self {
-        Self::from(Rules::new(bounds))
+    /// One that knows this. `own` is a lineage that no log has, by chance; it bears it as long as it
+    /// knows no log.
+    pub fn new(mut rules: Rules, own: u64) -> Self {
+        if rules.position() == Position::default() {
+            rules.begin(Position::start_of(own));
+        }
+        Self { rules, refused: None, own, heard: None }
     }
 
     /// What it knows.
@@ -84,11 +116,30 @@ impl Follower {
         self.refused.map(|(lineage, _)| lineage)
     }
 
+    /// When the last question was sent whose answer left nothing unknown. What was written since
+    /// then may be.
+    pub fn heard(&self) -> Option<Instant> {
+        self.heard
+    }
+
     /// Takes what was read: the entries behind its position, a part of them or all, in their order,
     /// and the newest there was when they were read. None although there is a newer one means that
-    /// they have gone. The entry at its position may come first once more.
-    pub fn take(&mut self, entries: &[LogEntry], newest: Position) -> Taken {
+    /// they have gone. The entry at its position may come first once more. `asked_at` is when the
+    /// question was sent, not when it was answered.
+    pub fn take(&mut self, entries: &[LogEntry], newest: Position, asked_at: Instant) -> Taken {
+        let taken = self.take_in(entries, newest);
+        if self.has_reached(newest) {
+            self.heard = self.heard.max(Some(asked_at));
+        }
+        taken
+    }
+
+    fn take_in(&mut self, entries: &[LogEntry], newest: Position) -> Taken {
         let position = self.position();
+        if newest.lineage == Position::default().lineage {
+            // A log that has no lineage is none yet.
+            return Taken::Gap;
+        }
         if newest.lineage != position.lineage {
             return self.meet(newest.lineage);
         }
@@ -118,10 +169,10 @@ impl Follower {
         }
     }
 
-    /// Whether it has followed a log as far as that.
-    pub fn has_reached(&self, newest: Position) -> bool {
+    fn has_reached(&self, newest: Position) -> bool {
         let position = self.position();
-        position.lineage == newest.lineage && position.number >= newest.number
+        let is_known = newest.lineage != Position::default().lineage;
+        is_known && position.lineage == newest.lineage && position.number >= newest.number
     }
 
     fn follow(&mut self, entry: &LogEntry) -> Result<Option<Raise>, Raise> {
@@ -159,13 +210,9 @@ impl Follower {
     // Numbers of this lineage cannot be compared with those that entries bear.
     fn refuse(&mut self, why: Raise) -> Taken {
         self.refused = Some((self.position().lineage, why));
-        self.rules.begin(Position::default());
+        self.own = self.own.wrapping_add(1);
+        self.rules.begin(Position::start_of(self.own));
+        self.heard = None;
         Taken::Raised(why)
-    }
-}
-
-impl From<Rules> for Follower {
-    fn from(rules: Rules) -> Self {
-        Self { rules, refused: None }
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
-use super::follow::{Follower, Taken};
+use super::follow::{Follower, Taken, Trust};
+use super::memory::new_lineage;
 use crate::entry::{Entry, Epoch, Head};
 use crate::purge::{Belongs, Bounds, LogEntry, Position, Rules, Verdict};
 use crate::stats::Count;
@@ -20,16 +21,6 @@ pub const DOUBT_BOUND: Duration = Duration::from_secs(2);
 const NEVER: u64 = 0;
 const ALWAYS: u64 = u64::MAX;
 
-/// Whether a node may have missed a purge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// It knows every purge that has returned.
-    Sure,
-    /// It has not heard the log within the bound: a response is fresh no longer than the bound,
-    /// counted from its last validation.
-    Doubt,
-}
-
 /// The purges that a node knows. Cloning it shares it.
 #[derive(Clone)]
 pub struct Purges {
@@ -40,7 +31,7 @@ struct Shared {
     follower: RwLock<Follower>,
     /// That of the rules, for who does not wait.
     version: AtomicU64,
-    /// When the last question was asked that was answered: microseconds after `begun`.
+    /// When the last question was asked that was answered: microseconds after `begun`, and one.
     heard: AtomicU64,
     begun: Instant,
     bound: Duration,
@@ -74,19 +65,18 @@ pub struct PurgesSnapshot {
 impl Purges {
     /// For a log of others: in doubt until it is heard, and whenever it was not within the bound.
     pub fn followed(rules: Rules, bound: Duration) -> Self {
-        Self::with(rules, bound, NEVER)
+        Self::with(Follower::new(rules, new_lineage()), bound, NEVER)
     }
 
     /// For a log of this node's own, which knows it wholly.
     pub fn own(rules: Rules) -> Self {
-        Self::with(rules, DOUBT_BOUND, ALWAYS)
+        Self::with(Follower::new(rules, Position::default().lineage), DOUBT_BOUND, ALWAYS)
     }
 
-    fn with(rules: Rules, bound: Duration, heard: u64) -> Self {
-        let version = AtomicU64::new(rules.version());
+    fn with(follower: Follower, bound: Duration, heard: u64) -> Self {
         let shared = Shared {
-            follower: RwLock::new(Follower::from(rules)),
-            version,
+            version: AtomicU64::new(follower.rules().version()),
+            follower: RwLock::new(follower),
             heard: AtomicU64::new(heard),
             begun: Instant::now(),
             bound,
@@ -144,10 +134,9 @@ impl Purges {
     /// Whether this node may have missed a purge by now.
     pub fn trust(&self, now: Instant) -> Trust {
         match self.shared.heard.load(Ordering::Acquire) {
-            NEVER => Trust::Doubt,
             ALWAYS => Trust::Sure,
-            heard if self.shared.ago(heard, now) < self.shared.bound => Trust::Sure,
-            _ => Trust::Doubt,
+            NEVER => Trust::Doubt,
+            heard => Trust::after(Some(self.shared.ago(heard, now)), self.shared.bound),
         }
     }
 
@@ -161,7 +150,7 @@ impl Purges {
     pub fn take(&self, entries: &[LogEntry], newest: Position, asked_at: Instant) -> Taken {
         let mut follower = self.shared.follower.write();
         let before = follower.position();
-        let taken = follower.take(entries, newest);
+        let taken = follower.take(entries, newest, asked_at);
         if let Taken::Raised(_) = taken {
             self.shared.raised.one_more();
         }
@@ -170,11 +159,7 @@ impl Purges {
             self.shared.applied.more(after.number.saturating_sub(before.number));
         }
         self.shared.version.store(follower.rules().version(), Ordering::Release);
-        if follower.has_reached(newest) {
-            self.shared.hear(asked_at);
-        } else if matches!(taken, Taken::Raised(raise) if raise.is_fork()) {
-            self.shared.heard.store(NEVER, Ordering::Release);
-        }
+        self.shared.hear(follower.heard());
         taken
     }
 
@@ -203,14 +188,19 @@ impl Purges {
 
 impl Shared {
     fn ago(&self, heard: u64, now: Instant) -> Duration {
-        now.saturating_duration_since(self.begun).saturating_sub(Duration::from_micros(heard))
+        now.saturating_duration_since(self.begun).saturating_sub(Duration::from_micros(heard - 1))
     }
 
-    // Rounded down, so that doubt comes rather early.
-    fn hear(&self, asked_at: Instant) {
-        let micros = asked_at.saturating_duration_since(self.begun).as_micros();
-        let heard = u64::try_from(micros).unwrap_or(ALWAYS - 1).clamp(NEVER + 1, ALWAYS - 1);
-        self.heard.fetch_max(heard, Ordering::AcqRel);
+    // Rounded down, so that doubt comes rather early. Called by one at a time.
+    fn hear(&self, heard: Option<Instant>) {
+        if self.heard.load(Ordering::Acquire) == ALWAYS {
+            return;
+        }
+        let micros = |at: Instant| at.saturating_duration_since(self.begun).as_micros();
+        let heard = heard.map_or(NEVER, |at| {
+            u64::try_from(micros(at) + 1).unwrap_or(ALWAYS - 1).min(ALWAYS - 1)
+        });
+        self.heard.store(heard, Ordering::Release);
     }
 }
 

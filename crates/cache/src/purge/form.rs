@@ -9,7 +9,7 @@ use crate::entry::Epoch;
 /// Raised with every change of the form.
 const VERSION: u8 = 1;
 
-/// Version, scope, kind, a byte that is 0, and the length of what follows.
+/// Version, scope, kind, a check of the other seven bytes, and the length of what follows.
 const OPENING_BYTES: usize = 8;
 const GROUP_BYTES: usize = 16;
 const SUM_BYTES: usize = 8;
@@ -54,8 +54,9 @@ impl Rule {
         let group_len = group.map_or(0, |_| GROUP_BYTES);
         // A prefix is bounded where it is made.
         let len = (group_len + prefix.len()) as u32;
-        out.extend_from_slice(&[VERSION, scope, kind, 0]);
-        out.extend_from_slice(&len.to_le_bytes());
+        let len = len.to_le_bytes();
+        out.extend_from_slice(&[VERSION, scope, kind, check(VERSION, scope, kind, len)]);
+        out.extend_from_slice(&len);
         out.extend(group.iter().flat_map(|group| group.to_bytes()));
         out.extend_from_slice(prefix);
         let sum = checksum(&out[begin..]);
@@ -64,13 +65,17 @@ impl Rule {
 
     /// Reads the rule that these bytes begin with, and says how many of them it takes.
     fn read_first(bytes: &[u8]) -> Result<(Self, usize), Damage> {
-        let Some(([version, scope, kind, unused, len @ ..], rest)) =
+        let Some(([version, scope, kind, checked, len @ ..], rest)) =
             bytes.split_first_chunk::<OPENING_BYTES>()
         else {
             return Err(Damage::Length);
         };
         if *version != VERSION {
             return Err(Damage::OtherVersion);
+        }
+        // A damaged length must not look like an end that was torn off.
+        if *checked != check(*version, *scope, *kind, *len) {
+            return Err(Damage::Checksum);
         }
         let len = u32::from_le_bytes(*len) as usize;
         if len > GROUP_BYTES + PREFIX_BYTES_MAX {
@@ -81,9 +86,6 @@ impl Rule {
         };
         if checksum(&bytes[..OPENING_BYTES + len]).to_le_bytes() != sum {
             return Err(Damage::Checksum);
-        }
-        if *unused != 0 {
-            return Err(Damage::Foreign);
         }
         let kind = match *kind {
             HARD => Kind::Hard,
@@ -133,6 +135,10 @@ impl LogEntry {
         let at = Timestamp::from_millis(at);
         Ok((Self { number, token, previous, at, rule }, len + SUM_BYTES))
     }
+}
+
+fn check(version: u8, scope: u8, kind: u8, len: [u8; 4]) -> u8 {
+    len.iter().fold(!(version ^ scope ^ kind), |check, byte| check ^ byte)
 }
 
 fn kind_byte(kind: Kind) -> u8 {

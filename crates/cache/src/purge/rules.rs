@@ -53,6 +53,15 @@ pub struct Rules {
     bounds: Bounds,
 }
 
+#[cfg(test)]
+impl std::hash::Hash for Rules {
+    // What tells two tables apart, but for how often they changed.
+    fn hash<S: std::hash::Hasher>(&self, state: &mut S) {
+        (self.position, self.floor, self.signs.first, &self.signs.signs).hash(state);
+        self.order.iter().for_each(|rule| rule.hash(state));
+    }
+}
+
 /// A scope in the table; of a prefix there is only a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Covered {

@@ -31,7 +31,7 @@ use super::roll::{Keys, NodeName, Roll};
 use crate::clock::{Clock, Timestamp};
 use crate::codec::Seal;
 use crate::log::{
-    Appended, DOUBT_BOUND, Later, Log, LogFailure, LogSnapshot, NodeStanding, Purges,
+    Appended, DOUBT_BOUND, Journal, Later, Log, LogFailure, LogSnapshot, NodeStanding, Purges,
 };
 use crate::purge::{Position, Rule, Rules};
 use crate::stats::Count;
@@ -55,6 +55,9 @@ pub struct RedisLogOptions {
     pub in_doubt: InDoubt,
     /// A secret of all nodes. With it, what was written without it does not read.
     pub secret: Option<Vec<u8>>,
+    /// Where what is read is written down, so that the node knows it when it starts and cannot reach
+    /// Redis; it gave the rules that it starts with.
+    pub journal: Option<Journal>,
     /// How often the log is asked, if nothing is told of it.
     pub beat_every: Duration,
     /// How long one call may take.
@@ -89,6 +92,7 @@ impl RedisLogOptions {
             bound: DOUBT_BOUND,
             in_doubt: InDoubt::Validates,
             secret: None,
+            journal: None,
             beat_every: Duration::from_millis(500),
             call_timeout: Duration::from_millis(500),
             append_timeout: Duration::from_secs(2),
@@ -122,7 +126,7 @@ struct Core {
     waiting: Option<Arc<Link>>,
     /// The newest entry that was heard of.
     newest: Mutex<Position>,
-    server_clock: Mutex<ServerClock>,
+    server: Mutex<Told>,
     /// There may be something to read.
     stir: Notify,
     watched: Watched,
@@ -130,13 +134,17 @@ struct Core {
     last_failure: Mutex<Option<String>>,
 }
 
-/// What is known of the server's clock.
-#[derive(Clone, Copy, Debug, Default)]
-struct ServerClock {
+/// What is known of the server, and of what it knows.
+#[derive(Clone, Copy, Debug)]
+struct Told {
     /// Its milliseconds, and when they were asked for and told.
-    told: Option<(u64, Instant, Instant)>,
-    /// When it was last seen to have gone ahead.
-    leapt: Option<Instant>,
+    clock: Option<(u64, Instant, Instant)>,
+    /// Its milliseconds at this node's last beat.
+    beat: Option<u64>,
+    /// The connections of the link until then.
+    connects: u64,
+    /// Since when the roll may not say truly when nodes were heard last.
+    shaken: Instant,
 }
 
 #[derive(Default)]
@@ -149,7 +157,8 @@ struct Counts {
     damaged: Count,
     broken: Count,
     renewed: Count,
-    leaps: Count,
+    shaken: Count,
+    journal_failed: Count,
 }
 
 /// What the log in Redis counted, beside what is counted of every log.
@@ -170,8 +179,11 @@ pub struct RedisLogSnapshot {
     pub broken: u64,
     /// Times that this node had the log begin anew, because of a break in its history.
     pub renewed: u64,
-    /// Times that the server's clock went ahead.
-    pub leaps: u64,
+    /// Times that the roll may not have said truly when nodes were heard: for a bound from then on,
+    /// none is taken for unheard.
+    pub shaken: u64,
+    /// Times that what was read could not be written down, or not in time.
+    pub journal_failed: u64,
 }
 
 impl RedisLog {
@@ -221,7 +233,8 @@ impl RedisLog {
             damaged: counts.damaged.now(),
             broken: counts.broken.now(),
             renewed: counts.renewed.now(),
-            leaps: counts.leaps.now(),
+            shaken: counts.shaken.now(),
+            journal_failed: counts.journal_failed.now(),
         }
     }
 }
@@ -245,7 +258,7 @@ impl Log for RedisLog {
             appended: self.core.counts.appended.now(),
             refused: self.core.counts.refused.now(),
             last_failure: self.core.last_failure.lock().clone(),
-            ..LogSnapshot::default()
+            file_bytes: self.core.options.journal.as_ref().map_or(0, Journal::file_bytes),
         }
     }
 }
@@ -282,7 +295,7 @@ impl Core {
             clock,
             waiting,
             newest: Mutex::new(position),
-            server_clock: Mutex::default(),
+            server: Mutex::new(Told::nothing()),
             stir: Notify::new(),
             watched,
             counts: Counts::default(),
@@ -307,48 +320,76 @@ impl Core {
 
     /// The moment by the server's clock, about: as it said just now, or from what it said before.
     fn log_time(&self, told: Option<u64>) -> Timestamp {
-        let now = told.or_else(|| self.server_clock.lock().now());
+        let now = told.or_else(|| self.server.lock().now());
         now.map_or_else(|| self.clock.now(), Timestamp::from_millis)
     }
 
-    /// Notes what the server's clock said.
-    fn note_clock(&self, millis: u64, asked_at: Instant) {
-        let told_at = Instant::now();
-        let mut clock = self.server_clock.lock();
-        if clock.tell(millis, asked_at, told_at) == Leap::Ahead {
-            self.counts.leaps.one_more();
+    /// Notes what a beat told: the server's milliseconds, and those at the beat before.
+    fn note_beat(&self, before: Option<u64>, millis: u64, asked_at: Instant) {
+        let shaken = self.server.lock().beat(before, millis);
+        self.note_shaken(shaken);
+        self.note_told(millis, asked_at);
+    }
+
+    /// Notes the server's milliseconds.
+    fn note_told(&self, millis: u64, asked_at: Instant) {
+        let connects = self.store.link.snapshot().connects;
+        let shaken = self.server.lock().tell(connects, millis, asked_at, Instant::now());
+        self.note_shaken(shaken);
+    }
+
+    fn note_shaken(&self, shaken: Shaken) {
+        match shaken {
+            Shaken::Yes => self.counts.shaken.one_more(),
+            Shaken::No => {}
         }
     }
 }
 
-/// Whether a clock went as it should.
+/// Whether what was told is a reason not to believe when nodes were heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leap {
-    /// More of its time has gone by than could.
-    Ahead,
-    /// It is plausible.
-    None,
+enum Shaken {
+    Yes,
+    No,
 }
 
 /// How much farther than ours the server's clock may go between two questions.
 const CLOCK_SLACK_MILLIS: u64 = 50;
 
-impl ServerClock {
-    fn tell(&mut self, millis: u64, asked_at: Instant, told_at: Instant) -> Leap {
-        let before = self.told.replace((millis, asked_at, told_at));
-        let Some((millis_before, asked_before, _)) = before else { return Leap::None };
-        let gone = told_at.saturating_duration_since(asked_before).as_millis();
-        let gone = u64::try_from(gone).unwrap_or(u64::MAX);
-        if millis.saturating_sub(millis_before) <= gone.saturating_add(CLOCK_SLACK_MILLIS) {
-            return Leap::None;
-        }
-        self.leapt = Some(told_at);
-        Leap::Ahead
+impl Told {
+    // Who starts just after a failover cannot know of it.
+    fn nothing() -> Self {
+        Self { clock: None, beat: None, connects: 0, shaken: Instant::now() }
+    }
+
+    // A server that does not know of the last beat has lost others, too.
+    fn beat(&mut self, before: Option<u64>, millis: u64) -> Shaken {
+        let last = self.beat.replace(millis);
+        let has_lost = last.is_some_and(|last| before.is_none_or(|before| before < last));
+        if has_lost { self.shake() } else { Shaken::No }
+    }
+
+    // A clock that went ahead makes all look unheard; behind another connection may be another
+    // server, with another clock, that was told less.
+    fn tell(&mut self, connects: u64, millis: u64, asked_at: Instant, told_at: Instant) -> Shaken {
+        let is_other = std::mem::replace(&mut self.connects, connects) != connects;
+        let before = self.clock.replace((millis, asked_at, told_at));
+        let has_leapt = before.is_some_and(|(millis_before, asked_before, _)| {
+            let gone = told_at.saturating_duration_since(asked_before).as_millis();
+            let gone = u64::try_from(gone).unwrap_or(u64::MAX);
+            millis.saturating_sub(millis_before) > gone.saturating_add(CLOCK_SLACK_MILLIS)
+        });
+        if is_other || has_leapt { self.shake() } else { Shaken::No }
+    }
+
+    fn shake(&mut self) -> Shaken {
+        self.shaken = Instant::now();
+        Shaken::Yes
     }
 
     /// The server's milliseconds now, about.
     fn now(&self) -> Option<u64> {
-        let (millis, _, told_at) = self.told?;
+        let (millis, _, told_at) = self.clock?;
         Some(millis.saturating_add(u64::try_from(told_at.elapsed().as_millis()).ok()?))
     }
 }
@@ -360,3 +401,7 @@ impl std::fmt::Debug for RedisLog {
         shown.finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod tests;

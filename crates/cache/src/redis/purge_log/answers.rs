@@ -42,6 +42,8 @@ pub(in crate::redis) struct Heard {
     /// Milliseconds by the server's clock.
     pub(in crate::redis) millis: u64,
     pub(in crate::redis) found: Found,
+    /// The server's milliseconds at the beat before this, as far as it knows.
+    pub(in crate::redis) before: Option<u64>,
     /// Ids and stored forms from the node's next number on, not all if they are many; none of another
     /// lineage than the node's.
     pub(in crate::redis) entries: Vec<(Vec<u8>, Vec<u8>)>,
@@ -77,13 +79,14 @@ pub(in crate::redis) fn read_beaten(answer: &Value) -> Option<Beaten> {
         return (texts(answer)?[..] == [b"crowded"]).then_some(Beaten::Crowded);
     };
     let front = front.iter().map(text).collect::<Option<Vec<_>>>()?;
-    let [b"heard", lineage, number, token, millis, found] = front[..] else {
+    let [b"heard", lineage, number, token, millis, found, before] = front[..] else {
         return None;
     };
     Some(Beaten::Heard(Heard {
         newest: position(lineage, number, token)?,
         millis: decimal(millis)?,
         found: read_found(found)?,
+        before: decimal(before),
         entries: pairs(entries)?,
     }))
 }
@@ -148,4 +151,88 @@ pub(in crate::redis) fn hex(bytes: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() == 16)?;
     let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     u64::from_str_radix(text, 16).ok().filter(|_| is_hex)
+}
+
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod tests {
+    use super::*;
+
+    const LINEAGE: &str = "0000100000000007";
+    const TOKEN: &str = "00000000000000ff";
+
+    fn text(words: &str) -> Value {
+        Value::BulkString(words.as_bytes().to_vec())
+    }
+
+    fn array(words: &[&str]) -> Value {
+        Value::Array(words.iter().map(|it| text(it)).collect())
+    }
+
+    fn heard(words: &[&str], entries: Value) -> Value {
+        let Value::Array(mut parts) = array(words) else { unreachable!() };
+        parts.push(entries);
+        Value::Array(parts)
+    }
+
+    #[test]
+    fn an_append_is_answered_in_two_ways() {
+        let newest = Position { lineage: 0x0000_1000_0000_0007, number: 12, token: 255 };
+        for (words, expected) in [
+            (&["appended", "7"][..], Some(Appended::Up(7))),
+            (&["appended", "-7"], None),
+            (&["appended", "+7"], None),
+            (&["appended"], None),
+            (
+                &["moved", LINEAGE, "12", TOKEN, "99", "whole"],
+                Some(Appended::Moved(newest, 99, Found::Whole)),
+            ),
+            (&["moved", LINEAGE, "12", TOKEN, "99", "well"], None),
+            (&["moved", "7", "12", TOKEN, "99", "whole"], None),
+            (&["moved", LINEAGE, "12", "+0000000000000ff", "99", "whole"], None),
+            (&[], None),
+        ] {
+            assert_eq!(read_appended(&array(words)), expected, "{words:?}");
+        }
+        assert_eq!(read_appended(&Value::Nil), None);
+    }
+
+    #[test]
+    fn a_beat_is_answered_with_entries_in_pairs() {
+        let front = ["heard", LINEAGE, "12", TOKEN, "99", "missing", "98"];
+        let answer = heard(&front, array(&["12-0", "form"]));
+        let Some(Beaten::Heard(read)) = read_beaten(&answer) else { panic!() };
+        assert_eq!((read.newest.number, read.millis, read.before), (12, 99, Some(98)));
+        assert_eq!(read.found, Found::Missing);
+        assert_eq!(read.entries, [(b"12-0".to_vec(), b"form".to_vec())]);
+        assert_eq!(read_beaten(&array(&["crowded"])), Some(Beaten::Crowded));
+        for foreign in [
+            heard(&front, array(&["12-0"])),
+            heard(&front, Value::Array(vec![Value::Int(1), text("form")])),
+            heard(&front[..6], array(&[])),
+            array(&front),
+            array(&[]),
+            Value::Int(1),
+        ] {
+            assert_eq!(read_beaten(&foreign), None, "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn a_roll_whose_begin_nobody_knows_is_young() {
+        for (born, age) in [("1000", 500), ("", 0), ("x", 0), ("2000", 0)] {
+            let Value::Array(mut parts) = array(&["1500", LINEAGE, born]) else { unreachable!() };
+            parts.push(array(&["id", "line"]));
+            let rolled = read_rolled(&Value::Array(parts)).unwrap();
+            assert_eq!(rolled.age, Duration::from_millis(age), "{born}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_ours_only_with_nothing_behind() {
+        for (id, number) in [("7-0", Some(7)), ("7-1", None), ("-0", None), ("7", None)] {
+            assert_eq!(number_of(id.as_bytes()), number, "{id}");
+        }
+        assert_eq!(number_of(b"99999999999999999999999-0"), None);
+    }
 }

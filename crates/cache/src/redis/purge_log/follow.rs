@@ -16,6 +16,9 @@ use crate::redis::ears::{Push, Subscription};
 /// Beats in a row, however much there is to read; then it is time to hear of other things.
 const BEATS_IN_A_ROW_MAX: u32 = 1_000;
 
+/// What part of the bound the disk may take.
+const JOURNAL_SHARE: u32 = 4;
+
 /// Follows until `stopped`; then the node is in doubt, and says goodbye. Whoever waits is told each
 /// position.
 pub(super) async fn follow(
@@ -74,12 +77,12 @@ impl Following<'_> {
             let page = self.core.store.beat(&self.core.myself, at, news).await?;
             self.told = at;
             self.core.counts.beats.one_more();
-            self.core.note_clock(page.millis, asked_at);
+            self.core.note_beat(page.before, page.millis, asked_at);
             if self.is_of_the_past(page.newest.lineage) {
                 self.renew(page.newest.lineage, "an older log came back").await?;
                 continue;
             }
-            self.take(&page, asked_at).await?;
+            self.take(page, asked_at).await?;
             if self.core.purges.position() == self.told {
                 break;
             }
@@ -96,7 +99,7 @@ impl Following<'_> {
         era < known || is_another
     }
 
-    async fn take(&mut self, page: &Page, asked_at: Instant) -> Result<(), StoreFailure> {
+    async fn take(&mut self, page: Page, asked_at: Instant) -> Result<(), StoreFailure> {
         let core = self.core;
         core.note_era(page.newest.lineage);
         *core.newest.lock() = page.newest;
@@ -112,6 +115,9 @@ impl Following<'_> {
             tracing::warn!("cannot read a purge in redis: {damage}");
         }
         let taken = core.purges.take(&page.entries, page.newest, asked_at);
+        if core.purges.refused().is_none() {
+            self.write_down(page).await;
+        }
         self.moved.send_if_modified(|last| {
             let position = core.purges.position();
             std::mem::replace(last, position) != position
@@ -120,6 +126,25 @@ impl Following<'_> {
             Taken::Applied | Taken::Gap => Ok(()),
             Taken::Raised(raise) => self.note_raise(raise).await,
         }
+    }
+
+    // Before the others are told: should Redis then lose it while this node restarts, it is known
+    // all the same. A disk that fails must keep nobody from hearing the log.
+    async fn write_down(&self, page: Page) {
+        let Some(journal) = &self.core.options.journal else { return };
+        if page.entries.is_empty() {
+            return;
+        }
+        let written = journal.write(page.newest.lineage, page.entries);
+        let limit = self.core.options.bound / JOURNAL_SHARE;
+        let failure = match timeout(limit, written).await {
+            Ok(Ok(())) => return,
+            Ok(Err(why)) => why.to_string(),
+            Err(_) => "cannot write down purges: the disk did not answer in time".to_owned(),
+        };
+        tracing::warn!("{failure}");
+        self.core.counts.journal_failed.one_more();
+        self.core.note_failure(failure);
     }
 
     async fn note_raise(&mut self, raise: Raise) -> Result<(), StoreFailure> {

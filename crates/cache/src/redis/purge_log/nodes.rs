@@ -84,7 +84,7 @@ async fn read_while_wanted(core: &Core, mut told: Option<Subscription>) {
         let asked_at = Instant::now();
         match core.store.listed(&watched.channel).await {
             Ok((listed, millis)) => {
-                core.note_clock(millis, asked_at);
+                core.note_told(millis, asked_at);
                 watched.read.send_replace(Reading(Some((asked_at, Arc::new(listed)))));
             }
             Err(why) => core.note_failure(why.to_string()),
@@ -113,7 +113,7 @@ pub(super) async fn applied(core: &Core, up_to: Position, wait: Duration) -> Vec
     let mut last = None;
     let all_there = async {
         loop {
-            let listed = reading_after(&mut read, asked_at).await;
+            let listed = reading_since(&mut read, asked_at).await;
             let judged = core.judge(&listed, up_to);
             let has_ended = judged.has_ended;
             last = Some(judged);
@@ -131,18 +131,28 @@ pub(super) async fn applied(core: &Core, up_to: Position, wait: Duration) -> Vec
     }
 }
 
-async fn reading_after(read: &mut watch::Receiver<Reading>, asked_at: Instant) -> Arc<Listed> {
+// The next that was not taken yet, and was asked for since then.
+async fn reading_since(read: &mut watch::Receiver<Reading>, since: Instant) -> Arc<Listed> {
     loop {
-        if let Some((at, listed)) = &read.borrow_and_update().0
-            && *at >= asked_at
-        {
-            return Arc::clone(listed);
-        }
         if read.changed().await.is_err() {
             // The sender lives as long as `core`.
             std::future::pending::<()>().await;
         }
+        if let Some((at, listed)) = &read.borrow_and_update().0
+            && *at >= since
+        {
+            return Arc::clone(listed);
+        }
     }
+}
+
+/// Whether it can be told how long ago something was written to the roll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ages {
+    Known,
+    /// The server's clock has gone ahead, or it may be one that does not know the newest: nodes may
+    /// have been heard later than it says.
+    Unsure,
 }
 
 /// What a reading of the roll says.
@@ -163,14 +173,14 @@ impl Judged {
 
 impl Core {
     fn judge(&self, listed: &Listed, up_to: Position) -> Judged {
-        let clock_leapt = self.clock_leapt();
+        let ages = self.ages();
         let standing = |node: &NodeLine| {
-            let standing = self.standing(node, up_to, clock_leapt);
+            let standing = self.standing(node, up_to, ages);
             (NodeStanding { node: node.name.clone(), standing }, node.id)
         };
         let standings = listed.nodes.iter().map(standing).collect();
         let mut judged = Judged { standings, has_ended: false };
-        let is_old_enough = listed.age > self.options.bound + BOUND_MARGIN && !clock_leapt;
+        let is_old_enough = listed.age > self.options.bound + BOUND_MARGIN && ages == Ages::Known;
         let is_listed = judged.standings.iter().any(|(_, id)| *id == self.myself.id);
         let knows_all = is_old_enough && is_listed && !judged.someone_is_behind();
         let is_lost = listed.lineage.is_some_and(|now| is_later_log(now, up_to.lineage));
@@ -178,21 +188,21 @@ impl Core {
         judged
     }
 
-    fn standing(&self, node: &NodeLine, up_to: Position, clock_leapt: bool) -> Standing {
+    fn standing(&self, node: &NodeLine, up_to: Position, ages: Ages) -> Standing {
         let bound = node.bound.unwrap_or(self.options.bound);
         if reaches(node.position, up_to) {
             Standing::Applied
-        } else if node.heard_ago > bound + BOUND_MARGIN && !clock_leapt {
+        } else if node.heard_ago > bound + BOUND_MARGIN && ages == Ages::Known {
             Standing::Unheard { since: node.heard_ago }
         } else {
             Standing::Behind { at: node.position.number }
         }
     }
 
-    // What was heard before the server's clock went ahead looks older than it is.
-    fn clock_leapt(&self) -> bool {
-        let leapt = self.server_clock.lock().leapt;
-        leapt.is_some_and(|at| at.elapsed() <= self.options.bound + BOUND_MARGIN)
+    fn ages(&self) -> Ages {
+        let shaken = self.server.lock().shaken;
+        let is_over = shaken.elapsed() > self.options.bound + BOUND_MARGIN;
+        if is_over { Ages::Known } else { Ages::Unsure }
     }
 
     fn not_known(&self, mut standings: Vec<NodeStanding>) -> Vec<NodeStanding> {

@@ -111,12 +111,12 @@ pub(in crate::redis) static BEAT: Script = Script::new(concat!(
     settled!(),
     "local roll, waiting, id = KEYS[3], KEYS[4], ARGV[4]
 local nodes_max, forget, yield = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
-local known = redis.pcall('HEXISTS', roll, id)
+local known = redis.pcall('HGET', roll, id)
 if type(known) == 'table' then
     redis.call('DEL', roll)
-    known = 0
+    known = false
 end
-if known == 0 then
+if not known then
     local all, count, first, first_heard = redis.call('HGETALL', roll), 0, nil, millis
     for at = 1, #all, 2 do
         if all[at] ~= 'born' then
@@ -159,7 +159,8 @@ if ARGV[6] == lineage and tonumber(ARGV[7]) < number then
         entries[#entries + 1] = stored
     end
 end
-return {'heard', lineage, digits(number), token, digits(millis), found, entries}
+local before = known and string.match(known, '^%d+') or ''
+return {'heard', lineage, digits(number), token, digits(millis), found, before, entries}
 ",
 ));
 
@@ -182,6 +183,10 @@ pub(in crate::redis) static ROLL: Script = Script::new(
 local clock = redis.call('TIME')
 local millis = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local function digits(number) return string.format('%.0f', number) end
+for key, kind in pairs({[roll] = 'hash', [waiting] = 'zset'}) do
+    local is = redis.call('TYPE', key).ok
+    if is ~= kind and is ~= 'none' then redis.call('DEL', key) end
+end
 if ARGV[2] ~= '' then
     if redis.call('ZCARD', waiting) >= tonumber(ARGV[4]) then
         redis.call('ZREMRANGEBYSCORE', waiting, '-inf', digits(millis))
@@ -204,7 +209,8 @@ for at = 1, #all, 2 do
         end
     end
 end
-local lineage = redis.call('HGET', summary, 'lineage') or ''
+local lineage = redis.pcall('HGET', summary, 'lineage')
+if type(lineage) ~= 'string' then lineage = '' end
 return {digits(millis), lineage, born, lines}
 ",
 );

@@ -78,6 +78,8 @@ pub(super) struct Page {
     /// Milliseconds by the server's clock.
     pub(super) millis: u64,
     pub(super) found: answers::Found,
+    /// The server's milliseconds at the beat before this, as far as it knows.
+    pub(super) before: Option<u64>,
     /// Entries from the node's next number on, up to the first that does not read.
     pub(super) entries: Vec<LogEntry>,
     /// What was wrong with the one behind them.
@@ -213,8 +215,8 @@ impl Store {
                 }
             }
         }
-        let Heard { millis, found, .. } = heard;
-        Page { newest, millis, found, entries, damage }
+        let Heard { millis, found, before, .. } = heard;
+        Page { newest, millis, found, before, entries, damage }
     }
 
     fn read(&self, lineage: u64, id: &[u8], form: &[u8]) -> Result<LogEntry, Damage> {
