@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_cache::disk::{DiskError, DiskOptions, DiskTier};
-use forebay_cache::log::{FileLog, FileOptions, MemoryLog};
+use forebay_cache::log::{FileLog, FileOptions, Journal, MemoryLog};
 use forebay_cache::redis::{
     self, LeaseOptions, Link, LinkOptions, Names, NodeName, RedisLeases, RedisLog, RedisLogOptions,
     RedisOptions, RedisTier, Server, Tls,
@@ -102,10 +102,15 @@ impl Storage {
     // Where all nodes see it, else beside the disk tier, else in memory.
     fn open_log(&mut self, config: &Config) -> Result<(), StorageError> {
         if let (Some(shared), Some(settings)) = (&self.shared, &config.redis) {
-            let options = log_options(config, settings);
+            let mut options = log_options(config, settings);
+            let mut rules = Rules::new(bounds(config));
+            if let Some(disk) = &config.disk {
+                let opened = Journal::open(file_options(config, disk));
+                let (journal, known) = opened.map_err(StorageError::Disk)?;
+                (options.journal, rules) = (Some(journal), known);
+            }
             let (link, clock) = (Arc::clone(&shared.link), self.clock.clone());
-            let log = RedisLog::open(link, Rules::new(bounds(config)), clock, options);
-            self.log = Arc::new(log);
+            self.log = Arc::new(RedisLog::open(link, rules, clock, options));
         } else if let Some(disk) = &config.disk {
             let log =
                 FileLog::open(file_options(config, disk), node_name(config), self.clock.clone());

@@ -89,6 +89,7 @@ pub async fn serve(
         drained = clients.serve(gateway.clone(), draining) => Ok(drained),
         () = told(2) => Err("ended at once, with exchanges under way".to_owned()),
     };
+    gateway.storage().log.leave().await;
     tokio::task::block_in_place(|| gateway.storage().close());
     ended
 }
