@@ -7,8 +7,14 @@
 //! resolved, since the origin would see what the table did not. A route is thus no fence: an
 //! origin that resolves `/public/../private` serves it under the route of `/public/`.
 
+mod line;
+mod source;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+
+pub use line::{RouteLine, RouteSource, RouteState};
+pub use source::{Awaited, Source, Stored, Told};
 
 use crate::config::{HostPattern, Route};
 
