@@ -142,8 +142,10 @@ impl Ledger {
         if self.doubt {
             return;
         }
-        self.waiting_bytes += key.len();
-        self.changed.insert(key);
+        let bytes = key.len();
+        if self.changed.insert(key) {
+            self.waiting_bytes += bytes;
+        }
         if self.changed.len() > self.told_max || self.waiting_bytes > WAITING_BYTES_MAX {
             self.doubts += 1;
             self.cast_doubt();
@@ -193,5 +195,115 @@ impl Drop for Reading<'_> {
     fn drop(&mut self) {
         self.heard.ledger.lock().end(self.keys);
         self.heard.bell.notify_one();
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn keys(names: &[&str]) -> Vec<Vec<u8>> {
+        names.iter().map(|name| name.as_bytes().to_vec()).collect()
+    }
+
+    fn says(heard: &Heard, names: &[&str]) {
+        let keys = names.iter().map(|name| Value::BulkString(name.as_bytes().to_vec()));
+        let data = vec![Value::Array(keys.collect())];
+        heard.hear(PushInfo { kind: PushKind::Invalidate, data });
+    }
+
+    fn told(heard: &Heard) -> Option<Told> {
+        heard.next().now_or_never().map(|told| match told {
+            Told::Changed(mut keys) => {
+                keys.sort();
+                Told::Changed(keys)
+            }
+            Told::Doubt => Told::Doubt,
+        })
+    }
+
+    fn changed(names: &[&str]) -> Option<Told> {
+        Some(Told::Changed(keys(names)))
+    }
+
+    #[test]
+    fn what_is_heard_is_told_once() {
+        let heard = Heard::new(10);
+        assert_eq!(told(&heard), None);
+        says(&heard, &["a", "b"]);
+        says(&heard, &["a"]);
+        assert_eq!(told(&heard), changed(&["a", "b"]));
+        assert_eq!(told(&heard), None);
+        assert_eq!(heard.counts(), (3, 0));
+    }
+
+    #[test]
+    fn what_is_heard_of_a_key_while_it_is_read_is_told_when_the_read_ends() {
+        let heard = Heard::new(10);
+        let read = keys(&["a", "b"]);
+        let reading = heard.begin(&read);
+        says(&heard, &["a", "c"]);
+        assert_eq!(told(&heard), changed(&["c"]));
+        assert_eq!(told(&heard), None);
+        reading.returns();
+        assert_eq!(told(&heard), changed(&["a"]));
+        let reading = heard.begin(&read);
+        says(&heard, &["b"]);
+        drop(reading);
+        assert_eq!(told(&heard), changed(&["b"]), "also when it brought nothing");
+    }
+
+    #[test]
+    fn each_read_of_a_key_that_was_heard_of_meanwhile_is_told() {
+        let heard = Heard::new(10);
+        let (first, second) = (keys(&["a", "a"]), keys(&["a"]));
+        let (one, two) = (heard.begin(&first), heard.begin(&second));
+        says(&heard, &["a"]);
+        assert_eq!(told(&heard), None);
+        one.returns();
+        assert_eq!(told(&heard), changed(&["a"]));
+        two.returns();
+        assert_eq!(told(&heard), changed(&["a"]));
+        says(&heard, &["a"]);
+        assert_eq!(told(&heard), changed(&["a"]), "nobody reads it now");
+    }
+
+    #[test]
+    fn a_doubt_stands_for_all_before_it_and_is_told_again_after_a_read() {
+        let heard = Heard::new(10);
+        let read = keys(&["a"]);
+        says(&heard, &["c"]);
+        let reading = heard.begin(&read);
+        heard.hear(PushInfo { kind: PushKind::Invalidate, data: vec![Value::Nil] });
+        says(&heard, &["d"]);
+        assert_eq!(told(&heard), Some(Told::Doubt));
+        assert_eq!(told(&heard), None);
+        reading.returns();
+        assert_eq!(told(&heard), Some(Told::Doubt));
+        let reading = heard.begin(&read);
+        heard.doubt();
+        assert_eq!(told(&heard), Some(Told::Doubt));
+        drop(reading);
+        assert_eq!(told(&heard), None, "it brought nothing that could be wrong");
+    }
+
+    #[test]
+    fn more_than_waits_and_what_is_no_key_are_doubts() {
+        let heard = Heard::new(2);
+        says(&heard, &["a", "b"]);
+        says(&heard, &["c"]);
+        assert_eq!(told(&heard), Some(Told::Doubt));
+        let data = vec![Value::Array(vec![Value::Int(1)])];
+        heard.hear(PushInfo { kind: PushKind::Invalidate, data });
+        assert_eq!(told(&heard), Some(Told::Doubt));
+        says(&heard, &["a"]);
+        heard.hear(PushInfo { kind: PushKind::Message, data: Vec::new() });
+        assert_eq!(told(&heard), changed(&["a"]));
+        let long = "k".repeat(WAITING_BYTES_MAX);
+        says(&heard, &[&long, "a"]);
+        assert_eq!(told(&heard), Some(Told::Doubt));
     }
 }

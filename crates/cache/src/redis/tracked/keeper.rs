@@ -2,8 +2,8 @@
 //! what is late, connects anew. In a cluster there is one for each primary, and the slots are asked
 //! for again and again.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ::redis::{PushKind, Value};
@@ -40,10 +40,10 @@ async fn keep_node(shared: Arc<Shared>, node: Arc<Node>) {
     let link = &shared.options.link;
     let mut pause = Pause::new(link.retry_pause_min, link.retry_pause_max);
     loop {
-        let number = node.next_number();
+        let number = node.begin();
         if let Some((line, master)) = shared.connect(&node, number).await {
             let began = Instant::now();
-            let why = shared.watch(&node, line, master).await;
+            let why = shared.watch(line, master).await;
             // Whoever asks from now on is told that there is nothing, before he is told to ask.
             node.fall(number);
             shared.heard.doubt();
@@ -94,7 +94,7 @@ impl Shared {
 
     // The task of the connection holds this: it must not hold what ends the connection.
     fn hearing(self: &Arc<Self>, node: &Arc<Node>, number: u64) -> Hearing {
-        let (heard, node) = (Arc::clone(&self.heard), Weak::clone(&Arc::downgrade(node)));
+        let (heard, node) = (Arc::clone(&self.heard), Arc::downgrade(node));
         Arc::new(move |push| {
             if push.kind != PushKind::Disconnection {
                 heard.hear(push);
@@ -105,9 +105,10 @@ impl Shared {
     }
 
     /// Until the line is of no use any more; gives the reason.
-    async fn watch(&self, node: &Node, line: Line, master: Option<Address>) -> String {
+    async fn watch(&self, line: Line, master: Option<Address>) -> String {
+        let mut ends = line.clone();
         tokio::select! {
-            () = node.fallen.notified() => "the server closed the connection".to_owned(),
+            () = ends.ended() => "the server closed the connection".to_owned(),
             why = self.feel(line) => why,
             why = another_master(&self.options.link, master) => why,
         }
@@ -214,10 +215,13 @@ impl Keepers {
     }
 }
 
-// Asks one that is connected, else the seeds in turn: the first that answers is believed.
+// Asks those that are connected, else the seeds in turn: the first that answers is believed. It
+// begins with one by chance, so that one that was cut off from the others is not believed for ever.
 async fn slots(shared: &Shared, seeds: &[Address]) -> Result<Vec<Range>, String> {
     let limit = shared.options.ping_timeout;
-    for node in &shared.rosters.current().nodes {
+    let nodes = shared.rosters.current().nodes.clone();
+    let first = rand::random_range(0..nodes.len().max(1));
+    for node in nodes.iter().cycle().skip(first).take(nodes.len()) {
         let (Some(mut line), Server::Single(address)) = (node.line(), &node.server) else {
             continue;
         };

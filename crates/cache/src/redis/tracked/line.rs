@@ -34,6 +34,12 @@ impl Line {
         Ok((line, sender))
     }
 
+    /// Waits until it is given up.
+    pub(super) async fn ended(&mut self) {
+        // Nothing is ever sent: it fails when the sender is dropped.
+        let _ = self.ends.changed().await;
+    }
+
     /// A sign of life.
     pub(super) async fn ping(&mut self) -> Result<(), RedisError> {
         ::redis::cmd("PING").exec_async(&mut self.wire).await

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::line::Line;
 use super::slots::{Range, slot_of};
@@ -33,16 +33,23 @@ enum Ways {
 pub(super) struct Node {
     /// Which server it is, and how it is found.
     pub(super) server: Server,
-    line: Mutex<Option<Up>>,
-    number: Mutex<u64>,
-    /// The line was given up.
-    pub(super) fallen: Notify,
+    place: Mutex<Place>,
 }
 
-struct Up {
-    line: Line,
-    /// Dropped, all reads on the line fail.
-    _ends: watch::Sender<()>,
+struct Place {
+    /// Of the line that is there or being connected: what is heard of an older one says nothing.
+    number: u64,
+    line: State,
+}
+
+enum State {
+    Connecting,
+    Up {
+        line: Line,
+        /// Dropped, the line has ended for all who hold it.
+        _ends: watch::Sender<()>,
+    },
+    Fallen,
 }
 
 /// What is asked of one server.
@@ -55,10 +62,9 @@ pub(super) struct Part {
 impl Rosters {
     pub(super) fn new(server: &Server) -> Self {
         let roster = match server {
-            Server::Single(_) | Server::Sentinel { .. } => Roster {
-                nodes: vec![Arc::new(Node::new(server.clone()))],
-                ways: Ways::One,
-            },
+            Server::Single(_) | Server::Sentinel { .. } => {
+                Roster { nodes: vec![Arc::new(Node::new(server.clone()))], ways: Ways::One }
+            }
             Server::Cluster(_) => Roster { nodes: Vec::new(), ways: Ways::Slots(Vec::new()) },
         };
         Self { current: Mutex::new(Arc::new(roster)), last_failure: Mutex::new(None) }
@@ -144,7 +150,7 @@ impl Roster {
 
 impl Node {
     fn new(server: Server) -> Self {
-        Self { server, line: Mutex::new(None), number: Mutex::new(0), fallen: Notify::new() }
+        Self { server, place: Mutex::new(Place { number: 0, line: State::Connecting }) }
     }
 
     fn is_at(&self, address: &Address) -> bool {
@@ -152,25 +158,34 @@ impl Node {
     }
 
     pub(super) fn line(&self) -> Option<Line> {
-        self.line.lock().as_ref().map(|up| up.line.clone())
+        match &self.place.lock().line {
+            State::Up { line, .. } => Some(line.clone()),
+            State::Connecting | State::Fallen => None,
+        }
     }
 
-    /// The number of the line that is connected next: what is heard of an older one says nothing.
-    pub(super) fn next_number(&self) -> u64 {
-        let mut number = self.number.lock();
-        *number += 1;
-        *number
+    /// Another line is being connected; gives its number.
+    pub(super) fn begin(&self) -> u64 {
+        let mut place = self.place.lock();
+        place.number += 1;
+        place.line = State::Connecting;
+        place.number
     }
 
+    /// It is there, unless it fell already.
     pub(super) fn come_up(&self, line: Line, ends: watch::Sender<()>) {
-        *self.line.lock() = Some(Up { line, _ends: ends });
+        let mut place = self.place.lock();
+        match place.line {
+            State::Connecting => place.line = State::Up { line, _ends: ends },
+            State::Up { .. } | State::Fallen => {}
+        }
     }
 
     /// The line with this number is of no use any more.
     pub(super) fn fall(&self, number: u64) {
-        if *self.number.lock() == number {
-            *self.line.lock() = None;
-            self.fallen.notify_one();
+        let mut place = self.place.lock();
+        if place.number == number {
+            place.line = State::Fallen;
         }
     }
 }

@@ -96,9 +96,8 @@ mod tests {
     fn a_primary_without_a_name_is_where_the_answer_came_from() {
         let bulk = |text: &str| Value::BulkString(text.as_bytes().to_vec());
         let node = |host, port| Value::Array(vec![host, Value::Int(port), bulk("id")]);
-        let entry = |first, last, node| {
-            Value::Array(vec![Value::Int(first), Value::Int(last), node])
-        };
+        let entry =
+            |first, last, node| Value::Array(vec![Value::Int(first), Value::Int(last), node]);
         let answer = Value::Array(vec![
             entry(100, 16_383, node(bulk("b.example"), 2)),
             entry(0, 99, node(Value::Nil, 1)),

@@ -62,10 +62,7 @@ pub(super) fn ask_items(questions: &mut Pipeline, key: &[u8], options: &TrackedO
 }
 
 /// What the answer to [`ask_items`] says.
-pub(super) fn list(
-    answer: Value,
-    options: &TrackedOptions,
-) -> Result<Option<Stored>, LinkFailure> {
+pub(super) fn list(answer: Value, options: &TrackedOptions) -> Result<Option<Stored>, LinkFailure> {
     let items = match answer {
         Value::Array(items) => items,
         // No list any more; that is told.
@@ -78,9 +75,8 @@ pub(super) fn list(
     let count = items.len();
     let items: Vec<Vec<u8>> = items.into_iter().filter_map(bytes_of).collect();
     let bytes: usize = items.iter().map(Vec::len).sum();
-    let fits = items.len() == count
-        && count <= options.list_items_max
-        && bytes <= options.list_bytes_max;
+    let fits =
+        items.len() == count && count <= options.list_items_max && bytes <= options.list_bytes_max;
     Ok(Some(if fits { Stored::List(items) } else { Stored::Other }))
 }
 
