@@ -4,27 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use forebay_cache::redis::LinkFailure;
-
-/// What lies under a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stored {
-    /// A string.
-    Text(Vec<u8>),
-    /// A list.
-    List(Vec<Vec<u8>>),
-    /// Something else.
-    Other,
-}
-
-/// What is heard of changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// These keys changed, went, or ended.
-    Changed(Vec<Vec<u8>>),
-    /// Everything that was read may have changed: a flush, a gap, another connection.
-    Doubt,
-}
+use forebay_cache::redis::{LinkFailure, Tracked};
+pub use forebay_cache::redis::{Stored, Told};
 
 /// An answer that is under way.
 pub type Awaited<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -44,4 +25,22 @@ pub trait Source: Send + Sync + 'static {
 
     /// Whether it is connected.
     fn is_up(&self) -> bool;
+}
+
+impl Source for Tracked {
+    fn read<'a>(
+        &'a self,
+        keys: &'a [Vec<u8>],
+        limit: Duration,
+    ) -> Awaited<'a, Result<Vec<Option<Stored>>, LinkFailure>> {
+        Box::pin(Tracked::read(self, keys, limit))
+    }
+
+    fn told(&self) -> Awaited<'_, Told> {
+        Box::pin(Tracked::told(self))
+    }
+
+    fn is_up(&self) -> bool {
+        Tracked::is_up(self)
+    }
 }
