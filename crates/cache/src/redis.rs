@@ -15,6 +15,7 @@ mod names;
 mod options;
 mod script;
 mod tier;
+mod tracked;
 
 pub use ::redis::{Cmd as Command, Pipeline, Value as Reply};
 pub use ears::{Push, Subscription};
@@ -25,3 +26,4 @@ pub use names::{Family, Names};
 pub use options::{Address, Admission, LinkOptions, RedisOptions, Server, Tls};
 pub use script::Script;
 pub use tier::{RedisTier, RedisTierSnapshot};
+pub use tracked::{Stored, Told, Tracked, TrackedOptions, TrackedSnapshot};

@@ -112,6 +112,7 @@ impl Config {
             access_log: AccessLog::Off,
             destinations: DestinationSettings::default(),
             routes,
+            dynamic: None,
         }
     }
 }
