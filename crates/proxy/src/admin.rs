@@ -10,6 +10,7 @@ mod dispatch;
 mod guard;
 mod metrics;
 mod reply;
+mod routes;
 pub mod token;
 
 use std::sync::Arc;
@@ -17,10 +18,12 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use tokio::sync::watch;
 
-pub use dispatch::{Call, Found, Lost, Row, TABLE, find};
+pub use dispatch::{Call, Found, Lost, RoutesCall, Row, TABLE, find};
 pub use guard::{Asks, Forbidden, Guard};
+pub use routes::RoutesDesk;
 
 use self::reply::{Kind, text};
+use self::routes::Watchers;
 use crate::answer::{Answer, AnswerBody};
 use crate::gateway::Gateway;
 use crate::server::{Request, Service};
@@ -45,6 +48,8 @@ pub struct Admin {
     phase: watch::Receiver<Phase>,
     guard: Arc<Guard>,
     destinations: Arc<Destinations>,
+    routes: Option<RoutesDesk>,
+    watchers: Watchers,
 }
 
 impl Admin {
@@ -54,8 +59,10 @@ impl Admin {
         phase: watch::Receiver<Phase>,
         guard: Guard,
         destinations: Arc<Destinations>,
+        routes: Option<RoutesDesk>,
     ) -> Self {
-        Admin { gateway, phase, guard: Arc::new(guard), destinations }
+        let (guard, watchers) = (Arc::new(guard), Watchers::default());
+        Admin { gateway, phase, guard, destinations, routes, watchers }
     }
 
     async fn respond(&self, request: Request) -> Answer {
@@ -67,11 +74,11 @@ impl Admin {
         if let Err(forbidden) = self.guard.judge(found.row.asks, &request.fields) {
             return reply::forbidden(forbidden);
         }
-        self.make(found.row.call, found.part, request).await
+        self.make(found, request).await
     }
 
-    async fn make(&self, call: Call, _part: Option<String>, _request: Request) -> Answer {
-        match call {
+    async fn make(&self, found: Found, request: Request) -> Answer {
+        match found.row.call {
             Call::Health => text(StatusCode::OK, Kind::Text, "ok\n".to_owned()),
             Call::Ready => self.ready(),
             Call::Metrics => {
@@ -79,6 +86,24 @@ impl Admin {
                 reply::text(StatusCode::OK, Kind::Metrics, text)
             }
             Call::OpenApi => text(StatusCode::OK, Kind::Json, OPENAPI.to_owned()),
+            Call::Routes(call) => self.make_of_routes(call, found.part, request).await,
+        }
+    }
+
+    async fn make_of_routes(
+        &self,
+        call: RoutesCall,
+        host: Option<String>,
+        request: Request,
+    ) -> Answer {
+        let Some(desk) = &self.routes else { return routes::none() };
+        let host = host.unwrap_or_default();
+        match call {
+            RoutesCall::List => routes::list(&self.gateway, desk, request.target.query()),
+            RoutesCall::Watch => routes::watch(desk, &self.watchers),
+            RoutesCall::Read => routes::read(desk, &host).await,
+            RoutesCall::Set => routes::set(desk, &self.destinations, &host, request.body).await,
+            RoutesCall::Delete => routes::delete(desk, &host).await,
         }
     }
 

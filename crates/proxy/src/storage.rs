@@ -165,6 +165,19 @@ pub fn open_routes(config: &Config) -> Result<Option<Arc<dyn Source>>, StorageEr
     Ok(Some(Tracked::open(options)))
 }
 
+/// The link over which routes are written and nodes are asked about them, if the configuration wants
+/// any: the tier's, where routes are in the same Redis. To be called within a runtime.
+pub fn open_routes_link(
+    config: &Config,
+    storage: &Storage,
+) -> Result<Option<Arc<Link>>, StorageError> {
+    let Some(settings) = &config.dynamic else { return Ok(None) };
+    match (&settings.redis, &storage.shared) {
+        (Some(own), _) => Ok(Some(Link::open(link_options(own)?))),
+        (None, shared) => Ok(shared.as_ref().map(|shared| Arc::clone(&shared.link))),
+    }
+}
+
 fn link_options(settings: &RedisSettings) -> Result<LinkOptions, StorageError> {
     let server = match &settings.servers {
         RedisServers::One(at) => Server::Single(address(at)),

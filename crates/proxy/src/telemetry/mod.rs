@@ -13,6 +13,7 @@ mod tiers;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub(crate) use access_log::rfc3339;
 pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
 pub use readings::{Reading, write_destinations, write_refused};
