@@ -108,7 +108,8 @@ impl AdminClient {
         let asking = async {
             let response = self.send(method, path, body).await?;
             let status = response.status();
-            let mut lines = Lines { place: &self.place, body: response.into_body(), read: Vec::new() };
+            let mut lines =
+                Lines { place: &self.place, body: response.into_body(), read: Vec::new() };
             let text = lines.rest().await?;
             self.judged(status, &text)
         };
@@ -132,6 +133,10 @@ impl AdminClient {
             return self.judged(status, &text).map(|_| ());
         }
         while let Some(line) = lines.next().await? {
+            // So a node says that it is still there.
+            if line.is_empty() {
+                continue;
+            }
             let value = serde_json::from_slice(&line).map_err(|_| self.not_ours())?;
             match each(&value) {
                 Enough::Yes => break,
@@ -201,7 +206,9 @@ impl AdminClient {
                 "{words}; none was found for `{}`: say --token-file FILE or set {TOKEN_VARIABLE}",
                 self.place
             ),
-            (StatusCode::UNAUTHORIZED, Some(_)) => format!("{words}; the one that was said is wrong"),
+            (StatusCode::UNAUTHORIZED, Some(_)) => {
+                format!("{words}; the one that was said is wrong")
+            }
             (_, _) => words,
         }
     }
@@ -305,7 +312,9 @@ impl std::error::Error for ClientFailure {}
 fn place(said: &str) -> Result<String, ClientFailure> {
     let refused = |why: &str| {
         let form = "write an address such as 127.0.0.1:8081";
-        Err(ClientFailure::Unusable(format!("cannot use `{said}` as an admin listener: {why}; {form}")))
+        Err(ClientFailure::Unusable(format!(
+            "cannot use `{said}` as an admin listener: {why}; {form}"
+        )))
     };
     let place = said.strip_prefix("http://").unwrap_or(said).trim_end_matches('/');
     if said.starts_with("https://") {
@@ -332,7 +341,9 @@ fn read_token(file: &Path) -> Result<String, ClientFailure> {
     let token = text.trim();
     match token.is_empty() {
         false => Ok(token.to_owned()),
-        true => Err(ClientFailure::Unusable(format!("cannot use `{}`: it is empty", file.display()))),
+        true => {
+            Err(ClientFailure::Unusable(format!("cannot use `{}`: it is empty", file.display())))
+        }
     }
 }
 

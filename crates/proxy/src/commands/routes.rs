@@ -10,10 +10,10 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admin::ROUTE_VALUE_BYTES_MAX;
 use crate::cli::{RoutesAct, RoutesArgs};
 use crate::commands::admin_client::{AdminClient, Answered, ClientFailure, Enough};
 use crate::commands::runtime::runtime;
+use crate::route::value::VALUE_BYTES_MAX;
 
 /// Threads for a command, which waits most of its time.
 const WORKERS: usize = 1;
@@ -170,10 +170,10 @@ fn path_of(host: &str) -> String {
 fn from_stdin() -> Result<String, ClientFailure> {
     let unusable = |why: String| ClientFailure::Unusable(format!("cannot read the value: {why}"));
     let mut text = String::new();
-    let read = stdin().take(ROUTE_VALUE_BYTES_MAX as u64 + 1).read_to_string(&mut text);
+    let read = stdin().take(VALUE_BYTES_MAX as u64 + 1).read_to_string(&mut text);
     read.map_err(|error| unusable(error.to_string()))?;
-    if text.len() > ROUTE_VALUE_BYTES_MAX {
-        return Err(unusable(format!("it has more than {ROUTE_VALUE_BYTES_MAX} bytes")));
+    if text.len() > VALUE_BYTES_MAX {
+        return Err(unusable(format!("it has more than {VALUE_BYTES_MAX} bytes")));
     }
     Ok(text.trim().to_owned())
 }

@@ -13,9 +13,8 @@ pub(super) fn list(value: &Value) -> String {
     let routes = items(value, "routes");
     let mut lines: Vec<[String; 5]> = Vec::with_capacity(routes.len() + 1);
     lines.push(["HOST", "TO", "STATE", "FROM", "SINCE"].map(str::to_owned));
-    let line = |route: &Value| {
-        ["host", "value", "state", "from", "since"].map(|key| text(route, key))
-    };
+    let line =
+        |route: &Value| ["host", "value", "state", "from", "since"].map(|key| text(route, key));
     lines.extend(routes.iter().map(line));
     let mut shown = columns(&lines);
     for route in items(value, "file") {
@@ -53,7 +52,12 @@ pub(super) fn one(value: &Value) -> String {
 
 /// A route that was written, and who uses it.
 pub(super) fn written(value: &Value) -> String {
-    format!("{} -> {}\n{}", text(value, "host"), text(value, "value"), nodes(value, "used by", "uses it"))
+    format!(
+        "{} -> {}\n{}",
+        text(value, "host"),
+        text(value, "value"),
+        nodes(value, "used by", "uses it")
+    )
 }
 
 /// A route that was deleted, and who knows it.
@@ -65,10 +69,15 @@ pub(super) fn deleted(value: &Value) -> String {
 
 /// One change, as a node takes it up.
 pub(super) fn change(value: &Value) -> String {
-    if value["event"] == "gap" {
-        return "changes were missed here; `forebay routes list` shows what is known now\n".to_owned();
+    if value["event"] == "watching" {
+        return format!("watching; {} routes are known\n", value["known"]);
     }
-    let mut shown = format!("{} {} {}", text(value, "since"), text(value, "host"), text(value, "state"));
+    if value["event"] == "gap" {
+        return "changes were missed here; `forebay routes list` shows what is known now\n"
+            .to_owned();
+    }
+    let mut shown =
+        format!("{} {} {}", text(value, "since"), text(value, "host"), text(value, "state"));
     let to = text(value, "value");
     if !to.is_empty() {
         let _ = write!(shown, " -> {to}");
@@ -117,7 +126,8 @@ fn text(value: &Value, key: &str) -> String {
 
 fn visible(c: char) -> Vec<char> {
     // Controls, and what turns the direction of what stands beside it.
-    let is_hidden = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let is_hidden = c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     if is_hidden { c.escape_unicode().collect() } else { vec![c] }
 }
 
@@ -181,7 +191,8 @@ mod tests {
 
     #[test]
     fn what_others_wrote_moves_no_cursor() {
-        let value = json!({ "host": "a", "value": "\u{1b}[2J\r\n\u{202e}x\u{9b}", "state": "good" });
+        let value =
+            json!({ "host": "a", "value": "\u{1b}[2J\r\n\u{202e}x\u{9b}", "state": "good" });
         let shown = one(&value);
         assert_eq!(shown.lines().count(), 3, "{shown}");
         assert!(!shown.contains(['\u{1b}', '\r', '\u{202e}', '\u{9b}']), "{shown}");
