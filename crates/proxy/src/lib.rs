@@ -23,6 +23,7 @@ pub mod pass;
 pub mod reply;
 pub mod respond;
 pub mod route;
+pub mod route_watch;
 pub mod secret;
 pub mod seen;
 pub mod server;

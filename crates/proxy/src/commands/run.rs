@@ -16,8 +16,9 @@ use crate::commands::check;
 use crate::commands::runtime::runtime;
 use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings};
 use crate::gateway::Gateway;
+use crate::route_watch;
 use crate::server::{Drained, Server};
-use crate::storage::Storage;
+use crate::storage::{self, Storage};
 use crate::telemetry::{AccessLog, Telemetry};
 use crate::upstream::{Connect, Network};
 
@@ -58,15 +59,18 @@ pub async fn serve(
     let operators = bind_admin(&config)?;
     let telemetry =
         Telemetry { metrics: Arc::default(), access_log: AccessLog::on_stdout(config.access_log) };
-    let connect = |settings: &UpstreamSettings| -> Arc<dyn Connect> {
+    let connects = |settings: &UpstreamSettings| -> Arc<dyn Connect> {
         Arc::new(Network::new(settings.resolve_interval))
     };
     let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
     if let Err(why) = storage.connected().await {
         say(&format!("forebay: goes on without Redis until it can be reached: {why}\n"));
     }
-    let gateway = Gateway::new(config, &connect, telemetry, clients.stats(), storage)
-        .map_err(|cause| cause.to_string())?;
+    let source = storage::open_routes(&config).map_err(|cause| cause.to_string())?;
+    let gateway =
+        Gateway::new(config, Arc::new(connects), telemetry, clients.stats(), storage, source)
+            .map_err(|cause| cause.to_string())?;
+    watch_routes(&gateway).await;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);
     let sweeper = gateway.clone();
@@ -86,8 +90,23 @@ pub async fn serve(
         drained = clients.serve(gateway.clone(), draining) => Ok(drained),
         () = told(2) => Err("ended at once, with exchanges under way".to_owned()),
     };
-    tokio::task::block_in_place(|| gateway.storage().close());
+    tokio::task::block_in_place(|| {
+        gateway.storage().close();
+        gateway.routes().iter().for_each(|routes| route_watch::close(routes));
+    });
     ended
+}
+
+/// Takes the routes that the disk knows, and begins to keep them as Redis has them. Waits for Redis as
+/// long as connecting may take: requests that come earlier find no more than what the disk knows.
+async fn watch_routes(gateway: &Gateway) {
+    let Some(routes) = gateway.routes() else { return };
+    tokio::task::block_in_place(|| route_watch::restore(routes));
+    tokio::spawn(route_watch::watch(Arc::clone(routes)));
+    let limit = gateway.config().routes_redis().map(|redis| redis.connect_timeout);
+    if !routes.ready(limit.unwrap_or_default()).await {
+        say("forebay: goes on with the routes that it knows until Redis can be reached\n");
+    }
 }
 
 fn bind_admin(config: &Config) -> Result<Option<Server>, String> {

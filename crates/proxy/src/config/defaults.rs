@@ -111,6 +111,7 @@ impl Config {
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,
             routes,
+            dynamic: None,
         }
     }
 }

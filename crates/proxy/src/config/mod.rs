@@ -7,6 +7,7 @@
 mod check;
 pub mod defaults;
 mod disk;
+mod dynamic;
 mod fields;
 pub mod flags;
 mod lifetimes;
@@ -19,6 +20,7 @@ mod settings;
 mod template;
 pub mod text;
 mod tiers;
+mod value;
 mod words;
 mod written;
 
@@ -29,9 +31,12 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use dynamic::DynamicSettings;
+pub(crate) use masking::masked;
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use settings::*;
 pub use tiers::*;
+pub use value::{MEMBERS_MAX, ROUTES_MAX, UNIX_REFUSED, json_routes};
 
 use self::check::Checked;
 use self::flags::{RunArgs, TierArgs};

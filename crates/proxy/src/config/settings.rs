@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::dynamic::DynamicSettings;
 use super::tiers::{DiskSettings, RedisSettings};
 
 /// Everything that one gateway is told at its start.
@@ -38,6 +39,8 @@ pub struct Config {
     pub access_log: AccessLog,
     /// Routes in the order in which they are written.
     pub routes: Vec<Route>,
+    /// Routes that are read in Redis, or none.
+    pub dynamic: Option<DynamicSettings>,
 }
 
 /// A place to accept clients.
