@@ -12,7 +12,10 @@ const NODES: usize = 3;
 /// Hosts that have routes at times.
 const HOSTS: u64 = 12;
 
-const STEPS: usize = 150;
+const STEPS: usize = 300;
+
+/// Of so many steps, one heals a connection that is ill.
+const HEALS_ONE_IN: u64 = 8;
 
 /// A small generator, so that one number replays a history.
 struct Chance(u64);
@@ -39,6 +42,7 @@ fn seed() -> u64 {
 struct World {
     redis: RedisServer,
     proxies: Vec<FaultProxy>,
+    ill: [bool; NODES],
     nodes: Nodes,
     origins: Vec<CountingOrigin>,
     chance: Chance,
@@ -58,7 +62,7 @@ impl World {
         for name in ["one", "two", "three"] {
             origins.push(origin(name).await);
         }
-        World { redis, proxies, nodes, origins, chance: Chance(seed) }
+        World { redis, proxies, ill: [false; NODES], nodes, origins, chance: Chance(seed) }
     }
 
     fn host(&mut self) -> String {
@@ -67,6 +71,11 @@ impl World {
 
     /// Does something, and says what.
     async fn step(&mut self) -> String {
+        if let Some(node) = self.ill.iter().position(|ill| *ill)
+            && self.chance.below(HEALS_ONE_IN) == 0
+        {
+            return self.change(node, Mood::Pass).await;
+        }
         let (host, other) = (self.host(), self.host());
         let node = self.chance.below(NODES as u64) as usize;
         let to = self.chance.below(3) as usize;
@@ -82,21 +91,31 @@ impl World {
                 self.redis.restart().await.unwrap();
                 "restart of Redis".to_owned()
             }
-            54..62 => {
-                let moods = [Mood::Cut, Mood::Stall, Mood::HalfOpen, Mood::Pass, Mood::Pass];
-                let mood = moods[self.chance.below(5) as usize];
-                self.proxies[node].set(mood).await.unwrap();
-                format!("{mood:?} before node {node}")
+            54..57 => {
+                let moods = [Mood::Cut, Mood::Stall, Mood::HalfOpen];
+                let mood = moods[self.chance.below(3) as usize];
+                self.change(node, mood).await
             }
-            62..64 => {
+            57..59 => {
                 self.nodes.node_mut(node).restart().await.unwrap();
                 format!("node {node} is killed and started")
+            }
+            59 => {
+                // Long enough that what is silent is given up.
+                pass(MOMENT * 5).await;
+                "nothing for a while".to_owned()
             }
             _ => {
                 let said = ask(self.nodes.node(node), &host).await;
                 format!("node {node} says {said} of {host}")
             }
         }
+    }
+
+    async fn change(&mut self, node: usize, mood: Mood) -> String {
+        self.proxies[node].set(mood).await.unwrap();
+        self.ill[node] = mood != Mood::Pass;
+        format!("{mood:?} before node {node}")
     }
 
     async fn write(&self, words: String) -> String {
