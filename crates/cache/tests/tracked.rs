@@ -351,6 +351,25 @@ async fn a_server_that_refuses_tracking_is_never_up() {
 }
 
 #[tokio::test]
+async fn it_needs_no_more_than_to_read() {
+    let server = RedisServer::on_socket(&[]);
+    let commands = "+ping +client|tracking +type +getrange +lrange";
+    say_all(&server, &[&format!("ACL SETUSER reader on >word -@all {commands} %R~r:*")]);
+    let mut options = at(&server);
+    options.link.username = Some("reader".to_owned());
+    options.link.password = Some("word".to_owned());
+    let tracked = up(options).await;
+    say_all(&server, &["SET r:a 1", "RPUSH r:b x"]);
+    assert_eq!(read(&tracked, &["r:a", "r:b", "r:c"]).await, [text("1"), list(&["x"]), None]);
+    say_all(&server, &["SET r:c 1"]);
+    told_of(&tracked, &["r:c"]).await;
+    let refused = tracked.read(&keys_of(&["other"]), PATIENCE).await;
+    let why = refused.expect_err("another's key");
+    assert!(why.to_string().contains("permissions"), "{why}");
+    assert!(tracked.is_up());
+}
+
+#[tokio::test]
 async fn dropped_it_ends_its_connection() {
     let server = RedisServer::on_socket(&[]);
     let tracked = up(at(&server)).await;

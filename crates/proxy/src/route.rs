@@ -24,6 +24,8 @@ pub use dynamic::{BATCH_MAX, Change, Changes, DynamicRoutes, NotLearned, Way};
 pub use known::{ABSENT_MAX, Grounds};
 pub use lane::{Connects, Lane, Upstreams};
 pub use line::{RouteLine, RouteSource, RouteState};
+#[cfg(test)]
+pub(crate) use source::fake;
 pub use source::{Awaited, Source, Stored, Told};
 
 use crate::config::{HostPattern, Route};

@@ -110,6 +110,9 @@ pub struct TrackedSnapshot {
 /// A connection that reads keys and hears of their changes. It connects, and connects anew after a
 /// random pause, by itself; dropped, it ends.
 ///
+/// The user that it logs in as needs to read the keys, and the commands `PING`, `CLIENT TRACKING`,
+/// `TYPE`, `GETRANGE` and `LRANGE`; behind Sentinel `ROLE`, in a cluster `CLUSTER SLOTS`.
+///
 /// # What is told when
 ///
 /// - Whatever happens to a key after the server answered a read of it is told after the read was

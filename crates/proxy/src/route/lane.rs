@@ -28,7 +28,7 @@ pub struct Lane {
     /// Its name, shared with the log.
     pub name: Arc<str>,
     /// Where it leads, if not where the route says.
-    member: Option<MemberSettings>,
+    pub(crate) member: Option<MemberSettings>,
     upstream: OnceLock<Arc<Upstream>>,
     upstreams: Arc<Upstreams>,
 }

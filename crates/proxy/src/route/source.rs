@@ -44,3 +44,6 @@ impl Source for Tracked {
         Tracked::is_up(self)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod fake;

@@ -209,7 +209,7 @@ mod tests {
         fn one_byte_that_differs_is_found(kept in kept(), at in any::<prop::sample::Index>(), bit in 0..8) {
             let (mut bytes, _) = encode("r:", kept.into_iter());
             let at = at.index(bytes.len());
-            bytes[at] ^= 1 << bit;
+            bytes[at] ^= 1_u8 << bit;
             prop_assert!(decode("r:", &bytes).is_err());
             prop_assert!(decode("r:", &bytes[..at]).is_err());
         }

@@ -4,5 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "in a test a failure is what it is for")]
 
 mod bodies;
+mod heard;
+mod hostile;
+mod model;
+mod outages;
+mod rows;
 mod support;
 mod tracked;

@@ -59,7 +59,7 @@ fn a_wrong_string_says_what_was_expected() {
     check("http://me:pw@a", "a member has no user name or password");
     check("unix:/run/docker.sock", "`unix:` is not for a route in Redis");
     check("unix:docker.sock", "`unix:` is not for a route in Redis");
-    check("https://a_b", "no certificate can be for the name `a_b`");
+    check("https://-a", "no certificate can be for the name `-a`");
     check("a b:80", "a name has no ` `");
     check("{", "it is no JSON: EOF while parsing");
     check(&"a".repeat(VALUE_BYTES_MAX + 1), "it has 65537 bytes; at most 65536");
@@ -119,7 +119,7 @@ fn wrong_json_says_what_was_expected() {
     check(r#"{"to": "a:1", "skip": {}}"#, "`skip` is not for a route in Redis");
     check(r#"{"to": "a:1", "upstream": {"ca_file": "/etc/passwd"}}"#, "`upstream.ca_file` is not");
     check(r#"{"to": "unix:/run/docker.sock"}"#, "`unix:` is not for a route in Redis");
-    check(r#"{"to": "https://a_b"}"#, "no certificate can be for the name `a_b`");
+    check(r#"{"to": "https://-a"}"#, "no certificate can be for the name `-a`");
     check(r#"[{"to": "a:1"}, {"to": "b:1"}]"#, "is never chosen");
     check(r#"{"to": "a:1", "stored_body_bytes_max": "1GiB"}"#, "`stored_body_bytes_max`");
     let many = vec![r#"{"to": "a:1"}"#; 65].join(",");
