@@ -17,6 +17,7 @@ mod purge_log;
 mod roll;
 mod script;
 mod tier;
+mod tracked;
 
 pub use ::redis::{Cmd as Command, Pipeline, Value as Reply};
 pub use ears::{Push, Subscription};
@@ -29,3 +30,4 @@ pub use purge_log::{InDoubt, RedisLog, RedisLogOptions, RedisLogSnapshot};
 pub use roll::{Listed, NodeLine, NodeName, Roll};
 pub use script::Script;
 pub use tier::{RedisTier, RedisTierSnapshot};
+pub use tracked::{Stored, Told, Tracked, TrackedOptions, TrackedSnapshot};

@@ -11,6 +11,7 @@ mod guard;
 mod metrics;
 pub mod purges;
 mod reply;
+mod routes;
 pub mod token;
 pub mod why;
 
@@ -22,10 +23,12 @@ use http::{Method, StatusCode};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use dispatch::{Call, Found, Lost, Row, TABLE, find};
+pub use dispatch::{Call, Found, Lost, RoutesCall, Row, TABLE, find};
 pub use guard::{Asks, Forbidden, Guard};
+pub use routes::RoutesDesk;
 
 use self::reply::{Kind, text};
+use self::routes::Watchers;
 use crate::answer::{Answer, AnswerBody};
 use crate::config::text::in_time;
 use crate::gateway::Gateway;
@@ -51,6 +54,8 @@ pub struct Admin {
     phase: watch::Receiver<Phase>,
     guard: Arc<Guard>,
     destinations: Arc<Destinations>,
+    routes: Option<RoutesDesk>,
+    watchers: Watchers,
 }
 
 impl Admin {
@@ -60,8 +65,10 @@ impl Admin {
         phase: watch::Receiver<Phase>,
         guard: Guard,
         destinations: Arc<Destinations>,
+        routes: Option<RoutesDesk>,
     ) -> Self {
-        Admin { gateway, phase, guard: Arc::new(guard), destinations }
+        let (guard, watchers) = (Arc::new(guard), Watchers::default());
+        Admin { gateway, phase, guard, destinations, routes, watchers }
     }
 
     async fn respond(&self, request: Request) -> Answer {
@@ -73,11 +80,11 @@ impl Admin {
         if let Err(forbidden) = self.guard.judge(found.row.asks, &request.fields) {
             return reply::forbidden(forbidden);
         }
-        self.make(found.row.call, found.part, request).await
+        self.make(found, request).await
     }
 
-    async fn make(&self, call: Call, _part: Option<String>, request: Request) -> Answer {
-        match call {
+    async fn make(&self, found: Found, request: Request) -> Answer {
+        match found.row.call {
             Call::Why => why::answer(&self.gateway, request.body).await,
             Call::Purge => purges::purge(&self.gateway, request.body).await,
             Call::Health => text(StatusCode::OK, Kind::Text, self.health()),
@@ -87,6 +94,24 @@ impl Admin {
                 reply::text(StatusCode::OK, Kind::Metrics, text)
             }
             Call::OpenApi => text(StatusCode::OK, Kind::Json, OPENAPI.to_owned()),
+            Call::Routes(call) => self.make_of_routes(call, found.part, request).await,
+        }
+    }
+
+    async fn make_of_routes(
+        &self,
+        call: RoutesCall,
+        host: Option<String>,
+        request: Request,
+    ) -> Answer {
+        let Some(desk) = &self.routes else { return routes::none() };
+        let host = host.unwrap_or_default();
+        match call {
+            RoutesCall::List => routes::list(&self.gateway, desk, request.target.query()),
+            RoutesCall::Watch => routes::watch(desk, &self.watchers),
+            RoutesCall::Read => routes::read(desk, &host).await,
+            RoutesCall::Set => routes::set(desk, &self.destinations, &host, request.body).await,
+            RoutesCall::Delete => routes::delete(desk, &host).await,
         }
     }
 

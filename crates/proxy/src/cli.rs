@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use self::purge::PurgeArgs;
-pub use self::routes::AdminArgs;
+pub use self::routes::{AdminArgs, RoutesAct, RoutesArgs};
 pub use self::why::WhyArgs;
 use crate::config::defaults::LISTEN;
 pub use crate::config::flags::{RunArgs, TierArgs};
@@ -36,7 +36,8 @@ Examples:
   forebay check --config forebay.toml        say all that is wrong with the file
   forebay doctor --config forebay.toml       say what is wrong with its Redis and its disk
   forebay purge --tag sale                   forget it, on every node
-  forebay why http://shop.example.com/a      what would be answered, and why";
+  forebay why http://shop.example.com/a      what would be answered, and why
+  forebay routes set shop.example.com 10.0.0.5:3000    send a host's traffic there, on every node";
 
 /// What the program can be told to do.
 #[derive(Debug, Subcommand)]
@@ -51,6 +52,8 @@ pub enum Command {
     Purge(PurgeArgs),
     /// Say what a node would answer a request, and why, without asking the origin
     Why(WhyArgs),
+    /// Show, set, delete and watch the routes in Redis
+    Routes(RoutesArgs),
     /// Start a small slow origin and a gateway before it, and say what to try
     Demo(DemoArgs),
     /// Print completions for a shell
@@ -178,7 +181,18 @@ mod tests {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "forebay", &mut script);
             let script = String::from_utf8(script).unwrap();
-            for word in ["run", "check", "doctor", "demo", "completions", "redis", "disk"] {
+            for word in [
+                "run",
+                "check",
+                "doctor",
+                "routes",
+                "demo",
+                "completions",
+                "redis",
+                "disk",
+                "watch",
+                "token-file",
+            ] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
         }

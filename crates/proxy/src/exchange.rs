@@ -15,7 +15,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::ask::{Ask, AskedFor, Refusal};
+use crate::ask::{Ask, AskedFor, Refusal, Unasked};
 use crate::cluster::{self, Cleared};
 use crate::config::Switch;
 use crate::failure::FetchFailure;
@@ -28,6 +28,7 @@ use crate::pass;
 use crate::purge::public;
 use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
+use crate::route::Grounds;
 use crate::seen::Seen;
 use crate::server::{InformationalSender, Refused, Request, Service};
 
@@ -59,7 +60,14 @@ async fn exchange(gateway: &Gateway, request: Request) -> Answer {
         let reply = Box::pin(public::purge(gateway, order)).await;
         return reply.into_answer(gateway, None, telling);
     }
-    let asked_for = match Ask::of(gateway, request, began) {
+    let asked_for = match Ask::of(gateway, request, began, Grounds::Fresh) {
+        Ok(asked_for) => Ok(asked_for),
+        Err(Unasked::Refused(refusal)) => Err(refusal),
+        Err(Unasked::Unrouted(request, host)) => {
+            Box::pin(Ask::learned(gateway, *request, &host, began)).await
+        }
+    };
+    let asked_for = match asked_for {
         Ok(asked_for) => asked_for,
         Err(refusal) => {
             return Reply::refused(gateway, refusal).into_answer(gateway, None, telling);

@@ -199,7 +199,10 @@ impl Fetch {
         let requested_at = self.gateway.now();
         let observe = interim.map(respond::interim_to);
         self.gateway.telemetry().metrics.origin_asked();
-        let sent = self.ask.lane.upstream.send(request, observe).await;
+        let sent = match self.ask.lane.upstream() {
+            Ok(upstream) => upstream.send(request, observe).await,
+            Err(failure) => Err(failure),
+        };
         let mut response = sent.inspect_err(|failure| {
             self.gateway.telemetry().metrics.origin_failed(failure.detail());
         })?;

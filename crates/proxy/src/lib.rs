@@ -24,6 +24,8 @@ pub mod purge;
 pub mod reply;
 pub mod respond;
 pub mod route;
+pub mod route_ask;
+pub mod route_watch;
 pub mod secret;
 pub mod seen;
 pub mod server;

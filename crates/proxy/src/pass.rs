@@ -53,7 +53,10 @@ pub async fn pass_stream(
     let request = ask.origin_request(gateway, body);
     let requested_at = gateway.now();
     gateway.telemetry().metrics.origin_asked();
-    let sent = ask.lane.upstream.send(request, interim.map(respond::interim_to)).await;
+    let sent = match ask.lane.upstream() {
+        Ok(upstream) => upstream.send(request, interim.map(respond::interim_to)).await,
+        Err(failure) => Err(failure),
+    };
     let said = said(gateway, why);
     let response = match sent {
         Ok(response) => response,
@@ -119,7 +122,11 @@ pub async fn tunnel(
     request.headers_mut().insert(header::UPGRADE, protocol);
     gateway.telemetry().metrics.origin_asked();
     let said = said(gateway, (Forward::Bypass, Detail::Upgrade.word()));
-    let mut response = match ask.lane.upstream.send(request, None).await {
+    let sent = match ask.lane.upstream() {
+        Ok(upstream) => upstream.send(request, None).await,
+        Err(failure) => Err(failure),
+    };
+    let mut response = match sent {
         Ok(response) => response,
         Err(failure) => return failed(gateway, said, &failure),
     };

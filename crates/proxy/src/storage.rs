@@ -9,7 +9,7 @@ use forebay_cache::disk::{DiskError, DiskOptions, DiskTier};
 use forebay_cache::log::{FileLog, FileOptions, Journal, MemoryLog};
 use forebay_cache::redis::{
     self, LeaseOptions, Link, LinkOptions, Names, NodeName, RedisLeases, RedisLog, RedisLogOptions,
-    RedisOptions, RedisTier, Server, Tls,
+    RedisOptions, RedisTier, Server, Tls, Tracked, TrackedOptions,
 };
 use forebay_cache::{Bounds, Budget, Clock, Leases, Log, Options, Rules, Tier, Trust};
 use tokio::time::Instant;
@@ -20,6 +20,8 @@ use crate::config::{
 };
 use crate::kept::{self, Cache, Kept};
 use crate::kept_codec::KeptCodec;
+use crate::route::Source;
+use crate::route::value::VALUE_BYTES_MAX;
 
 /// Bytes of bodies alive beyond the memory tier: a quarter of it, within these.
 const ARRIVING_BYTES_LEAST: usize = 8 << 20;
@@ -117,6 +119,11 @@ impl Storage {
             self.log = Arc::new(log.map_err(StorageError::Disk)?);
         }
         Ok(())
+    }
+
+    /// The clock that all of it goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The cache over it.
@@ -247,6 +254,33 @@ fn node_name(config: &Config) -> String {
     }
 }
 
+/// The connection on which routes are read, if the configuration wants any. Connected behind; to be
+/// called within a runtime.
+pub fn open_routes(config: &Config) -> Result<Option<Arc<dyn Source>>, StorageError> {
+    let Some(redis) = config.routes_redis() else { return Ok(None) };
+    let options = TrackedOptions {
+        text_bytes_max: VALUE_BYTES_MAX,
+        // A name, then members.
+        list_items_max: config::MEMBERS_MAX + 1,
+        list_bytes_max: VALUE_BYTES_MAX,
+        ..TrackedOptions::new(link_options(redis)?)
+    };
+    Ok(Some(Tracked::open(options)))
+}
+
+/// The link over which routes are written and nodes are asked about them, if the configuration wants
+/// any: the tier's, where routes are in the same Redis. To be called within a runtime.
+pub fn open_routes_link(
+    config: &Config,
+    storage: &Storage,
+) -> Result<Option<Arc<Link>>, StorageError> {
+    let Some(settings) = &config.dynamic else { return Ok(None) };
+    match (&settings.redis, &storage.shared) {
+        (Some(own), _) => Ok(Some(Link::open(link_options(own)?))),
+        (None, shared) => Ok(shared.as_ref().map(|shared| Arc::clone(&shared.link))),
+    }
+}
+
 fn link_options(settings: &RedisSettings) -> Result<LinkOptions, StorageError> {
     let server = match &settings.servers {
         RedisServers::One(at) => Server::Single(address(at)),
@@ -295,7 +329,9 @@ fn options(config: &Config) -> Options {
 /// The heaviest entry that memory must admit for every route to keep what it may: its longest body,
 /// and some room for its head and for what pages cost. With a disk, longer ones lie there alone.
 fn entry_bytes(config: &Config) -> usize {
-    let longest = config.routes.iter().map(|route| route.stored_body_bytes_max).max().unwrap_or(0);
+    let in_redis = config.dynamic.iter().map(|dynamic| &dynamic.defaults);
+    let routes = config.routes.iter().chain(in_redis);
+    let longest = routes.map(|route| route.stored_body_bytes_max).max().unwrap_or(0);
     let longest = match config.disk {
         Some(_) => longest.min(defaults::stored_body_bytes_max(config.memory_bytes)),
         None => longest,

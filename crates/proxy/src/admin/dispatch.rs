@@ -19,6 +19,23 @@ pub enum Call {
     Purge,
     /// Say why a request would be answered as it would.
     Why,
+    /// Something about the routes in Redis.
+    Routes(RoutesCall),
+}
+
+/// What can be done with the routes in Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoutesCall {
+    /// Says what is known of them.
+    List,
+    /// Says their changes, as they happen.
+    Watch,
+    /// Says one, read again.
+    Read,
+    /// Writes one.
+    Set,
+    /// Deletes one.
+    Delete,
 }
 
 /// One call: how it is asked for, and what it asks for.
@@ -42,6 +59,36 @@ pub const TABLE: &[Row] = &[
     Row { method: Method::GET, path: "/openapi.json", call: Call::OpenApi, asks: Asks::Nothing },
     Row { method: Method::POST, path: "/why", call: Call::Why, asks: Asks::TokenToChange },
     Row { method: Method::POST, path: "/purge", call: Call::Purge, asks: Asks::TokenToChange },
+    Row {
+        method: Method::GET,
+        path: "/routes",
+        call: Call::Routes(RoutesCall::List),
+        asks: Asks::Token,
+    },
+    Row {
+        method: Method::GET,
+        path: "/routes/watch",
+        call: Call::Routes(RoutesCall::Watch),
+        asks: Asks::Token,
+    },
+    Row {
+        method: Method::GET,
+        path: "/routes/{host}",
+        call: Call::Routes(RoutesCall::Read),
+        asks: Asks::Token,
+    },
+    Row {
+        method: Method::PUT,
+        path: "/routes/{host}",
+        call: Call::Routes(RoutesCall::Set),
+        asks: Asks::TokenToChange,
+    },
+    Row {
+        method: Method::DELETE,
+        path: "/routes/{host}",
+        call: Call::Routes(RoutesCall::Delete),
+        asks: Asks::TokenToChange,
+    },
 ];
 
 /// A call that was found.

@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::{body, reply};
 use crate::answer::Answer;
-use crate::ask::Ask;
+use crate::ask::{Ask, Unasked};
 use crate::gateway::Gateway;
+use crate::route::Grounds;
 use crate::server::{Peer, Request, RequestBody};
 use crate::why::{Why, why};
 
@@ -36,8 +37,14 @@ pub(super) async fn answer(gateway: &Gateway, body: RequestBody) -> Answer {
 }
 
 async fn explained(gateway: &Gateway, asked: &AskWhy) -> Result<Why, String> {
-    let request = request(asked)?;
-    let asked_for = Ask::of(gateway, request, Instant::now());
+    let (request, began) = (request(asked)?, Instant::now());
+    let asked_for = match Ask::of(gateway, request, began, Grounds::Fresh) {
+        Ok(asked_for) => Ok(asked_for),
+        Err(Unasked::Refused(refusal)) => Err(refusal),
+        Err(Unasked::Unrouted(request, host)) => {
+            Ask::learned(gateway, *request, &host, began).await
+        }
+    };
     let asked_for = asked_for.map_err(|refusal| {
         format!("it would be refused with {}: {}", refusal.status.as_u16(), refusal.words)
     })?;

@@ -133,6 +133,10 @@ impl AdminClient {
             return self.judged(status, &text).map(|_| ());
         }
         while let Some(line) = lines.next().await? {
+            // So a node says that it is still there.
+            if line.is_empty() {
+                continue;
+            }
             let value = serde_json::from_slice(&line).map_err(|_| self.not_ours())?;
             match each(&value) {
                 Enough::Yes => break,

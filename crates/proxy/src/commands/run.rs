@@ -13,14 +13,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use self::operators::Operators;
-use crate::admin::Phase;
+use crate::admin::{Phase, RoutesDesk};
 use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::commands::runtime::runtime;
 use crate::config::{self, Colours, Config, Listen, UpstreamSettings};
 use crate::gateway::Gateway;
+use crate::route_watch;
 use crate::server::{Drained, Server};
-use crate::storage::Storage;
+use crate::storage::{self, Storage};
 use crate::telemetry::{AccessLog, Telemetry};
 use crate::upstream::{Connect, Destinations, Network, Own};
 
@@ -64,20 +65,24 @@ pub async fn serve(
     };
     let destinations = Arc::new(Destinations::new(config.destinations.clone(), own));
     let reachable = destinations.clone();
-    let connect = move |settings: &UpstreamSettings| -> Arc<dyn Connect> {
+    let connects = move |settings: &UpstreamSettings| -> Arc<dyn Connect> {
         Arc::new(Network::new(settings.resolve_interval, reachable.clone()))
     };
     let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
     if let Err(why) = storage.connected().await {
         say(&format!("forebay: goes on without Redis until it can be reached: {why}\n"));
     }
-    let gateway = Gateway::new(config, &connect, telemetry, clients.stats(), storage)
-        .map_err(|cause| cause.to_string())?;
+    let source = storage::open_routes(&config).map_err(|cause| cause.to_string())?;
+    let gateway =
+        Gateway::new(config, Arc::new(connects), telemetry, clients.stats(), storage, source)
+            .map_err(|cause| cause.to_string())?;
+    let desk = RoutesDesk::open(&gateway).map_err(|cause| cause.to_string())?;
+    watch_routes(&gateway).await;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);
     let sweeper = gateway.clone();
     tokio::spawn(async move { sweeper.sweep().await });
-    let _operators = operators.map(|it| it.serve(gateway.clone(), watched, destinations));
+    let _operators = operators.map(|it| it.serve(gateway.clone(), watched, destinations, desk));
     ready();
     let draining = async {
         end.await;
@@ -90,8 +95,23 @@ pub async fn serve(
         () = told(2) => Err("ended at once, with exchanges under way".to_owned()),
     };
     gateway.storage().log.leave().await;
-    tokio::task::block_in_place(|| gateway.storage().close());
+    tokio::task::block_in_place(|| {
+        gateway.storage().close();
+        gateway.routes().iter().for_each(|routes| route_watch::close(routes));
+    });
     ended
+}
+
+/// Takes the routes that the disk knows, and begins to keep them as Redis has them. Waits for Redis as
+/// long as connecting may take: requests that come earlier find no more than what the disk knows.
+async fn watch_routes(gateway: &Gateway) {
+    let Some(routes) = gateway.routes() else { return };
+    tokio::task::block_in_place(|| route_watch::restore(routes));
+    tokio::spawn(route_watch::watch(Arc::clone(routes)));
+    let limit = gateway.config().routes_redis().map(|redis| redis.connect_timeout);
+    if !routes.ready(limit.unwrap_or_default()).await {
+        say("forebay: goes on with the routes that it knows until Redis can be reached\n");
+    }
 }
 
 /// Where it listens, what it keeps and where, and how to see why something was a miss.

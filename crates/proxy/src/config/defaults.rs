@@ -114,6 +114,7 @@ impl Config {
             purge: PurgeSettings::default(),
             destinations: DestinationSettings::default(),
             routes,
+            dynamic: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::dynamic::DynamicSettings;
 use super::purge::PurgeSettings;
 use super::tiers::{DiskSettings, RedisSettings};
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub destinations: DestinationSettings,
     /// Routes in the order in which they are written.
     pub routes: Vec<Route>,
+    /// Routes that are read in Redis, or none.
+    pub dynamic: Option<DynamicSettings>,
 }
 
 /// Which addresses may be connected to; what neither list says is judged by

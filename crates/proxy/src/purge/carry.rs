@@ -11,6 +11,7 @@ use super::order::{Order, OrderError, OrderKind};
 use super::refresh;
 use crate::config::text;
 use crate::gateway::Gateway;
+use crate::route::{Grounds, Way};
 
 /// How much longer than a node's doubt it is waited for all of them, unless the order says how long.
 const WAIT_MARGIN: Duration = Duration::from_millis(500);
@@ -73,9 +74,9 @@ fn wait(said: &str) -> Result<Duration, Uncarried> {
 fn key_of(gateway: &Gateway, target: &TargetParts<'_>) -> Vec<u8> {
     let fields = HeaderMap::new();
     let mut key = Vec::with_capacity(128);
-    match gateway.lane(target.host(), target.path) {
-        Some(lane) => lane.write_key(target, &Method::GET, &fields, None, &mut key),
-        None => {
+    match gateway.way(target.host(), target.path, Grounds::Last) {
+        Way::Lane(lane) => lane.write_key(target, &Method::GET, &fields, None, &mut key),
+        Way::None | Way::Wrong | Way::Unknown => {
             let template = forebay_semantics::key::Template::default();
             template.key(target, &Method::GET, &fields, None, &mut key);
         }

@@ -14,6 +14,7 @@ mod tiers;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub(crate) use access_log::rfc3339;
 pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
 pub use purges::write_purges;

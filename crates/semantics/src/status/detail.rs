@@ -11,6 +11,14 @@ pub enum Detail {
     KeyedBodyTooLarge,
     /// No route is for this host and path.
     NoRoute,
+    /// The value in Redis that is to be this host's route means nothing.
+    RouteWrong,
+    /// So many unknown hosts were asked for that this one was not looked up.
+    RouteLookupsLimited,
+    /// Where this host is could not be found out.
+    RoutesAway,
+    /// This host has a route, and there are as many as there may be.
+    RoutesFull,
     /// The request came through this gateway before.
     Loop,
     /// The request is not well formed.
@@ -49,11 +57,15 @@ pub enum Detail {
 
 impl Detail {
     /// Every one.
-    pub const ALL: [Detail; 21] = [
+    pub const ALL: [Detail; 25] = [
         Detail::SkipField,
         Detail::Upgrade,
         Detail::KeyedBodyTooLarge,
         Detail::NoRoute,
+        Detail::RouteWrong,
+        Detail::RouteLookupsLimited,
+        Detail::RoutesAway,
+        Detail::RoutesFull,
         Detail::Loop,
         Detail::RequestRefused,
         Detail::TooManyRequests,
@@ -80,6 +92,10 @@ impl Detail {
             Detail::Upgrade => "upgrade",
             Detail::KeyedBodyTooLarge => "keyed-body-too-large",
             Detail::NoRoute => "no-route",
+            Detail::RouteWrong => "route-wrong",
+            Detail::RouteLookupsLimited => "route-lookups-limited",
+            Detail::RoutesAway => "routes-away",
+            Detail::RoutesFull => "routes-full",
             Detail::Loop => "loop",
             Detail::RequestRefused => "request-refused",
             Detail::TooManyRequests => "too-many-requests",

@@ -36,3 +36,28 @@ fn a_path_that_is_wrong_is_told_the_nearest() {
     check("*", None);
     check("/nothing/like/it", None);
 }
+
+#[test]
+fn a_path_that_is_written_out_goes_before_a_host() {
+    let call = |path: &str| find(&Method::GET, path).unwrap().row.call;
+    assert_eq!(call("/routes/watch"), Call::Routes(RoutesCall::Watch));
+    assert_eq!(call("/routes/watcher"), Call::Routes(RoutesCall::Read));
+    let lost = find(&Method::PUT, "/routes/watch").unwrap_err();
+    assert_eq!(lost, Lost::Method { taken: vec!["GET", "HEAD"] });
+    let lost = find(&Method::POST, "/routes/a").unwrap_err();
+    assert_eq!(lost, Lost::Method { taken: vec!["GET", "HEAD", "PUT", "DELETE"] });
+}
+
+#[test]
+fn a_host_is_decoded_once_and_has_no_slash() {
+    let part = |path: &str| find(&Method::GET, path).map(|found| found.part);
+    assert_eq!(part("/routes/%2A.a.com"), Ok(Some("*.a.com".to_owned())));
+    assert_eq!(part("/routes/%5B%3a%3A1%5d"), Ok(Some("[::1]".to_owned())));
+    assert_eq!(part("/routes/%2541"), Ok(Some("%41".to_owned())));
+    for path in ["/routes/%", "/routes/%4", "/routes/%zz", "/routes/%ff", "/routes/%+1"] {
+        assert_eq!(part(path), Err(Lost::Encoding), "{path}");
+    }
+    for path in ["/routes/", "/routes/a/b"] {
+        assert!(matches!(part(path), Err(Lost::Path { .. })), "{path}");
+    }
+}
