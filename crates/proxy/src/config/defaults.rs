@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay_semantics::Policy;
 use forebay_semantics::key::Template;
 
+use super::balancing::{Balance, Ejection};
 use super::settings::*;
 use super::text::RedisUrl;
 use super::tiers::*;
@@ -181,6 +182,9 @@ impl UpstreamSettings {
             head_bytes_max: 64 * 1024,
             ca_file: None,
             resolve_interval: Duration::from_secs(10),
+            balance: Balance::default(),
+            ejection: Ejection::default(),
+            slow_start: Duration::from_secs(10),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! `check` and `routes` say what they mean together, `problem` shows what is wrong. All problems are
 //! found in one pass; there is no second look at a [`Config`].
 
+mod balancing;
 mod check;
 pub mod defaults;
 mod disk;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use balancing::{Balance, Ejection};
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use settings::*;
 pub use tiers::*;

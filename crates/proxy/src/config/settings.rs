@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::balancing::{Balance, Ejection};
 use super::tiers::{DiskSettings, RedisSettings};
 
 /// Everything that one gateway is told at its start.
@@ -226,6 +227,12 @@ pub struct UpstreamSettings {
     pub ca_file: Option<PathBuf>,
     /// How often a name is resolved again.
     pub resolve_interval: Duration,
+    /// How a member is chosen.
+    pub balance: Balance,
+    /// When a member that fails is left out.
+    pub ejection: Ejection,
+    /// How long a member that came back gets less than its share, from a tenth up.
+    pub slow_start: Duration,
 }
 
 /// One origin server.
@@ -237,6 +244,8 @@ pub struct MemberSettings {
     pub host: String,
     /// Its port; 0 for `Unix`.
     pub port: u16,
+    /// Its share of the requests, beside those of the others.
+    pub weight: u32,
 }
 
 /// How a member is spoken to.

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod body;
+mod choice;
 mod connect;
 mod dns;
 mod ended;
@@ -26,6 +27,10 @@ use http::header::UPGRADE;
 use http::{HeaderMap, Request, Response, StatusCode};
 
 pub use body::OriginBody;
+pub use choice::{
+    Cause, Choice, ChoiceTerms, Health, LAST_RESORT_PAUSE, MemberStanding, Nobody, Outcome, State,
+    Tried, Turn, digest,
+};
 pub use connect::{Connect, Connecting, MemberAddress, Network};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
 pub use request::RequestBody;

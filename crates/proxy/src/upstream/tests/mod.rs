@@ -29,7 +29,7 @@ struct Heard {
 }
 
 fn member(scheme: MemberScheme, address: SocketAddr) -> MemberSettings {
-    MemberSettings { scheme, host: address.ip().to_string(), port: address.port() }
+    MemberSettings { scheme, host: address.ip().to_string(), port: address.port(), weight: 1 }
 }
 
 fn http(address: SocketAddr) -> UpstreamSettings {

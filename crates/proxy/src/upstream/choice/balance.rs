@@ -1,0 +1,141 @@
+//! The methods: which one among the members that may be asked, each with its share. Who may be
+//! asked is not decided here.
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::Choice;
+use super::scatter::{joined, unit};
+use crate::config::Balance;
+
+/// How much more than its part of all requests a member takes of the keys that are its own
+/// (Mirrokni, Thorup and Zadimoghaddam: consistent hashing with bounded loads).
+const LOAD_MAX: f64 = 1.25;
+
+/// Requests that a member takes of its own keys in any case: with few of them, parts say nothing.
+const LOAD_MIN: f64 = 8.0;
+
+/// What is left over from turns past: smooth weighted round robin, as nginx has it. Each turn
+/// everybody gets his share, and who has most pays for all.
+#[derive(Debug)]
+pub(super) struct Wheel(Mutex<Vec<f64>>);
+
+impl Wheel {
+    pub(super) fn new(members: usize) -> Wheel {
+        Wheel(Mutex::new(vec![0.0; members]))
+    }
+
+    fn turn(&self, share: impl Fn(usize) -> f64) -> Option<usize> {
+        let mut credits = self.0.lock();
+        let (mut all, mut best) = (0.0, None);
+        for index in 0..credits.len() {
+            let share = share(index);
+            if share <= 0.0 {
+                continue;
+            }
+            credits[index] += share;
+            all += share;
+            if best.is_none_or(|best: usize| credits[index] > credits[best]) {
+                best = Some(index);
+            }
+        }
+        credits[best?] -= all;
+        best
+    }
+}
+
+impl Choice {
+    /// One of the members whose share is not zero.
+    pub(super) fn balanced(
+        &self,
+        now: Instant,
+        key_hash: u64,
+        share: impl Fn(usize) -> f64,
+    ) -> Option<usize> {
+        match self.terms.balance {
+            Balance::RoundRobin => self.wheel.turn(share),
+            Balance::LeastRequests => self.least_requests(share),
+            Balance::PowerOfTwo => self.better_of_two(now, share),
+            Balance::Hash => self.owner(key_hash, share),
+        }
+    }
+
+    /// The one with the fewest requests for its share; those that have equally few take turns.
+    fn least_requests(&self, share: impl Fn(usize) -> f64) -> Option<usize> {
+        let load = |index: usize, share: f64| self.in_flight(index) / share;
+        let shares = || (0..self.seats.len()).map(|index| (index, share(index)));
+        let present = || shares().filter(|(_, share)| *share > 0.0);
+        let (least, load_min) = present()
+            .map(|(index, share)| (index, load(index, share)))
+            .min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        let equal = |index: usize| {
+            let share = share(index);
+            if share > 0.0 && load(index, share) <= load_min { share } else { 0.0 }
+        };
+        self.wheel.turn(equal).or(Some(least))
+    }
+
+    /// The better of two that are drawn by their shares. In need both are alike, and the first is
+    /// taken: so shares hold among equals.
+    fn better_of_two(&self, now: Instant, share: impl Fn(usize) -> f64) -> Option<usize> {
+        let shares = |without: Option<usize>| {
+            let shares = (0..self.seats.len()).map(|index| (index, share(index)));
+            shares.filter(move |(index, share)| *share > 0.0 && Some(*index) != without)
+        };
+        let first = self.drawn(shares(None))?;
+        let Some(second) = self.drawn(shares(Some(first))) else { return Some(first) };
+        let (count, all) = shares(None).fold((0.0, 0.0), |(n, all), (_, one)| (n + 1.0, all + one));
+        // Requests count for less at a member whose share is above the middle one.
+        let busy = |index: usize| 1.0 + self.in_flight(index) * (all / count) / share(index);
+        let latency = |index: usize| self.seats[index].standing.latency_micros(now);
+        let (one, other) = match (latency(first), latency(second)) {
+            (Some(one), Some(other)) => (one * busy(first), other * busy(second)),
+            // Who has not answered yet is taken to be as fast as the other.
+            (None, _) | (_, None) => (busy(first), busy(second)),
+        };
+        Some(if other < one { second } else { first })
+    }
+
+    fn drawn(&self, shares: impl Iterator<Item = (usize, f64)> + Clone) -> Option<usize> {
+        let mut left = self.dice.draw() * shares.clone().map(|(_, share)| share).sum::<f64>();
+        let mut last = None;
+        for (index, share) in shares {
+            last = Some(index);
+            left -= share;
+            if left < 0.0 {
+                break;
+            }
+        }
+        last
+    }
+
+    /// The owner of a key by weighted rendezvous, among those that are not too busy. A member that
+    /// joins or leaves moves its own keys only.
+    fn owner(&self, key_hash: u64, share: impl Fn(usize) -> f64) -> Option<usize> {
+        let shares = || {
+            let shares = (0..self.seats.len()).map(|index| (index, share(index)));
+            shares.filter(|(_, share)| *share > 0.0)
+        };
+        let (all, busy) = shares().fold((0.0, 1.0), |(all, busy), (index, share)| {
+            (all + share, busy + self.in_flight(index))
+        });
+        // Waiting times of as many clocks as there are members, each as fast as its share: the
+        // first to ring owns the key, and it is each one's with the probability of its share.
+        let wait = |index: usize, share: f64| {
+            -unit(joined(key_hash, self.seats[index].name_digest)).ln() / share
+        };
+        let has_room = |index: usize, share: f64| {
+            self.in_flight(index) < (LOAD_MAX * busy * share / all).ceil().max(LOAD_MIN)
+        };
+        let first = |only_with_room: &dyn Fn(usize, f64) -> bool| {
+            let rings = shares().filter(|(index, share)| only_with_room(*index, *share));
+            let rings = rings.map(|(index, share)| (index, wait(index, share)));
+            rings.min_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(index, _)| index)
+        };
+        first(&has_room).or_else(|| first(&|_, _| true))
+    }
+
+    fn in_flight(&self, index: usize) -> f64 {
+        f64::from(self.seats[index].standing.in_flight())
+    }
+}
