@@ -181,6 +181,13 @@ impl UpstreamSettings {
             head_bytes_max: 64 * 1024,
             ca_file: None,
             resolve_interval: Duration::from_secs(10),
+            server_name: None,
+            health: None,
+            retries: 2,
+            retry_statuses: Vec::new(),
+            requests_max: None,
+            queue_max: 1024,
+            queue_timeout: Duration::from_secs(1),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod defaults;
 mod disk;
 mod fields;
 pub mod flags;
+mod health;
 mod lifetimes;
 mod masking;
 mod problem;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use health::{HealthMethod, HealthSettings, StatusRange};
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use settings::*;
 pub use tiers::*;
