@@ -185,6 +185,13 @@ impl UpstreamSettings {
             balance: Balance::default(),
             ejection: Ejection::default(),
             slow_start: Duration::from_secs(10),
+            server_name: None,
+            health: None,
+            retries: 2,
+            retry_statuses: Vec::new(),
+            requests_max: None,
+            queue_max: 1024,
+            queue_timeout: Duration::from_secs(1),
         }
     }
 }

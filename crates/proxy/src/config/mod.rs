@@ -10,6 +10,7 @@ pub mod defaults;
 mod disk;
 mod fields;
 pub mod flags;
+mod health;
 mod lifetimes;
 mod masking;
 mod problem;
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use balancing::{Balance, Ejection};
+pub use health::{HealthMethod, HealthSettings, StatusRange};
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use settings::*;
 pub use tiers::*;

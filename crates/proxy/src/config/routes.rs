@@ -16,8 +16,8 @@ use super::raw::{Section, Value, count, factor, length, said, size, span, word};
 use super::text::{self, Refusal, meant, refuse};
 use super::words::{ANY_SPAN, refuse_none};
 use super::{
-    HostField, MemberScheme, MemberSettings, Route, Switch, UpstreamSettings, fields, lifetimes,
-    template,
+    HostField, MemberScheme, MemberSettings, Route, Switch, UpstreamSettings, fields, health,
+    lifetimes, template,
 };
 
 /// Routes of one file.
@@ -184,6 +184,7 @@ fn upstream(table: &mut Section<'_>, upstream: &mut UpstreamSettings) {
     if let Some(file) = table.read("ca_file", said(|text| Ok(PathBuf::from(text)))) {
         upstream.ca_file = Some(file.value);
     }
+    health::read(table, upstream);
 }
 
 fn heuristic(value: Value<'_>) -> Result<Heuristic, Refusal> {

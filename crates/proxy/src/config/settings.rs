@@ -7,9 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::balancing::{Balance, Ejection};
+use super::health::HealthSettings;
 use super::tiers::{DiskSettings, RedisSettings};
 
 /// Everything that one gateway is told at its start.
@@ -233,6 +234,20 @@ pub struct UpstreamSettings {
     pub ejection: Ejection,
     /// How long a member that came back gets less than its share, from a tenth up.
     pub slow_start: Duration,
+    /// The name that members prove to be by TLS; each one's own host where it is `None`.
+    pub server_name: Option<String>,
+    /// How members are asked whether they are well, or not at all.
+    pub health: Option<HealthSettings>,
+    /// Members that one request is tried on beyond its first.
+    pub retries: usize,
+    /// Statuses with which a member's answer is dropped and another asked.
+    pub retry_statuses: Vec<StatusCode>,
+    /// Requests at once to a member, or no bound but that on connections.
+    pub requests_max: Option<usize>,
+    /// Requests that wait for a member that has `requests_max`.
+    pub queue_max: usize,
+    /// How long one of them waits.
+    pub queue_timeout: Duration,
 }
 
 /// One origin server.

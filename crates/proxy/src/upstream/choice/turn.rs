@@ -37,9 +37,11 @@ impl Outcome {
             | FailureKind::BodyCut
             | FailureKind::BodyTimeout
             | FailureKind::Tunnel => Outcome::Failed(failure.status()),
-            FailureKind::PoolFull | FailureKind::Unsendable | FailureKind::RequestCut => {
-                Outcome::Left
-            }
+            FailureKind::PoolFull
+            | FailureKind::MemberFull
+            | FailureKind::NoMember
+            | FailureKind::Unsendable
+            | FailureKind::RequestCut => Outcome::Left,
         }
     }
 }
