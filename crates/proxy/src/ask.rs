@@ -175,6 +175,10 @@ impl Ask {
         if let Some(target) = self.target.path_and_query() {
             *request.uri_mut() = Uri::from(target.clone());
         }
+        if self.lane.upstream.is_keyed() {
+            let digest = upstream::digest(self.key.as_slice());
+            request.extensions_mut().insert(upstream::KeyDigest(digest));
+        }
         request
     }
 }

@@ -1,19 +1,25 @@
 //! Origins: choose a member, take or make a connection, send, time out.
 //!
 //! It knows HTTP's versions and connections (RFC 9112, RFC 9113) and nothing of caching. Read
-//! [`Upstream::send`] first, then `attempt`.
+//! [`Upstream::send`] first, then `several` and `attempt`.
 
 mod attempt;
 mod body;
 mod choice;
 mod connect;
+mod counts;
 mod dns;
 mod ended;
 mod h1;
 mod h2;
+mod health;
+mod limit;
 mod member;
 mod pool;
+mod registry;
 mod request;
+mod retry;
+mod several;
 mod tls;
 
 use std::error::Error;
@@ -31,20 +37,21 @@ pub use choice::{
     Cause, Choice, ChoiceTerms, Health, LAST_RESORT_PAUSE, MemberStanding, Nobody, Outcome, State,
     Tried, Turn, digest,
 };
-pub use connect::{Connect, Connecting, MemberAddress, Network};
+pub use connect::{Connect, Connecting, MemberAddress, Network, Networks};
+pub use counts::{Event, counted};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
 pub use request::RequestBody;
+pub use several::MemberReading;
 pub(crate) use tls::tls_to;
 
 use self::member::Member;
-use self::pool::{Held, Wanted};
+use self::pool::Wanted;
+use self::several::Several;
 use self::tls::Tls;
 use crate::answer::Duplex;
-use crate::config::{MemberScheme, UpstreamSettings};
+use crate::config::{Balance, MemberScheme, UpstreamSettings};
 use crate::failure::{FailureKind, FetchFailure};
 
-/// Members that one request tries to reach before it fails.
-const MEMBERS_TRIED_MAX: usize = 3;
 /// 1xx responses to one request that are passed on; further ones are dropped.
 const INFORMATIONAL_MAX: usize = 16;
 
@@ -54,9 +61,29 @@ pub type Informational = Box<dyn Fn(StatusCode, HeaderMap) + Send + Sync>;
 
 /// A set of origin servers that a route leads to, and the connections to them.
 pub struct Upstream {
-    members: Vec<Member>,
-    turn: AtomicUsize,
+    lead: Lead,
+    keyed: Keyed,
 }
+
+/// Where requests go.
+enum Lead {
+    /// To one member, with nothing to decide. It is small, for there may be very many of it.
+    Plain(Arc<Member>),
+    /// To one that is chosen.
+    Chosen(Arc<Several>),
+}
+
+/// Whether the choice of a member heeds the cache key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keyed {
+    Yes,
+    No,
+}
+
+/// The digest of a request's cache key, among its extensions, for an upstream that is
+/// [`Upstream::is_keyed`].
+#[derive(Clone, Copy, Debug)]
+pub struct KeyDigest(pub u64);
 
 /// Why an upstream cannot be used at all.
 #[derive(Debug)]
@@ -79,22 +106,47 @@ pub enum UpstreamError {
 }
 
 impl Upstream {
-    /// Checks the settings and reads the certificate authorities. Connects to nobody yet.
+    /// Checks the settings and reads the certificate authorities. Connects to nobody yet, but for
+    /// health checks. Members that other upstreams lead to on the same terms are shared with them.
     pub fn new(
         settings: &UpstreamSettings,
         connect: Arc<dyn Connect>,
     ) -> Result<Arc<Upstream>, UpstreamError> {
         let is_tls = settings.members.iter().any(|member| member.scheme == MemberScheme::Https);
         let tls = is_tls.then(|| Tls::new(settings.ca_file.as_deref())).transpose()?;
-        let members = settings
-            .members
-            .iter()
-            .map(|member| Member::new(member, settings, tls.as_ref(), connect.clone()))
+        let members = settings.members.iter();
+        let mut members = members
+            .map(|member| registry::member(member, settings, tls.as_ref(), &connect))
             .collect::<Result<Vec<_>, _>>()?;
-        if members.is_empty() {
-            return Err(UpstreamError::NoMembers);
+        let is_plain = settings.health.is_none() && settings.requests_max.is_none();
+        let lead = match members.len() {
+            0 => return Err(UpstreamError::NoMembers),
+            1 if is_plain => Lead::Plain(members.remove(0)),
+            _ => Lead::Chosen(Several::new(members, settings)),
+        };
+        let keyed = if settings.balance == Balance::Hash { Keyed::Yes } else { Keyed::No };
+        Ok(Arc::new(Upstream { lead, keyed }))
+    }
+
+    /// Whether requests to it should have a [`KeyDigest`].
+    pub fn is_keyed(&self) -> bool {
+        self.keyed == Keyed::Yes
+    }
+
+    #[cfg(test)]
+    fn first(&self) -> &Arc<Member> {
+        match &self.lead {
+            Lead::Plain(member) => member,
+            Lead::Chosen(several) => several.first(),
         }
-        Ok(Arc::new(Upstream { members, turn: AtomicUsize::new(0) }))
+    }
+
+    /// How its members stand; none where there is nothing to choose.
+    pub fn readings(&self) -> Vec<MemberReading> {
+        match &self.lead {
+            Lead::Plain(_) => Vec::new(),
+            Lead::Chosen(several) => several.readings(),
+        }
     }
 
     /// Sends a request to a member and returns its final response head; the body follows as it
@@ -111,36 +163,18 @@ impl Upstream {
             true => Wanted::Http1,
             false => Wanted::Any,
         };
-        let (member, held) = self.reach(wanted).await?;
-        member.exchange(held, &mut request, wanted, observe.map(Observer::new)).await
-    }
-
-    /// A connection to the member whose turn it is, or to another that can be reached.
-    async fn reach(&self, wanted: Wanted) -> Result<(&Member, Held), FetchFailure> {
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut tried = Vec::new();
-        loop {
-            let index = self.next(first, &tried);
-            let member = &self.members[index];
-            let failure = match member.connection(wanted).await {
-                Ok(held) => return Ok((member, held)),
-                Err(failure) => failure,
-            };
-            tried.push(index);
-            if tried.len() >= self.members.len().min(MEMBERS_TRIED_MAX) {
-                return Err(failure);
+        let observer = observe.map(Observer::new);
+        match &self.lead {
+            Lead::Plain(member) => {
+                let held = member.connection(wanted).await?;
+                let answered = member.exchange(held, &mut request, wanted, observer.as_ref()).await;
+                answered.map_err(|lost| lost.failure)
             }
-            tracing::debug!("{failure}; trying the next member");
+            // Its state is large, and is not to be in the way of what is plain.
+            Lead::Chosen(several) => {
+                Box::pin(several.send(request, wanted, observer.as_ref())).await
+            }
         }
-    }
-
-    /// The first member from `first` on that was not tried; one that rests only when all do.
-    fn next(&self, first: usize, tried: &[usize]) -> usize {
-        let count = self.members.len();
-        let turns = (0..count).map(|step| first.wrapping_add(step) % count);
-        let mut untried = turns.filter(|index| !tried.contains(index));
-        let awake = untried.clone().find(|index| !self.members[*index].rests());
-        awake.or_else(|| untried.next()).unwrap_or(first % count)
     }
 }
 
@@ -159,6 +193,11 @@ struct Observer(Arc<(Informational, AtomicUsize)>);
 impl Observer {
     fn new(observe: Informational) -> Self {
         Observer(Arc::new((observe, AtomicUsize::new(0))))
+    }
+
+    /// Whether any was passed on.
+    fn has_told(&self) -> bool {
+        self.0.1.load(Ordering::Relaxed) > 0
     }
 
     fn tell(&self, status: StatusCode, fields: HeaderMap) {
