@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use http::HeaderValue;
-use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
@@ -20,9 +19,6 @@ use super::tls::{Spoken, Tls, explain};
 use super::{UpstreamError, cause, h1, h2};
 use crate::config::{MemberScheme, MemberSettings, UpstreamSettings};
 use crate::failure::{FailureKind, FetchFailure};
-
-/// How long a member that could not be reached is asked only when all others rest too.
-const REST: Duration = Duration::from_secs(5);
 
 /// One origin server and the connections to it.
 pub(super) struct Member {
@@ -37,8 +33,6 @@ pub(super) struct Member {
     /// What the last connection spoke; see [`Member::dials_alone`].
     spoken: AtomicU8,
     dialling: tokio::sync::Mutex<()>,
-    /// Until when others are asked first, because it could not be reached.
-    rests_until: Mutex<Option<Instant>>,
     pub(super) times: Times,
     head_bytes_max: usize,
 }
@@ -92,7 +86,6 @@ impl Member {
             }),
             spoken: AtomicU8::new(spoken),
             dialling: tokio::sync::Mutex::default(),
-            rests_until: Mutex::new(None),
             times: Times {
                 connect: upstream.connect_timeout,
                 send: upstream.send_timeout,
@@ -156,21 +149,13 @@ impl Member {
         self.dial_until(deadline, place, wanted).await
     }
 
-    /// Connects, and notes whether the member could be reached.
     async fn dial_until(
         &self,
         deadline: Instant,
         place: OwnedSemaphorePermit,
         wanted: Wanted,
     ) -> Result<Held, FetchFailure> {
-        let dialled = self.within(deadline, self.dial(place, wanted)).await.flatten();
-        *self.rests_until.lock() = dialled.as_ref().err().map(|_| Instant::now() + REST);
-        dialled
-    }
-
-    /// Whether others should be asked first.
-    pub(super) fn rests(&self) -> bool {
-        self.rests_until.lock().is_some_and(|until| Instant::now() < until)
+        self.within(deadline, self.dial(place, wanted)).await.flatten()
     }
 
     /// With prior knowledge of HTTP/2 there is no HTTP/1.1; the origin then ignores the wish for

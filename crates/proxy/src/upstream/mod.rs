@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::UPGRADE;
 use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::time::Instant;
 
 pub use body::OriginBody;
 pub use choice::{
@@ -33,7 +34,7 @@ pub use choice::{
 };
 pub use connect::{Connect, Connecting, MemberAddress, Network};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
-pub use request::RequestBody;
+pub use request::{KeyHash, RequestBody};
 pub(crate) use tls::tls_to;
 
 use self::member::Member;
@@ -55,7 +56,9 @@ pub type Informational = Box<dyn Fn(StatusCode, HeaderMap) + Send + Sync>;
 /// A set of origin servers that a route leads to, and the connections to them.
 pub struct Upstream {
     members: Vec<Member>,
-    turn: AtomicUsize,
+    choice: Arc<Choice>,
+    /// As messages call it when no member is to blame.
+    name: Arc<str>,
 }
 
 /// Why an upstream cannot be used at all.
@@ -94,7 +97,24 @@ impl Upstream {
         if members.is_empty() {
             return Err(UpstreamError::NoMembers);
         }
-        Ok(Arc::new(Upstream { members, turn: AtomicUsize::new(0) }))
+        let weights = settings.members.iter().map(|member| member.weight);
+        let choice = Choice::new(
+            ChoiceTerms {
+                balance: settings.balance,
+                ejection: settings.ejection.clone(),
+                slow_start: settings.slow_start,
+            },
+            members.iter().map(|member| &*member.name).zip(weights),
+            rand::random(),
+            Instant::now(),
+        );
+        Ok(Arc::new(Upstream { name: name(&members), members, choice }))
+    }
+
+    /// How each member stands, in the order of the settings.
+    pub fn standings(&self) -> Vec<(Arc<str>, MemberStanding)> {
+        let names = self.members.iter().map(|member| member.name.clone());
+        names.zip(self.choice.snapshot(Instant::now())).collect()
     }
 
     /// Sends a request to a member and returns its final response head; the body follows as it
@@ -111,36 +131,59 @@ impl Upstream {
             true => Wanted::Http1,
             false => Wanted::Any,
         };
-        let (member, held) = self.reach(wanted).await?;
-        member.exchange(held, &mut request, wanted, observe.map(Observer::new)).await
+        let key = request.extensions_mut().remove::<KeyHash>().unwrap_or_default();
+        let (mut turn, held) = self.reach(wanted, key).await?;
+        let member = &self.members[turn.member()];
+        let observer = observe.map(Observer::new);
+        match member.exchange(held, &mut request, wanted, observer).await {
+            Ok(mut response) => {
+                turn.tell(Instant::now(), Outcome::Answered(response.status()));
+                response.body_mut().count_for(turn);
+                Ok(response)
+            }
+            Err(failure) => {
+                turn.end(Instant::now(), Outcome::of(&failure));
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether members are chosen by the cache key, so that the request must bear a [`KeyHash`].
+    pub fn chooses_by_key(&self) -> bool {
+        self.choice.chooses_by_key()
     }
 
     /// A connection to the member whose turn it is, or to another that can be reached.
-    async fn reach(&self, wanted: Wanted) -> Result<(&Member, Held), FetchFailure> {
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut tried = Vec::new();
+    async fn reach(&self, wanted: Wanted, key: KeyHash) -> Result<(Turn, Held), FetchFailure> {
+        let mut tried = Tried::default();
+        let mut last = None;
         loop {
-            let index = self.next(first, &tried);
-            let member = &self.members[index];
-            let failure = match member.connection(wanted).await {
-                Ok(held) => return Ok((member, held)),
+            let now = Instant::now();
+            let turn = match self.choice.choose(now, key.0, &tried) {
+                Ok(turn) => turn,
+                Err(nobody) => return Err(last.unwrap_or_else(|| self.nobody(nobody, now))),
+            };
+            let failure = match self.members[turn.member()].connection(wanted).await {
+                Ok(held) => return Ok((turn, held)),
                 Err(failure) => failure,
             };
-            tried.push(index);
+            tried.add(turn.member());
+            turn.end(Instant::now(), Outcome::of(&failure));
             if tried.len() >= self.members.len().min(MEMBERS_TRIED_MAX) {
                 return Err(failure);
             }
             tracing::debug!("{failure}; trying the next member");
+            last = Some(failure);
         }
     }
 
-    /// The first member from `first` on that was not tried; one that rests only when all do.
-    fn next(&self, first: usize, tried: &[usize]) -> usize {
-        let count = self.members.len();
-        let turns = (0..count).map(|step| first.wrapping_add(step) % count);
-        let mut untried = turns.filter(|index| !tried.contains(index));
-        let awake = untried.clone().find(|index| !self.members[*index].rests());
-        awake.or_else(|| untried.next()).unwrap_or(first % count)
+    /// The failure to find a member, with the time after which one may be probed.
+    fn nobody(&self, nobody: Nobody, now: Instant) -> FetchFailure {
+        let failure = FetchFailure::new(FailureKind::NoMember, &self.name);
+        match nobody.probe_due {
+            Some(due) => failure.until(due.saturating_duration_since(now)),
+            None => failure,
+        }
     }
 }
 
@@ -168,6 +211,15 @@ impl Observer {
         {
             observe(status, fields);
         }
+    }
+}
+
+/// The members as one name: the first, and how many others there are.
+fn name(members: &[Member]) -> Arc<str> {
+    match members {
+        [only] => only.name.clone(),
+        [first, others @ ..] => Arc::from(format!("{} and {} more", first.name, others.len())),
+        [] => Arc::from(""),
     }
 }
 

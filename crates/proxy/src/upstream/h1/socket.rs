@@ -14,6 +14,7 @@ use super::unshared::Unshared;
 use crate::answer::Duplex;
 use crate::http1::Output;
 use crate::timer::Timer;
+use crate::upstream::choice::Turn;
 
 /// Room that is made for a connection's first read.
 const READ_BYTES: usize = 8 * 1024;
@@ -103,7 +104,7 @@ impl Socket {
 
     /// What the connection is after a 101.
     pub(super) fn into_tunnel(self) -> Tunnel {
-        Tunnel { early: self.input.freeze(), bytes: self.bytes, _place: self.place }
+        Tunnel { early: self.input.freeze(), bytes: self.bytes, _place: self.place, _turn: None }
     }
 }
 
@@ -113,6 +114,15 @@ pub(in super::super) struct Tunnel {
     early: Bytes,
     bytes: Unshared<Box<dyn Duplex>>,
     _place: OwnedSemaphorePermit,
+    /// The member's count of it.
+    _turn: Option<Turn>,
+}
+
+impl Tunnel {
+    /// Lets it count as the member's until it is dropped.
+    pub(in super::super) fn count_for(&mut self, turn: Option<Turn>) {
+        self._turn = turn;
+    }
 }
 
 impl AsyncRead for Tunnel {
