@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::problem::Problem;
 use super::raw::{Section, Value, count, number, said, span, word};
-use super::text::{self, Refusal, refuse};
+use super::text::{self, Refusal};
 use super::words::refuse_none;
 use super::{MemberSettings, UpstreamSettings};
 

@@ -110,8 +110,8 @@ impl Choice {
         Choice::of(terms, members.into_iter().map(blank).collect(), Dice::new(seed))
     }
 
-    /// The choice after a change of members or terms. A member keeps its standing by its name, and
-    /// no longer drains if it did; one that is new begins slowly.
+    /// The choice after a change of members or terms. A member keeps its standing by its name; one
+    /// that is new, or had begun to leave, begins slowly.
     pub fn succeeded_by<'a>(
         &self,
         terms: ChoiceTerms,
@@ -119,16 +119,13 @@ impl Choice {
         now: Instant,
     ) -> Arc<Choice> {
         let seat = |(name, weight): (&'a str, u32)| {
-            let known = self.seats.iter().find(|seat| seat.name_digest == digest(name.as_bytes()));
-            let standing = match known {
-                Some(seat) => seat.standing.clone(),
-                None => Standing::new(now, Record::of_newcomer(now)),
+            let is_it = |seat: &&Seat| seat.name_digest == digest(name.as_bytes());
+            let known = self.seats.iter().find(is_it).map(|seat| seat.standing.clone());
+            let stays = |standing: &Arc<Standing>| {
+                standing.access(now, self.terms.slow_start).0 != Access::Leaving
             };
-            standing.with_record_if_troubled(|record| match record.health() {
-                Health::Draining => record.mark(Health::Up, now),
-                Health::Up | Health::Down => {}
-            });
-            Seat::new(name, weight, standing)
+            let new = || Standing::new(now, Record::of_newcomer(now));
+            Seat::new(name, weight, known.filter(stays).unwrap_or_else(new))
         };
         Choice::of(terms, members.into_iter().map(seat).collect(), self.dice.child())
     }
