@@ -32,7 +32,7 @@ use crate::config::{Balance, Ejection};
 pub const LAST_RESORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The rules by which one upstream's members are chosen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ChoiceTerms {
     /// The method.
     pub balance: Balance,
@@ -110,8 +110,8 @@ impl Choice {
         Choice::of(terms, members.into_iter().map(blank).collect(), Dice::new(seed))
     }
 
-    /// The choice after a change of members or terms. A member keeps its standing by its name, and
-    /// no longer drains if it did; one that is new begins slowly.
+    /// The choice after a change of members or terms. A member keeps its standing by its name; one
+    /// that is new, or had begun to leave, begins slowly.
     pub fn succeeded_by<'a>(
         &self,
         terms: ChoiceTerms,
@@ -119,22 +119,24 @@ impl Choice {
         now: Instant,
     ) -> Arc<Choice> {
         let seat = |(name, weight): (&'a str, u32)| {
-            let known = self.seats.iter().find(|seat| seat.name_digest == digest(name.as_bytes()));
-            let standing = match known {
-                Some(seat) => seat.standing.clone(),
-                None => Standing::new(now, Record::of_newcomer(now)),
+            let is_it = |seat: &&Seat| seat.name_digest == digest(name.as_bytes());
+            let known = self.seats.iter().find(is_it).map(|seat| seat.standing.clone());
+            let stays = |standing: &Arc<Standing>| {
+                standing.access(now, self.terms.slow_start).0 != Access::Leaving
             };
-            standing.with_record_if_troubled(|record| match record.health() {
-                Health::Draining => record.mark(Health::Up, now),
-                Health::Up | Health::Down => {}
-            });
-            Seat::new(name, weight, standing)
+            let new = || Standing::new(now, Record::of_newcomer(now));
+            Seat::new(name, weight, known.filter(stays).unwrap_or_else(new))
         };
         Choice::of(terms, members.into_iter().map(seat).collect(), self.dice.child())
     }
 
     fn of(terms: ChoiceTerms, seats: Box<[Seat]>, dice: Dice) -> Arc<Choice> {
         Arc::new(Choice { terms, wheel: Wheel::new(seats.len()), seats, dice })
+    }
+
+    /// Whether these are its terms.
+    pub fn is_on(&self, terms: &ChoiceTerms) -> bool {
+        self.terms == *terms
     }
 
     /// A member to be asked now; it has the request until the [`Turn`] ends. `key_hash` matters to
@@ -186,6 +188,11 @@ impl Choice {
                 seat.standing.with_record(|record| record.mark(health, now));
             }
         }
+    }
+
+    /// Whether a key's hash matters.
+    pub fn chooses_by_key(&self) -> bool {
+        self.seats.len() > 1 && self.terms.balance == Balance::Hash
     }
 
     /// How each member stands.

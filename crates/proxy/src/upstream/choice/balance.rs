@@ -75,8 +75,8 @@ impl Choice {
         self.wheel.turn(equal).or(Some(least))
     }
 
-    /// The better of two that are drawn by their shares. In need both are alike, and the first is
-    /// taken: so shares hold among equals.
+    /// The better of two that are drawn by their shares. If neither is better it is the first, so
+    /// that shares hold among equals; and who starts slowly is seldom the second.
     fn better_of_two(&self, now: Instant, share: impl Fn(usize) -> f64) -> Option<usize> {
         let shares = |without: Option<usize>| {
             let shares = (0..self.seats.len()).map(|index| (index, share(index)));
@@ -84,16 +84,19 @@ impl Choice {
         };
         let first = self.drawn(shares(None))?;
         let Some(second) = self.drawn(shares(Some(first))) else { return Some(first) };
+        if self.dice.draw() > share(second) / self.seats[second].weight {
+            return Some(first);
+        }
         let (count, all) = shares(None).fold((0.0, 0.0), |(n, all), (_, one)| (n + 1.0, all + one));
         // Requests count for less at a member whose share is above the middle one.
         let busy = |index: usize| 1.0 + self.in_flight(index) * (all / count) / share(index);
-        let latency = |index: usize| self.seats[index].standing.latency_micros(now);
-        let (one, other) = match (latency(first), latency(second)) {
-            (Some(one), Some(other)) => (one * busy(first), other * busy(second)),
+        let pace = |index: usize| self.seats[index].standing.pace(now);
+        let (one, other) = match (pace(first), pace(second)) {
+            (Some(one), Some(other)) => (one.beside(other), other.beside(one)),
             // Who has not answered yet is taken to be as fast as the other.
-            (None, _) | (_, None) => (busy(first), busy(second)),
+            (None, _) | (_, None) => (1.0, 1.0),
         };
-        Some(if other < one { second } else { first })
+        Some(if other * busy(second) < one * busy(first) { second } else { first })
     }
 
     fn drawn(&self, shares: impl Iterator<Item = (usize, f64)> + Clone) -> Option<usize> {

@@ -15,7 +15,7 @@ pub enum Health {
     Up,
     /// A health check found it dead: it is not asked.
     Down,
-    /// It is to leave: it ends what it has, and gets nothing new.
+    /// It is to leave: it ends what it has, and gets nothing new, whatever is said later.
     Draining,
 }
 
@@ -243,14 +243,17 @@ impl Record {
     /// Notes what a health check or a route says. A check that reaches a member ends its rest; of
     /// how it answers other requests the check knows nothing.
     pub(super) fn mark(&mut self, health: Health, now: Instant) {
-        let was = std::mem::replace(&mut self.health, health);
+        let was = self.health;
+        if was != Health::Draining {
+            self.health = health;
+        }
         match (was, health) {
-            (Health::Down | Health::Draining, Health::Up) => self.come_back(Cause::Breaker, now),
+            (Health::Down, Health::Up) => self.come_back(Cause::Breaker, now),
             (Health::Up, Health::Up) => match self.out.map(|out| out.cause) {
                 Some(cause @ (Cause::Rest | Cause::Breaker)) => self.come_back(cause, now),
                 Some(Cause::Ejection) | None => {}
             },
-            (_, Health::Down | Health::Draining) => {}
+            (Health::Draining, _) | (_, Health::Down | Health::Draining) => {}
         }
     }
 

@@ -13,7 +13,7 @@ use super::scatter::digest;
 /// How each new latency counts against all before it: an eighth.
 const LATENCY_SHIFT: u32 = 3;
 
-/// The silence that halves a latency, so that a member that was slow is tried again.
+/// The silence that halves a latency, so that a member that was slow is asked again.
 const LATENCY_HALF_LIFE: Duration = Duration::from_secs(10);
 
 /// A member in one upstream.
@@ -73,6 +73,23 @@ pub enum State {
     Draining,
 }
 
+/// How fast a member is, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// As its answers were.
+    heard: f64,
+    /// As it may be by now: the less, the longer nothing was heard.
+    hoped: f64,
+}
+
+impl Pace {
+    /// Its latency beside another's. A slower one that was silent may have become as fast as the
+    /// other, and no faster: else whoever comes back would get everything.
+    pub(super) fn beside(self, other: Pace) -> f64 {
+        if self.heard <= other.heard { self.heard } else { self.hoped.max(other.heard) }
+    }
+}
+
 impl Seat {
     pub(super) fn new(name: &str, weight: u32, standing: Arc<Standing>) -> Seat {
         Seat { name_digest: digest(name.as_bytes()), weight: f64::from(weight.max(1)), standing }
@@ -115,15 +132,16 @@ impl Standing {
         self.latency_millis_at.store(self.millis(now), Ordering::Relaxed);
     }
 
-    /// The smoothed latency in microseconds, less the longer nothing was heard.
-    pub(super) fn latency_micros(&self, now: Instant) -> Option<f64> {
+    /// How fast it is; `None` before the first answer.
+    pub(super) fn pace(&self, now: Instant) -> Option<Pace> {
         let micros = match self.latency_micros.load(Ordering::Relaxed) {
             0 => return None,
             micros => micros as f64,
         };
         let heard = self.latency_millis_at.load(Ordering::Relaxed);
         let silence = self.millis(now).saturating_sub(heard) as f64;
-        Some(micros * (-silence / LATENCY_HALF_LIFE.as_millis() as f64).exp2())
+        let halved = (-silence / LATENCY_HALF_LIFE.as_millis() as f64).exp2();
+        Some(Pace { heard: micros, hoped: micros * halved })
     }
 
     fn millis(&self, now: Instant) -> u64 {
