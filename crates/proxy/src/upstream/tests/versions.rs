@@ -382,7 +382,7 @@ async fn a_member_may_be_a_unix_socket() {
         serve_http1(stream).await;
     });
     let host = path.0.to_str().unwrap().to_owned();
-    let unix = MemberSettings { scheme: MemberScheme::Unix, host, port: 0 };
+    let unix = MemberSettings { scheme: MemberScheme::Unix, host, port: 0, weight: 1 };
     let upstream = over_network(&UpstreamSettings::to(vec![unix]));
     let mut request = get();
     request.headers_mut().remove("host");
