@@ -28,7 +28,8 @@ use self::scatter::Dice;
 use self::standing::{Seat, Standing};
 use crate::config::{Balance, Ejection};
 
-/// The pause between two probes of a member that is out, with nobody else to ask.
+/// The pause between two probes of a member that is out, with nobody else to ask; it is shorter
+/// where the first ejection is.
 pub const LAST_RESORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The rules by which one upstream's members are chosen.
@@ -272,3 +273,6 @@ impl Choice {
         Turn::begin(self.clone(), index, role, now)
     }
 }
+
+#[cfg(test)]
+mod tests;

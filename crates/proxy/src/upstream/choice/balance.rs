@@ -15,6 +15,10 @@ const LOAD_MAX: f64 = 1.25;
 /// Requests that a member takes of its own keys in any case: with few of them, parts say nothing.
 const LOAD_MIN: f64 = 8.0;
 
+/// The part of the first one's cost below which the second of two is the better: a hair's breadth
+/// would give everything to one of two that are alike.
+const CLEARLY: f64 = 0.9;
+
 /// What is left over from turns past: smooth weighted round robin, as nginx has it. Each turn
 /// everybody gets his share, and who has most pays for all.
 #[derive(Debug)]
@@ -60,14 +64,24 @@ impl Choice {
         }
     }
 
-    /// The one with the fewest requests for its share; those that have equally few take turns.
+    /// The one with the fewest requests for its share, but for one that starts slowly: it has few
+    /// because it has just come.
     fn least_requests(&self, share: impl Fn(usize) -> f64) -> Option<usize> {
+        let least = self.least_of(&share)?;
+        if !self.is_passed_over(least, share(least)) {
+            return Some(least);
+        }
+        let others = |index: usize| if index == least { 0.0 } else { share(index) };
+        self.least_of(others).or(Some(least))
+    }
+
+    /// The one with the fewest requests for its share; those that have equally few take turns.
+    fn least_of(&self, share: impl Fn(usize) -> f64) -> Option<usize> {
         let load = |index: usize, share: f64| self.in_flight(index) / share;
-        let shares = || (0..self.seats.len()).map(|index| (index, share(index)));
-        let present = || shares().filter(|(_, share)| *share > 0.0);
-        let (least, load_min) = present()
-            .map(|(index, share)| (index, load(index, share)))
-            .min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        let shares = (0..self.seats.len()).map(|index| (index, share(index)));
+        let loads = shares.filter(|(_, share)| *share > 0.0);
+        let loads = loads.map(|(index, share)| (index, load(index, share)));
+        let (least, load_min) = loads.min_by(|(_, one), (_, other)| one.total_cmp(other))?;
         let equal = |index: usize| {
             let share = share(index);
             if share > 0.0 && load(index, share) <= load_min { share } else { 0.0 }
@@ -75,7 +89,14 @@ impl Choice {
         self.wheel.turn(equal).or(Some(least))
     }
 
-    /// The better of two that are drawn by their shares. If neither is better it is the first, so
+    /// Whether a member that starts slowly is passed over this time: the more often, the less of
+    /// its weight it has yet.
+    fn is_passed_over(&self, index: usize, share: f64) -> bool {
+        let weight = self.seats[index].weight;
+        share < weight && self.dice.draw() > share / weight
+    }
+
+    /// The better of two that are drawn by their shares. If the second is not clearly better it is the first, so
     /// that shares hold among equals; and who starts slowly is seldom the second.
     fn better_of_two(&self, now: Instant, share: impl Fn(usize) -> f64) -> Option<usize> {
         let shares = |without: Option<usize>| {
@@ -84,7 +105,7 @@ impl Choice {
         };
         let first = self.drawn(shares(None))?;
         let Some(second) = self.drawn(shares(Some(first))) else { return Some(first) };
-        if self.dice.draw() > share(second) / self.seats[second].weight {
+        if self.is_passed_over(second, share(second)) {
             return Some(first);
         }
         let (count, all) = shares(None).fold((0.0, 0.0), |(n, all), (_, one)| (n + 1.0, all + one));
@@ -96,7 +117,8 @@ impl Choice {
             // Who has not answered yet is taken to be as fast as the other.
             (None, _) | (_, None) => (1.0, 1.0),
         };
-        Some(if other * busy(second) < one * busy(first) { second } else { first })
+        let is_better = other * busy(second) < one * busy(first) * CLEARLY;
+        Some(if is_better { second } else { first })
     }
 
     fn drawn(&self, shares: impl Iterator<Item = (usize, f64)> + Clone) -> Option<usize> {

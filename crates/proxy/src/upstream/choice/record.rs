@@ -225,7 +225,7 @@ impl Record {
             (Some(out), Role::Probe) => {
                 out.probe = Probe::None;
                 if now < out.until {
-                    out.last_resort_at = now + LAST_RESORT_PAUSE;
+                    out.last_resort_at = now + pause(terms);
                     return None;
                 }
             }
@@ -276,7 +276,7 @@ impl Record {
             cause,
             since: now,
             until: now + time,
-            last_resort_at: now + LAST_RESORT_PAUSE,
+            last_resort_at: now + pause(terms),
             probe: Probe::None,
         });
     }
@@ -296,8 +296,13 @@ impl Out {
     fn door(&self, now: Instant) -> Door {
         match self.probe {
             Probe::UnderWay => Door::Taken,
-            Probe::None if now >= self.until => Door::Due,
-            Probe::None => Door::From(self.last_resort_at.min(self.until)),
+            Probe::None if now >= self.until.max(self.last_resort_at) => Door::Due,
+            Probe::None => Door::From(self.last_resort_at),
         }
     }
+}
+
+/// The pause between two probes with nobody else to ask.
+fn pause(terms: &Ejection) -> Duration {
+    LAST_RESORT_PAUSE.min(terms.time)
 }

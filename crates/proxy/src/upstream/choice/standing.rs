@@ -10,11 +10,14 @@ use tokio::time::Instant;
 use super::record::{Access, Cause, Health, Record};
 use super::scatter::digest;
 
-/// How each new latency counts against all before it: an eighth.
-const LATENCY_SHIFT: u32 = 3;
+/// What is left of all latencies before when a new one comes; less, the longer nothing came.
+const LATENCY_KEPT: f64 = 7.0 / 8.0;
 
 /// The silence that halves a latency, so that a member that was slow is asked again.
 const LATENCY_HALF_LIFE: Duration = Duration::from_secs(10);
+
+/// The longest latency that is told from longer ones: twelve days.
+const LATENCY_MICROS_MAX: u128 = 1 << 40;
 
 /// A member in one upstream.
 #[derive(Debug)]
@@ -123,25 +126,32 @@ impl Standing {
 
     /// Notes how long a head took. Two answers at once may count as one.
     pub(super) fn took(&self, latency: Duration, now: Instant) {
-        let new = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).clamp(1, 1 << 40);
+        let new = latency.as_micros().clamp(1, LATENCY_MICROS_MAX) as f64;
         let smoothed = match self.latency_micros.load(Ordering::Relaxed) {
             0 => new,
-            old => old - (old >> LATENCY_SHIFT) + (new >> LATENCY_SHIFT),
+            old => {
+                let kept = LATENCY_KEPT.min(self.faded(now));
+                old as f64 * kept + new * (1.0 - kept)
+            }
         };
-        self.latency_micros.store(smoothed.max(1), Ordering::Relaxed);
+        self.latency_micros.store(smoothed.ceil() as u64, Ordering::Relaxed);
         self.latency_millis_at.store(self.millis(now), Ordering::Relaxed);
     }
 
     /// How fast it is; `None` before the first answer.
     pub(super) fn pace(&self, now: Instant) -> Option<Pace> {
-        let micros = match self.latency_micros.load(Ordering::Relaxed) {
+        let heard = match self.latency_micros.load(Ordering::Relaxed) {
             0 => return None,
             micros => micros as f64,
         };
-        let heard = self.latency_millis_at.load(Ordering::Relaxed);
-        let silence = self.millis(now).saturating_sub(heard) as f64;
-        let halved = (-silence / LATENCY_HALF_LIFE.as_millis() as f64).exp2();
-        Some(Pace { heard: micros, hoped: micros * halved })
+        Some(Pace { heard, hoped: heard * self.faded(now) })
+    }
+
+    /// What is left of a latency after the silence since.
+    fn faded(&self, now: Instant) -> f64 {
+        let heard_at = self.latency_millis_at.load(Ordering::Relaxed);
+        let silence = self.millis(now).saturating_sub(heard_at) as f64;
+        (-silence / LATENCY_HALF_LIFE.as_millis() as f64).exp2()
     }
 
     fn millis(&self, now: Instant) -> u64 {
