@@ -15,7 +15,7 @@ use crate::forward::{self, Hop, Trust};
 use crate::gateway::{Gateway, Lane};
 use crate::secret;
 use crate::server::{Peer, Request};
-use crate::upstream::{self, KeyHash};
+use crate::upstream;
 
 /// One request, checked and routed; without its body.
 #[derive(Clone)]
@@ -175,9 +175,9 @@ impl Ask {
         if let Some(target) = self.target.path_and_query() {
             *request.uri_mut() = Uri::from(target.clone());
         }
-        if self.lane.upstream.chooses_by_key() {
-            // Not the variant's key: what spoils a URI is to meet the same member as what reads it.
-            request.extensions_mut().insert(KeyHash(upstream::digest(&self.key)));
+        if self.lane.upstream.is_keyed() {
+            let digest = upstream::digest(self.key.as_slice());
+            request.extensions_mut().insert(upstream::KeyDigest(digest));
         }
         request
     }

@@ -19,7 +19,7 @@ use crate::gateway::Gateway;
 use crate::server::{Drained, Server};
 use crate::storage::Storage;
 use crate::telemetry::{AccessLog, Telemetry};
-use crate::upstream::{Connect, Network};
+use crate::upstream::Networks;
 
 /// Connections to the admin listener at once.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -58,9 +58,8 @@ pub async fn serve(
     let operators = bind_admin(&config)?;
     let telemetry =
         Telemetry { metrics: Arc::default(), access_log: AccessLog::on_stdout(config.access_log) };
-    let connect = |settings: &UpstreamSettings| -> Arc<dyn Connect> {
-        Arc::new(Network::new(settings.resolve_interval))
-    };
+    let networks = Networks::default();
+    let connect = move |settings: &UpstreamSettings| networks.network(settings.resolve_interval);
     let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
     if let Err(why) = storage.connected().await {
         say(&format!("forebay: goes on without Redis until it can be reached: {why}\n"));

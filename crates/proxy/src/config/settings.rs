@@ -264,7 +264,7 @@ pub struct MemberSettings {
 }
 
 /// How a member is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MemberScheme {
     /// HTTP/1.1 in the clear.
     Http,

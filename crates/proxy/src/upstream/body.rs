@@ -6,13 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
 
-use super::choice::{Outcome, Turn};
 use super::ended::Ended;
 use super::h1::{Apart, Download, Tunnel};
 use super::h2::Received;
 use super::pool::Pool;
+use super::several::Under;
 use crate::failure::FetchFailure;
 
 /// An origin's body. Read to its end, its connection is used again; dropped before, the
@@ -20,8 +19,8 @@ use crate::failure::FetchFailure;
 pub struct OriginBody {
     source: Source,
     member: Arc<str>,
-    /// The member's count of it, until it is over.
-    turn: Option<Turn>,
+    /// What it holds at its member, where there is more than one.
+    under: Option<Box<Under>>,
 }
 
 /// Where the bytes come from.
@@ -46,32 +45,32 @@ impl OriginBody {
             true => Source::Apart(Apart::of(download)),
             false => Source::Http1(download, pool),
         };
-        OriginBody { source, member, turn: None }.ended_if_over()
+        OriginBody { source, member, under: None }.ended_if_over()
     }
 
     pub(super) fn of_http2(received: Received, member: Arc<str>) -> Self {
-        OriginBody { source: Source::Http2(Box::new(received)), member, turn: None }.ended_if_over()
+        let source = Source::Http2(Box::new(received));
+        OriginBody { source, member, under: None }.ended_if_over()
     }
 
     pub(super) fn of_tunnel(tunnel: Tunnel, member: Arc<str>) -> Self {
-        OriginBody { source: Source::Tunnel(Box::new(tunnel)), member, turn: None }
+        OriginBody { source: Source::Tunnel(Box::new(tunnel)), member, under: None }
+    }
+
+    /// Holds this until it has ended. A tunnel takes it along.
+    pub(super) fn hold(&mut self, under: Under) {
+        match &mut self.source {
+            Source::Over | Source::Failed(_) => {}
+            Source::Tunnel(tunnel) => tunnel.hold(Box::new(under)),
+            Source::Http1(..) | Source::Apart(_) | Source::Http2(_) => {
+                self.under = Some(Box::new(under));
+            }
+        }
     }
 
     /// The member that it comes from, as `host:port` or a path.
     pub fn member(&self) -> &Arc<str> {
         &self.member
-    }
-
-    /// Lets it count as the member's until it is over, or the tunnel is that it became.
-    pub(super) fn count_for(&mut self, turn: Turn) {
-        self.turn = match self.source {
-            Source::Over => None,
-            Source::Http1(..)
-            | Source::Apart(_)
-            | Source::Http2(_)
-            | Source::Tunnel(_)
-            | Source::Failed(_) => Some(turn),
-        };
     }
 
     /// All of the body, if it came with its head, so that both can go on together. Then it is over.
@@ -85,10 +84,7 @@ impl OriginBody {
     /// The connection itself, where it became a tunnel.
     pub(super) fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
         match std::mem::replace(&mut self.source, Source::Over) {
-            Source::Tunnel(mut tunnel) => {
-                tunnel.count_for(self.turn.take());
-                Some(tunnel)
-            }
+            Source::Tunnel(tunnel) => Some(tunnel),
             source => {
                 self.source = source;
                 None
@@ -114,7 +110,7 @@ impl OriginBody {
 
     /// Parts with the connection: to the pool if both messages are over, else it closes.
     fn end(&mut self) {
-        self.turn = None;
+        self.under = None;
         let source = std::mem::replace(&mut self.source, Source::Over);
         let Source::Http1(download, pool) = source else { return };
         if let Some(connection) = download.into_connection() {
@@ -124,8 +120,8 @@ impl OriginBody {
 
     fn fail(&mut self, ended: Ended) -> FetchFailure {
         let failure = ended.at(&self.member);
-        if let Some(turn) = self.turn.take() {
-            turn.end(Instant::now(), Outcome::of(&failure));
+        if let Some(under) = self.under.take() {
+            under.broke(&failure);
         }
         self.source = Source::Failed(failure.clone());
         failure

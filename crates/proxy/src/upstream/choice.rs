@@ -186,11 +186,6 @@ impl Choice {
         }
     }
 
-    /// Whether a key's hash matters.
-    pub fn chooses_by_key(&self) -> bool {
-        self.seats.len() > 1 && self.terms.balance == Balance::Hash
-    }
-
     /// How each member stands.
     pub fn snapshot(&self, now: Instant) -> Vec<MemberStanding> {
         let told = |seat: &Seat| seat.standing.told(seat.weight, now, self.terms.slow_start);

@@ -2,17 +2,19 @@
 //!
 //! Behind a trait, so that a simulator can put a pipe in memory in its place.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
@@ -65,6 +67,25 @@ impl Network {
     /// The network with names from elsewhere.
     pub fn resolving_with(resolver: Arc<dyn Resolve>, resolve_interval: Duration) -> Self {
         Network { names: Arc::new(Names::new(resolver, resolve_interval)) }
+    }
+}
+
+/// Networks by how often their names are resolved again, so that upstreams share the names, and
+/// with them their members. It keeps none of them alive.
+#[derive(Default)]
+pub struct Networks(Mutex<HashMap<Duration, Weak<Network>>>);
+
+impl Networks {
+    /// The network whose names are asked for again after this time.
+    pub fn network(&self, resolve_interval: Duration) -> Arc<dyn Connect> {
+        let mut networks = self.0.lock();
+        if let Some(network) = networks.get(&resolve_interval).and_then(Weak::upgrade) {
+            return network;
+        }
+        networks.retain(|_, network| network.strong_count() > 0);
+        let network = Arc::new(Network::new(resolve_interval));
+        networks.insert(resolve_interval, Arc::downgrade(&network));
+        network
     }
 }
 

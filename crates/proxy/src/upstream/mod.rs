@@ -1,19 +1,25 @@
 //! Origins: choose a member, take or make a connection, send, time out.
 //!
 //! It knows HTTP's versions and connections (RFC 9112, RFC 9113) and nothing of caching. Read
-//! [`Upstream::send`] first, then `attempt`.
+//! [`Upstream::send`] first, then `several` and `attempt`.
 
 mod attempt;
 mod body;
 mod choice;
 mod connect;
+mod counts;
 mod dns;
 mod ended;
 mod h1;
 mod h2;
+mod health;
+mod limit;
 mod member;
 mod pool;
+mod registry;
 mod request;
+mod retry;
+mod several;
 mod tls;
 
 use std::error::Error;
@@ -25,27 +31,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::UPGRADE;
 use http::{HeaderMap, Request, Response, StatusCode};
-use tokio::time::Instant;
 
 pub use body::OriginBody;
 pub use choice::{
     Cause, Choice, ChoiceTerms, Health, LAST_RESORT_PAUSE, MemberStanding, Nobody, Outcome, State,
     Tried, Turn, digest,
 };
-pub use connect::{Connect, Connecting, MemberAddress, Network};
+pub use connect::{Connect, Connecting, MemberAddress, Network, Networks};
+pub use counts::{Event, counted};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
-pub use request::{KeyHash, RequestBody};
+pub use request::RequestBody;
+pub use several::MemberReading;
 pub(crate) use tls::tls_to;
 
 use self::member::Member;
-use self::pool::{Held, Wanted};
+use self::pool::Wanted;
+use self::several::Several;
 use self::tls::Tls;
 use crate::answer::Duplex;
-use crate::config::{MemberScheme, UpstreamSettings};
+use crate::config::{Balance, MemberScheme, UpstreamSettings};
 use crate::failure::{FailureKind, FetchFailure};
 
-/// Members that one request tries to reach before it fails.
-const MEMBERS_TRIED_MAX: usize = 3;
 /// 1xx responses to one request that are passed on; further ones are dropped.
 const INFORMATIONAL_MAX: usize = 16;
 
@@ -55,11 +61,29 @@ pub type Informational = Box<dyn Fn(StatusCode, HeaderMap) + Send + Sync>;
 
 /// A set of origin servers that a route leads to, and the connections to them.
 pub struct Upstream {
-    members: Vec<Member>,
-    choice: Arc<Choice>,
-    /// As messages call it when no member is to blame.
-    name: Arc<str>,
+    lead: Lead,
+    keyed: Keyed,
 }
+
+/// Where requests go.
+enum Lead {
+    /// To one member, with nothing to decide. It is small, for there may be very many of it.
+    Plain(Arc<Member>),
+    /// To one that is chosen.
+    Chosen(Arc<Several>),
+}
+
+/// Whether the choice of a member heeds the cache key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keyed {
+    Yes,
+    No,
+}
+
+/// The digest of a request's cache key, among its extensions, for an upstream that is
+/// [`Upstream::is_keyed`].
+#[derive(Clone, Copy, Debug)]
+pub struct KeyDigest(pub u64);
 
 /// Why an upstream cannot be used at all.
 #[derive(Debug)]
@@ -82,39 +106,47 @@ pub enum UpstreamError {
 }
 
 impl Upstream {
-    /// Checks the settings and reads the certificate authorities. Connects to nobody yet.
+    /// Checks the settings and reads the certificate authorities. Connects to nobody yet, but for
+    /// health checks. Members that other upstreams lead to on the same terms are shared with them.
     pub fn new(
         settings: &UpstreamSettings,
         connect: Arc<dyn Connect>,
     ) -> Result<Arc<Upstream>, UpstreamError> {
         let is_tls = settings.members.iter().any(|member| member.scheme == MemberScheme::Https);
         let tls = is_tls.then(|| Tls::new(settings.ca_file.as_deref())).transpose()?;
-        let members = settings
-            .members
-            .iter()
-            .map(|member| Member::new(member, settings, tls.as_ref(), connect.clone()))
+        let members = settings.members.iter();
+        let mut members = members
+            .map(|member| registry::member(member, settings, tls.as_ref(), &connect))
             .collect::<Result<Vec<_>, _>>()?;
-        if members.is_empty() {
-            return Err(UpstreamError::NoMembers);
-        }
-        let weights = settings.members.iter().map(|member| member.weight);
-        let choice = Choice::new(
-            ChoiceTerms {
-                balance: settings.balance,
-                ejection: settings.ejection.clone(),
-                slow_start: settings.slow_start,
-            },
-            members.iter().map(|member| &*member.name).zip(weights),
-            rand::random(),
-            Instant::now(),
-        );
-        Ok(Arc::new(Upstream { name: name(&members), members, choice }))
+        let is_plain = settings.health.is_none() && settings.requests_max.is_none();
+        let lead = match members.len() {
+            0 => return Err(UpstreamError::NoMembers),
+            1 if is_plain => Lead::Plain(members.remove(0)),
+            _ => Lead::Chosen(Several::new(members, settings)),
+        };
+        let keyed = if settings.balance == Balance::Hash { Keyed::Yes } else { Keyed::No };
+        Ok(Arc::new(Upstream { lead, keyed }))
     }
 
-    /// How each member stands, in the order of the settings.
-    pub fn standings(&self) -> Vec<(Arc<str>, MemberStanding)> {
-        let names = self.members.iter().map(|member| member.name.clone());
-        names.zip(self.choice.snapshot(Instant::now())).collect()
+    /// Whether requests to it should have a [`KeyDigest`].
+    pub fn is_keyed(&self) -> bool {
+        self.keyed == Keyed::Yes
+    }
+
+    #[cfg(test)]
+    fn first(&self) -> &Arc<Member> {
+        match &self.lead {
+            Lead::Plain(member) => member,
+            Lead::Chosen(several) => several.first(),
+        }
+    }
+
+    /// How its members stand; none where there is nothing to choose.
+    pub fn readings(&self) -> Vec<MemberReading> {
+        match &self.lead {
+            Lead::Plain(_) => Vec::new(),
+            Lead::Chosen(several) => several.readings(),
+        }
     }
 
     /// Sends a request to a member and returns its final response head; the body follows as it
@@ -131,58 +163,17 @@ impl Upstream {
             true => Wanted::Http1,
             false => Wanted::Any,
         };
-        let key = request.extensions_mut().remove::<KeyHash>().unwrap_or_default();
-        let (mut turn, held) = self.reach(wanted, key).await?;
-        let member = &self.members[turn.member()];
         let observer = observe.map(Observer::new);
-        match member.exchange(held, &mut request, wanted, observer).await {
-            Ok(mut response) => {
-                turn.tell(Instant::now(), Outcome::Answered(response.status()));
-                response.body_mut().count_for(turn);
-                Ok(response)
+        match &self.lead {
+            Lead::Plain(member) => {
+                let held = member.connection(wanted).await?;
+                let answered = member.exchange(held, &mut request, wanted, observer.as_ref()).await;
+                answered.map_err(|lost| lost.failure)
             }
-            Err(failure) => {
-                turn.end(Instant::now(), Outcome::of(&failure));
-                Err(failure)
+            // Its state is large, and is not to be in the way of what is plain.
+            Lead::Chosen(several) => {
+                Box::pin(several.send(request, wanted, observer.as_ref())).await
             }
-        }
-    }
-
-    /// Whether members are chosen by the cache key, so that the request must bear a [`KeyHash`].
-    pub fn chooses_by_key(&self) -> bool {
-        self.choice.chooses_by_key()
-    }
-
-    /// A connection to the member whose turn it is, or to another that can be reached.
-    async fn reach(&self, wanted: Wanted, key: KeyHash) -> Result<(Turn, Held), FetchFailure> {
-        let mut tried = Tried::default();
-        let mut last = None;
-        loop {
-            let now = Instant::now();
-            let turn = match self.choice.choose(now, key.0, &tried) {
-                Ok(turn) => turn,
-                Err(nobody) => return Err(last.unwrap_or_else(|| self.nobody(nobody, now))),
-            };
-            let failure = match self.members[turn.member()].connection(wanted).await {
-                Ok(held) => return Ok((turn, held)),
-                Err(failure) => failure,
-            };
-            tried.add(turn.member());
-            turn.end(Instant::now(), Outcome::of(&failure));
-            if tried.len() >= self.members.len().min(MEMBERS_TRIED_MAX) {
-                return Err(failure);
-            }
-            tracing::debug!("{failure}; trying the next member");
-            last = Some(failure);
-        }
-    }
-
-    /// The failure to find a member, with the time after which one may be probed.
-    fn nobody(&self, nobody: Nobody, now: Instant) -> FetchFailure {
-        let failure = FetchFailure::new(FailureKind::NoMember, &self.name);
-        match nobody.probe_due {
-            Some(due) => failure.until(due.saturating_duration_since(now)),
-            None => failure,
         }
     }
 }
@@ -204,6 +195,11 @@ impl Observer {
         Observer(Arc::new((observe, AtomicUsize::new(0))))
     }
 
+    /// Whether any was passed on.
+    fn has_told(&self) -> bool {
+        self.0.1.load(Ordering::Relaxed) > 0
+    }
+
     fn tell(&self, status: StatusCode, fields: HeaderMap) {
         let (observe, passed) = &*self.0;
         if status != StatusCode::CONTINUE
@@ -211,15 +207,6 @@ impl Observer {
         {
             observe(status, fields);
         }
-    }
-}
-
-/// The members as one name: the first, and how many others there are.
-fn name(members: &[Member]) -> Arc<str> {
-    match members {
-        [only] => only.name.clone(),
-        [first, others @ ..] => Arc::from(format!("{} and {} more", first.name, others.len())),
-        [] => Arc::from(""),
     }
 }
 

@@ -10,11 +10,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::super::several::Under;
 use super::unshared::Unshared;
 use crate::answer::Duplex;
 use crate::http1::Output;
 use crate::timer::Timer;
-use crate::upstream::choice::Turn;
 
 /// Room that is made for a connection's first read.
 const READ_BYTES: usize = 8 * 1024;
@@ -104,7 +104,8 @@ impl Socket {
 
     /// What the connection is after a 101.
     pub(super) fn into_tunnel(self) -> Tunnel {
-        Tunnel { early: self.input.freeze(), bytes: self.bytes, _place: self.place, _turn: None }
+        let early = self.input.freeze();
+        Tunnel { early, bytes: self.bytes, _place: self.place, _under: None }
     }
 }
 
@@ -114,14 +115,13 @@ pub(in super::super) struct Tunnel {
     early: Bytes,
     bytes: Unshared<Box<dyn Duplex>>,
     _place: OwnedSemaphorePermit,
-    /// The member's count of it.
-    _turn: Option<Turn>,
+    _under: Option<Box<Under>>,
 }
 
 impl Tunnel {
-    /// Lets it count as the member's until it is dropped.
-    pub(in super::super) fn count_for(&mut self, turn: Option<Turn>) {
-        self._turn = turn;
+    /// Holds this as long as it is open.
+    pub(in super::super) fn hold(&mut self, under: Box<Under>) {
+        self._under = Some(under);
     }
 }
 
