@@ -138,9 +138,20 @@ impl Gateway {
         origin: SocketAddr,
         tables: &[Table],
     ) -> Result<Self, Failure> {
+        Gateway::start_before(program, &[origin], tables).await
+    }
+
+    /// The same before several origins, which are members of one upstream.
+    pub async fn start_before(
+        program: &Path,
+        origins: &[SocketAddr],
+        tables: &[Table],
+    ) -> Result<Self, Failure> {
         let (address, admin) = (free_address()?, free_address()?);
         let file = temporary_file();
-        std::fs::write(&file, configuration(address, admin, origin, tables))?;
+        let origins = origins.iter().map(|origin| format!("http://{origin}")).collect::<Vec<_>>();
+        let text = listeners(address, admin) + &route_to(&origins, tables);
+        std::fs::write(&file, text)?;
         let path = file.to_string_lossy().into_owned();
         let process = Process::start(program, &["run", "--config", &path])?;
         let mut gateway = Gateway { process, address, admin, file };
@@ -197,12 +208,19 @@ pub fn configuration(
     origin: SocketAddr,
     tables: &[Table],
 ) -> String {
-    let listeners = format!("listen = [\"{listen}\"]\nadmin = \"{admin}\"\n");
-    listeners + &without_listeners(&format!("http://{origin}"), tables)
+    listeners(listen, admin) + &without_listeners(&format!("http://{origin}"), tables)
+}
+
+fn listeners(listen: SocketAddr, admin: SocketAddr) -> String {
+    format!("listen = [\"{listen}\"]\nadmin = \"{admin}\"\n")
 }
 
 /// The same without its listeners, as the simulator needs it.
 pub fn without_listeners(origin: &str, tables: &[Table]) -> String {
+    route_to(&[origin.to_owned()], tables)
+}
+
+fn route_to(origins: &[String], tables: &[Table]) -> String {
     let mut text = lines_of("gateway", tables);
     if !says(tables, "access_log") {
         text.push_str("access_log = \"text\"\n");
@@ -211,7 +229,7 @@ pub fn without_listeners(origin: &str, tables: &[Table]) -> String {
     for table in named {
         text.push_str(&format!("[{}]\n{}\n", table.name, table.lines.join("\n")));
     }
-    text.push_str(&format!("[[route]]\nto = [\"{origin}\"]\n"));
+    text.push_str(&format!("[[route]]\nto = [\"{}\"]\n", origins.join("\", \"")));
     if !says(tables, "early_refresh") {
         // It refreshes by chance, and chance has no place in a story.
         text.push_str("early_refresh = 0\n");
