@@ -9,7 +9,7 @@ use crate::respond;
 use crate::secret;
 use crate::server::{Request, Service};
 use crate::telemetry::{
-    Reading, write_disk, write_leases, write_redis, write_refused, write_tiers,
+    Reading, write_disk, write_leases, write_redis, write_refused, write_tiers, write_upstreams,
 };
 
 /// Whether clients are accepted.
@@ -92,6 +92,8 @@ impl Admin {
         others.extend(Reading::of_server(gateway.stats()));
         let mut text = telemetry.metrics.text(&others);
         write_refused(&mut text, gateway.stats());
+        let lanes = gateway.lanes().map(|lane| (&*lane.name, lane.upstream.readings()));
+        write_upstreams(&mut text, lanes);
         write_tiers(&mut text, &cache);
         if let Some(disk) = &gateway.storage().disk {
             write_disk(&mut text, &disk.snapshot());

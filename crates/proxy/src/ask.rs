@@ -16,7 +16,7 @@ use crate::forward::{self, Hop, Trust};
 use crate::gateway::{Gateway, Lane};
 use crate::secret;
 use crate::server::{Peer, Request};
-use crate::upstream;
+use crate::upstream::{self, KeyHash};
 
 /// One request, checked and routed; without its body.
 #[derive(Clone)]
@@ -176,8 +176,8 @@ impl Ask {
         if let Some(target) = self.target.path_and_query() {
             *request.uri_mut() = Uri::from(target.clone());
         }
-        if self.lane.upstream.is_keyed() {
-            request.extensions_mut().insert(self.key_digest());
+        if self.lane.upstream.chooses_by_key() {
+            request.extensions_mut().insert(self.key_hash());
         }
         request
     }
@@ -185,14 +185,14 @@ impl Ask {
     /// What a choice of the member by the key goes by. It is no variant's key, and for methods
     /// whose responses are not kept it is GET's: what changes a URI is to meet the member that its
     /// readers meet.
-    fn key_digest(&self) -> upstream::KeyDigest {
+    fn key_hash(&self) -> KeyHash {
         let read = match self.asked.method {
             MethodClass::Get | MethodClass::Head | MethodClass::Listed => None,
             MethodClass::Post | MethodClass::Safe | MethodClass::Unsafe => {
                 self.uri().and_then(|uri| self.key_for(&uri))
             }
         };
-        upstream::KeyDigest(upstream::digest(read.as_deref().unwrap_or(&self.key)))
+        KeyHash(upstream::digest(read.as_deref().unwrap_or(&self.key)))
     }
 }
 

@@ -160,6 +160,11 @@ impl Gateway {
         self.0.table.find(host, path).cloned()
     }
 
+    /// All routes that the configuration names.
+    pub fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.0.table.iter()
+    }
+
     /// Reclaims what has expired, for ever. To be spawned.
     pub async fn sweep(&self) {
         self.0.cache.sweep(SWEEP_PAUSE).await;

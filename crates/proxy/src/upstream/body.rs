@@ -11,7 +11,7 @@ use super::ended::Ended;
 use super::h1::{Apart, Download, Tunnel};
 use super::h2::Received;
 use super::pool::Pool;
-use super::several::Under;
+use super::tries::Under;
 use crate::failure::FetchFailure;
 
 /// An origin's body. Read to its end, its connection is used again; dropped before, the
@@ -19,8 +19,8 @@ use crate::failure::FetchFailure;
 pub struct OriginBody {
     source: Source,
     member: Arc<str>,
-    /// What it holds at its member, where there is more than one.
-    under: Option<Box<Under>>,
+    /// What it holds at its member until it is over.
+    under: Option<Under>,
 }
 
 /// Where the bytes come from.
@@ -61,9 +61,9 @@ impl OriginBody {
     pub(super) fn hold(&mut self, under: Under) {
         match &mut self.source {
             Source::Over | Source::Failed(_) => {}
-            Source::Tunnel(tunnel) => tunnel.hold(Box::new(under)),
+            Source::Tunnel(tunnel) => tunnel.hold(under),
             Source::Http1(..) | Source::Apart(_) | Source::Http2(_) => {
-                self.under = Some(Box::new(under));
+                self.under = Some(under);
             }
         }
     }

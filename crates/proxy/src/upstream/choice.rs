@@ -33,7 +33,7 @@ use crate::config::{Balance, Ejection};
 pub const LAST_RESORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The rules by which one upstream's members are chosen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ChoiceTerms {
     /// The method.
     pub balance: Balance,
@@ -135,6 +135,11 @@ impl Choice {
         Arc::new(Choice { terms, wheel: Wheel::new(seats.len()), seats, dice })
     }
 
+    /// Whether these are its terms.
+    pub fn is_on(&self, terms: &ChoiceTerms) -> bool {
+        self.terms == *terms
+    }
+
     /// A member to be asked now; it has the request until the [`Turn`] ends. `key_hash` matters to
     /// [`Balance::Hash`] alone. It is never one that was tried, drains or is down.
     pub fn choose(
@@ -184,6 +189,11 @@ impl Choice {
                 seat.standing.with_record(|record| record.mark(health, now));
             }
         }
+    }
+
+    /// Whether a key's hash matters.
+    pub fn chooses_by_key(&self) -> bool {
+        self.seats.len() > 1 && self.terms.balance == Balance::Hash
     }
 
     /// How each member stands.

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::HeaderValue;
+use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
+use super::choice::{Choice, ChoiceTerms};
 use super::connect::{Connect, MemberAddress};
 use super::dns::NotResolved;
 use super::health::Watches;
@@ -40,6 +42,8 @@ pub(super) struct Member {
     pub(super) limit: Option<Box<Limit>>,
     /// Who asks it whether it is well.
     pub(super) watches: Watches,
+    /// Its standing where it is the only one.
+    pub(super) choices: Choices,
 }
 
 /// Where a member is and how it is spoken to: what makes two of them the same.
@@ -149,6 +153,7 @@ impl Member {
             dialling: tokio::sync::Mutex::default(),
             limit: terms.limit.map(|terms| Box::new(Limit::new(terms))),
             watches: Watches::default(),
+            choices: Choices::default(),
             terms,
         }
     }
@@ -321,6 +326,28 @@ impl Member {
 
     pub(super) fn because(&self, kind: FailureKind, cause: impl fmt::Display) -> FetchFailure {
         FetchFailure::because(kind, &self.name, cause)
+    }
+}
+
+/// The choice of a member that is the only one of its upstreams: one for all of them, so that each
+/// knows what the others met.
+#[derive(Default)]
+pub(super) struct Choices(Mutex<Weak<Choice>>);
+
+impl Choices {
+    /// The choice on these terms: the one that is in use, or a new one.
+    pub(super) fn on(
+        &self,
+        terms: &ChoiceTerms,
+        make: impl FnOnce() -> Arc<Choice>,
+    ) -> Arc<Choice> {
+        let mut used = self.0.lock();
+        if let Some(choice) = used.upgrade().filter(|choice| choice.is_on(terms)) {
+            return choice;
+        }
+        let choice = make();
+        *used = Arc::downgrade(&choice);
+        choice
     }
 }
 

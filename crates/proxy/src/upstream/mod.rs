@@ -21,6 +21,7 @@ mod request;
 mod retry;
 mod several;
 mod tls;
+mod tries;
 
 use std::error::Error;
 use std::fmt;
@@ -31,6 +32,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::UPGRADE;
 use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::time::Instant;
 
 pub use body::OriginBody;
 pub use choice::{
@@ -40,7 +42,7 @@ pub use choice::{
 pub use connect::{Connect, Connecting, MemberAddress, Network, Networks};
 pub use counts::{Event, counted};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
-pub use request::RequestBody;
+pub use request::{KeyHash, RequestBody};
 pub use several::MemberReading;
 pub(crate) use tls::tls_to;
 
@@ -49,7 +51,7 @@ use self::pool::Wanted;
 use self::several::Several;
 use self::tls::Tls;
 use crate::answer::Duplex;
-use crate::config::{Balance, MemberScheme, UpstreamSettings};
+use crate::config::{MemberScheme, UpstreamSettings};
 use crate::failure::{FailureKind, FetchFailure};
 
 /// 1xx responses to one request that are passed on; further ones are dropped.
@@ -62,28 +64,15 @@ pub type Informational = Box<dyn Fn(StatusCode, HeaderMap) + Send + Sync>;
 /// A set of origin servers that a route leads to, and the connections to them.
 pub struct Upstream {
     lead: Lead,
-    keyed: Keyed,
 }
 
 /// Where requests go.
 enum Lead {
-    /// To one member, with nothing to decide. It is small, for there may be very many of it.
-    Plain(Arc<Member>),
-    /// To one that is chosen.
+    /// To one member. It is small, for there may be very many of it.
+    Plain(Arc<Member>, Arc<Choice>),
+    /// To one that is chosen, checked, or bounded.
     Chosen(Arc<Several>),
 }
-
-/// Whether the choice of a member heeds the cache key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Keyed {
-    Yes,
-    No,
-}
-
-/// The digest of a request's cache key, among its extensions, for an upstream that is
-/// [`Upstream::is_keyed`].
-#[derive(Clone, Copy, Debug)]
-pub struct KeyDigest(pub u64);
 
 /// Why an upstream cannot be used at all.
 #[derive(Debug)]
@@ -112,40 +101,90 @@ impl Upstream {
         settings: &UpstreamSettings,
         connect: Arc<dyn Connect>,
     ) -> Result<Arc<Upstream>, UpstreamError> {
+        let fresh = |terms, weighted: &[(&str, u32)]| {
+            Choice::new(terms, weighted.iter().copied(), rand::random(), Instant::now())
+        };
+        Upstream::choosing(settings, connect, fresh)
+    }
+
+    /// The upstream after a change of settings: members that it has already keep their connections
+    /// and their standing.
+    pub fn succeeded_by(
+        &self,
+        settings: &UpstreamSettings,
+        connect: Arc<dyn Connect>,
+    ) -> Result<Arc<Upstream>, UpstreamError> {
+        let after = |terms, weighted: &[(&str, u32)]| {
+            self.choice().succeeded_by(terms, weighted.iter().copied(), Instant::now())
+        };
+        Upstream::choosing(settings, connect, after)
+    }
+
+    fn choosing(
+        settings: &UpstreamSettings,
+        connect: Arc<dyn Connect>,
+        choice: impl FnOnce(ChoiceTerms, &[(&str, u32)]) -> Arc<Choice>,
+    ) -> Result<Arc<Upstream>, UpstreamError> {
         let is_tls = settings.members.iter().any(|member| member.scheme == MemberScheme::Https);
         let tls = is_tls.then(|| Tls::new(settings.ca_file.as_deref())).transpose()?;
         let members = settings.members.iter();
-        let mut members = members
+        let members = members
             .map(|member| registry::member(member, settings, tls.as_ref(), &connect))
             .collect::<Result<Vec<_>, _>>()?;
-        let is_plain = settings.health.is_none() && settings.requests_max.is_none();
-        let lead = match members.len() {
-            0 => return Err(UpstreamError::NoMembers),
-            1 if is_plain => Lead::Plain(members.remove(0)),
-            _ => Lead::Chosen(Several::new(members, settings)),
+        let terms = ChoiceTerms {
+            balance: settings.balance,
+            ejection: settings.ejection.clone(),
+            slow_start: settings.slow_start,
         };
-        let keyed = if settings.balance == Balance::Hash { Keyed::Yes } else { Keyed::No };
-        Ok(Arc::new(Upstream { lead, keyed }))
+        let is_plain = settings.health.is_none() && settings.requests_max.is_none();
+        let lead = match &*members {
+            [] => return Err(UpstreamError::NoMembers),
+            [only] if is_plain => {
+                let choice = only.choices.on(&terms, || choice(terms.clone(), &[(&only.name, 1)]));
+                Lead::Plain(only.clone(), choice)
+            }
+            several => {
+                let names = several.iter().map(|member| &*member.name);
+                let weights = settings.members.iter().map(|member| member.weight);
+                let weighted: Vec<(&str, u32)> = names.zip(weights).collect();
+                let choice = choice(terms, &weighted);
+                Lead::Chosen(Several::new(members, choice, settings))
+            }
+        };
+        Ok(Arc::new(Upstream { lead }))
     }
 
-    /// Whether requests to it should have a [`KeyDigest`].
-    pub fn is_keyed(&self) -> bool {
-        self.keyed == Keyed::Yes
+    fn choice(&self) -> &Arc<Choice> {
+        match &self.lead {
+            Lead::Plain(_, choice) => choice,
+            Lead::Chosen(several) => several.choice(),
+        }
+    }
+
+    /// Whether members are chosen by the cache key, so that the request must bear a [`KeyHash`].
+    pub fn chooses_by_key(&self) -> bool {
+        match &self.lead {
+            Lead::Plain(..) => false,
+            Lead::Chosen(several) => several.choice().chooses_by_key(),
+        }
+    }
+
+    /// How its members stand, in the order of the settings.
+    pub fn readings(&self) -> Vec<MemberReading> {
+        match &self.lead {
+            Lead::Plain(member, choice) => {
+                let standings = choice.snapshot(Instant::now()).into_iter();
+                standings.map(|standing| MemberReading::of(member, standing)).collect()
+            }
+            Lead::Chosen(several) => several.readings(),
+        }
     }
 
     #[cfg(test)]
     fn first(&self) -> &Arc<Member> {
         match &self.lead {
-            Lead::Plain(member) => member,
+            Lead::Plain(member, _) => member,
             Lead::Chosen(several) => several.first(),
-        }
-    }
-
-    /// How its members stand; none where there is nothing to choose.
-    pub fn readings(&self) -> Vec<MemberReading> {
-        match &self.lead {
-            Lead::Plain(_) => Vec::new(),
-            Lead::Chosen(several) => several.readings(),
         }
     }
 
@@ -154,25 +193,28 @@ impl Upstream {
     /// a tunnel goes out with its `Upgrade` field; all other hop-by-hop fields are the caller's
     /// to remove. Framing is made from the body, and `Expect` is never sent. Dropping the future
     /// ends the exchange with the origin.
-    pub async fn send(
+    // No `async fn`: that would hold the request twice.
+    pub fn send(
         &self,
         mut request: Request<RequestBody>,
         observe: Option<Informational>,
-    ) -> Result<Response<OriginBody>, FetchFailure> {
+    ) -> impl Future<Output = Result<Response<OriginBody>, FetchFailure>> + Send {
+        let observer = observe.map(Observer::new);
         let wanted = match request.headers().contains_key(UPGRADE) {
             true => Wanted::Http1,
             false => Wanted::Any,
         };
-        let observer = observe.map(Observer::new);
-        match &self.lead {
-            Lead::Plain(member) => {
-                let held = member.connection(wanted).await?;
-                let answered = member.exchange(held, &mut request, wanted, observer.as_ref()).await;
-                answered.map_err(|lost| lost.failure)
-            }
-            // Its state is large, and is not to be in the way of what is plain.
-            Lead::Chosen(several) => {
-                Box::pin(several.send(request, wanted, observer.as_ref())).await
+        async move {
+            match &self.lead {
+                Lead::Plain(member, choice) => {
+                    let entered = tries::enter_only(member, choice)?;
+                    let asked = entered.ask(member, &mut request, wanted, observer.as_ref());
+                    asked.await.map_err(|lost| lost.failure)
+                }
+                // Its state is large, and is not to be in the way of what is plain.
+                Lead::Chosen(several) => {
+                    Box::pin(several.send(&mut request, wanted, observer.as_ref())).await
+                }
             }
         }
     }

@@ -11,17 +11,17 @@ use http::{Request, Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::attempt::Lost;
+use super::Observer;
 use super::body::OriginBody;
-use super::choice::{Choice, ChoiceTerms, Health, MemberStanding, Nobody, Outcome, Tried, Turn};
+use super::choice::{Choice, Health, MemberStanding, Nobody, Tried, Turn};
 use super::counts::{self, Event};
 use super::health::{Standing, Watch};
-use super::limit::{Place, Refused};
+use super::limit::Refused;
 use super::member::Member;
 use super::pool::Wanted;
-use super::request::RequestBody;
+use super::request::{KeyHash, RequestBody};
 use super::retry::{Again, Budget, Cost, Spent, after_answer};
-use super::{KeyDigest, Observer};
+use super::tries::{Entered, refused};
 use crate::config::UpstreamSettings;
 use crate::failure::{FailureKind, FetchFailure};
 
@@ -45,18 +45,6 @@ struct Watched {
     noted: AtomicU64,
 }
 
-/// A request that may go to the member of its turn.
-struct Entered {
-    turn: Turn,
-    place: Option<Place>,
-}
-
-/// What a request holds at a member until its response has ended or is dropped.
-pub(super) struct Under {
-    turn: Turn,
-    _place: Option<Place>,
-}
-
 /// How a member of an upstream stands, for metrics and operators.
 #[derive(Clone, Debug)]
 pub struct MemberReading {
@@ -71,17 +59,11 @@ pub struct MemberReading {
 }
 
 impl Several {
-    pub(super) fn new(members: Vec<Arc<Member>>, settings: &UpstreamSettings) -> Arc<Several> {
-        let now = Instant::now();
-        let terms = ChoiceTerms {
-            balance: settings.balance,
-            ejection: settings.ejection.clone(),
-            slow_start: settings.slow_start,
-        };
-        let weighted = members
-            .iter()
-            .zip(&settings.members)
-            .map(|(member, said)| (&*member.name, said.weight));
+    pub(super) fn new(
+        members: Vec<Arc<Member>>,
+        choice: Arc<Choice>,
+        settings: &UpstreamSettings,
+    ) -> Arc<Several> {
         let watch = |member: &Arc<Member>, terms| Watched {
             watch: member.watches.on(member, terms),
             noted: AtomicU64::new(0),
@@ -89,37 +71,43 @@ impl Several {
         let watched = settings.health.iter();
         let watched = watched.flat_map(|terms| members.iter().map(move |one| watch(one, terms)));
         Arc::new(Several {
-            choice: Choice::new(terms, weighted, rand::random(), now),
             watched: watched.collect(),
-            budget: Mutex::new(Budget::new(now)),
+            choice,
+            budget: Mutex::new(Budget::new(Instant::now())),
             retries: settings.retries,
             retry_statuses: settings.retry_statuses.as_slice().into(),
             members: members.into_boxed_slice(),
         })
     }
 
+    /// The choice among its members.
+    pub(super) fn choice(&self) -> &Arc<Choice> {
+        &self.choice
+    }
+
     /// Sends a request to one member after another, as far as it may be, until one answers.
     pub(super) async fn send(
         &self,
-        mut request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         wanted: Wanted,
         observer: Option<&Observer>,
     ) -> Result<Response<OriginBody>, FetchFailure> {
         self.budget.lock().asked(Instant::now());
-        let key = request.extensions_mut().remove().map_or(0, |KeyDigest(digest)| digest);
+        let key = request.extensions_mut().remove().map_or(0, |KeyHash(digest)| digest);
         let mut tried = Tried::default();
         let mut entered = self.enter(key, &tried).await?;
         loop {
-            let spare = self.spare(&request, &tried);
+            let spare = self.spare(request, &tried);
             let index = entered.turn.member();
-            let lost = match self.attempt(entered, &mut request, wanted, observer).await {
+            let member = &self.members[index];
+            let lost = match entered.ask(member, request, wanted, observer).await {
                 Ok(response) => {
                     tried.add(index);
                     let Some((whole, next)) = self.exchanged(&response, spare, key, &tried) else {
                         return Ok(response);
                     };
                     forget(response);
-                    (request, entered) = (whole, next);
+                    (*request, entered) = (whole, next);
                     continue;
                 }
                 Err(lost) => lost,
@@ -136,34 +124,6 @@ impl Several {
             };
             counts::note(Event::Retried);
             tracing::debug!("{}; trying another member", lost.failure);
-        }
-    }
-
-    /// One member's answer, which holds its turn until it has ended.
-    async fn attempt(
-        &self,
-        entered: Entered,
-        request: &mut Request<RequestBody>,
-        wanted: Wanted,
-        observer: Option<&Observer>,
-    ) -> Result<Response<OriginBody>, Lost> {
-        let Entered { mut turn, place } = entered;
-        let member = &self.members[turn.member()];
-        let answered = match member.connection(wanted).await {
-            Ok(held) => member.exchange(held, request, wanted, observer).await,
-            Err(failure) => Err(Lost::unsent(failure, request.method())),
-        };
-        let now = Instant::now();
-        match answered {
-            Ok(mut response) => {
-                turn.tell(now, Outcome::Answered(response.status()));
-                response.body_mut().hold(Under { turn, _place: place });
-                Ok(response)
-            }
-            Err(lost) => {
-                turn.end(now, Outcome::of(&lost.failure));
-                Err(lost)
-            }
         }
     }
 
@@ -305,12 +265,9 @@ impl Several {
 
     /// That no member may be asked, and when that may be over.
     fn nobody(&self, nobody: Nobody) -> FetchFailure {
-        counts::note(Event::Nobody);
         let checks = self.watched.iter().map(|watched| watched.watch.due());
         let due = checks.chain(nobody.probe_due).min();
-        let failure = FetchFailure::new(FailureKind::NoMember, &Arc::from(self.names()));
-        let now = Instant::now();
-        failure.until(due.map(|due| due.saturating_duration_since(now)).unwrap_or_default())
+        refused(&Arc::from(self.names()), due, Instant::now())
     }
 
     /// The members' names, the first few of them.
@@ -344,10 +301,15 @@ impl Several {
     }
 }
 
-impl Under {
-    /// The response broke off.
-    pub(super) fn broke(mut self, failure: &FetchFailure) {
-        self.turn.tell(Instant::now(), Outcome::of(failure));
+impl MemberReading {
+    /// Of a member that nobody checks.
+    pub(super) fn of(member: &Member, standing: MemberStanding) -> Self {
+        MemberReading {
+            name: member.name.clone(),
+            standing,
+            waiting: member.limit.as_ref().map_or(0, |limit| limit.waiting()),
+            checks_failed: 0,
+        }
     }
 }
 

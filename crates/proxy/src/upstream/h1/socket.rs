@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::super::several::Under;
+use super::super::tries::Under;
 use super::unshared::Unshared;
 use crate::answer::Duplex;
 use crate::http1::Output;
@@ -115,12 +115,12 @@ pub(in super::super) struct Tunnel {
     early: Bytes,
     bytes: Unshared<Box<dyn Duplex>>,
     _place: OwnedSemaphorePermit,
-    _under: Option<Box<Under>>,
+    _under: Option<Under>,
 }
 
 impl Tunnel {
     /// Holds this as long as it is open.
-    pub(in super::super) fn hold(&mut self, under: Box<Under>) {
+    pub(in super::super) fn hold(&mut self, under: Under) {
         self._under = Some(under);
     }
 }

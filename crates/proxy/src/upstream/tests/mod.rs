@@ -4,6 +4,7 @@ mod bounds;
 mod http1;
 mod origin;
 mod resending;
+mod several;
 mod timeouts;
 mod truncation;
 mod tunnels;
