@@ -5,6 +5,7 @@ use std::sync::Arc;
 use forebay_semantics::Asked;
 use forebay_semantics::key::{Scheme, TargetError, TargetParts};
 use forebay_semantics::range::{self, Ranged};
+use forebay_semantics::request::MethodClass;
 use forebay_semantics::status::Detail;
 use forebay_semantics::validation::Validators;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
@@ -176,10 +177,22 @@ impl Ask {
             *request.uri_mut() = Uri::from(target.clone());
         }
         if self.lane.upstream.chooses_by_key() {
-            // Not the variant's key: what spoils a URI is to meet the same member as what reads it.
-            request.extensions_mut().insert(KeyHash(upstream::digest(&self.key)));
+            request.extensions_mut().insert(self.key_hash());
         }
         request
+    }
+
+    /// What a choice of the member by the key goes by. It is no variant's key, and for methods
+    /// whose responses are not kept it is GET's: what changes a URI is to meet the member that its
+    /// readers meet.
+    fn key_hash(&self) -> KeyHash {
+        let read = match self.asked.method {
+            MethodClass::Get | MethodClass::Head | MethodClass::Listed => None,
+            MethodClass::Post | MethodClass::Safe | MethodClass::Unsafe => {
+                self.uri().and_then(|uri| self.key_for(&uri))
+            }
+        };
+        KeyHash(upstream::digest(read.as_deref().unwrap_or(&self.key)))
     }
 }
 

@@ -138,20 +138,9 @@ impl Gateway {
         origin: SocketAddr,
         tables: &[Table],
     ) -> Result<Self, Failure> {
-        Gateway::start_before(program, &[origin], tables).await
-    }
-
-    /// The same before several origins, which are members of one upstream.
-    pub async fn start_before(
-        program: &Path,
-        origins: &[SocketAddr],
-        tables: &[Table],
-    ) -> Result<Self, Failure> {
         let (address, admin) = (free_address()?, free_address()?);
         let file = temporary_file();
-        let origins = origins.iter().map(|origin| format!("http://{origin}")).collect::<Vec<_>>();
-        let text = listeners(address, admin) + &route_to(&origins, tables);
-        std::fs::write(&file, text)?;
+        std::fs::write(&file, configuration(address, admin, origin, tables))?;
         let path = file.to_string_lossy().into_owned();
         let process = Process::start(program, &["run", "--config", &path])?;
         let mut gateway = Gateway { process, address, admin, file };
@@ -201,26 +190,20 @@ impl Drop for Gateway {
     }
 }
 
-/// The configuration of a gateway with one route before one origin.
+/// The configuration of a gateway with one route before one origin, or before those that `to` of
+/// the table `route` names.
 pub fn configuration(
     listen: SocketAddr,
     admin: SocketAddr,
     origin: SocketAddr,
     tables: &[Table],
 ) -> String {
-    listeners(listen, admin) + &without_listeners(&format!("http://{origin}"), tables)
-}
-
-fn listeners(listen: SocketAddr, admin: SocketAddr) -> String {
-    format!("listen = [\"{listen}\"]\nadmin = \"{admin}\"\n")
+    let listeners = format!("listen = [\"{listen}\"]\nadmin = \"{admin}\"\n");
+    listeners + &without_listeners(&format!("http://{origin}"), tables)
 }
 
 /// The same without its listeners, as the simulator needs it.
 pub fn without_listeners(origin: &str, tables: &[Table]) -> String {
-    route_to(&[origin.to_owned()], tables)
-}
-
-fn route_to(origins: &[String], tables: &[Table]) -> String {
     let mut text = lines_of("gateway", tables);
     if !says(tables, "access_log") {
         text.push_str("access_log = \"text\"\n");
@@ -229,7 +212,10 @@ fn route_to(origins: &[String], tables: &[Table]) -> String {
     for table in named {
         text.push_str(&format!("[{}]\n{}\n", table.name, table.lines.join("\n")));
     }
-    text.push_str(&format!("[[route]]\nto = [\"{}\"]\n", origins.join("\", \"")));
+    text.push_str("[[route]]\n");
+    if !says(tables, "to = ") {
+        text.push_str(&format!("to = [\"{origin}\"]\n"));
+    }
     if !says(tables, "early_refresh") {
         // It refreshes by chance, and chance has no place in a story.
         text.push_str("early_refresh = 0\n");

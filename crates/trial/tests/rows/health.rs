@@ -9,8 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Gate, Origin, PATIENCE, Stage, check, connect, gateway_before, pass, request, said, stage,
-    status,
+    Gate, Origin, PATIENCE, Stage, check, connect, gateway, pass, request, said, stage, status,
 };
 
 const SHORT: &str = "Cache-Control: max-age=1";
@@ -78,6 +77,12 @@ async fn mortal(dying: &Arc<AtomicBool>) -> Origin {
     .await
 }
 
+/// The line of a route that leads to all of them.
+fn members(origins: &[&Origin]) -> String {
+    let urls = origins.iter().map(|origin| format!("\"http://{}\"", origin.address));
+    format!("to = [{}]", urls.collect::<Vec<_>>().join(", "))
+}
+
 /// So many requests by clients that ask one after another; what is done after half of them.
 async fn asked_half_by_half(
     at: std::net::SocketAddr,
@@ -115,7 +120,8 @@ async fn asked_half_by_half(
 async fn nobody_sees_that_one_of_two_members_dies() {
     let dying = Arc::new(AtomicBool::new(false));
     let (dies, stays) = (mortal(&dying).await, mortal(&Arc::default()).await);
-    let gateway = gateway_before(&[dies.address, stays.address], &[]).await;
+    let to = members(&[&dies, &stays]);
+    let gateway = gateway(dies.address, &[("route", &[&to])]).await;
     let begin_to_die = || dying.store(true, Ordering::SeqCst);
     let answers = asked_half_by_half(gateway.address, 4, 40, begin_to_die).await;
     for answer in answers {
@@ -128,10 +134,9 @@ async fn nobody_sees_that_one_of_two_members_dies() {
 async fn retries_stay_within_their_budget_when_all_members_die_under_load() {
     let dying = Arc::new(AtomicBool::new(false));
     let origins = [mortal(&dying).await, mortal(&dying).await];
-    let addresses = origins.each_ref().map(|origin| origin.address);
     // Only the budget is to hold them back here.
-    let route = ["upstream.ejection.failures = 1000"];
-    let gateway = gateway_before(&addresses, &[("route", &route)]).await;
+    let (to, ejection) = (members(&origins.each_ref()), "upstream.ejection.failures = 1000");
+    let gateway = gateway(origins[0].address, &[("route", &[&to, ejection])]).await;
     let begin_to_die = || dying.store(true, Ordering::SeqCst);
     let (clients, each) = (8, 100);
     let begun = tokio::time::Instant::now();

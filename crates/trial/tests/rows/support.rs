@@ -67,17 +67,12 @@ where
 
 /// The program alone, before this address.
 pub(crate) async fn gateway(origin: SocketAddr, tables: &[(&str, &[&str])]) -> Gateway {
-    gateway_before(&[origin], tables).await
-}
-
-/// The program alone, before these members of one upstream.
-pub(crate) async fn gateway_before(origins: &[SocketAddr], tables: &[(&str, &[&str])]) -> Gateway {
     let table = |(name, lines): &(&str, &[&str])| Table {
         name: (*name).to_owned(),
         lines: lines.iter().map(|line| (*line).to_owned()).collect(),
     };
     let tables: Vec<Table> = tables.iter().map(table).collect();
-    Gateway::start_before(&program(), origins, &tables).await.expect("the gateway starts")
+    Gateway::start(&program(), origin, &tables).await.expect("the gateway starts")
 }
 
 impl Stage {
