@@ -9,10 +9,10 @@ use crate::upstream::{Event, MemberReading, State, counted};
 /// Members of which metrics tell one by one, in the order of the routes.
 pub const MEMBERS_TOLD_MAX: usize = 1024;
 
-/// Name, help and kind of a metric, and its value.
-type Row<T> = (&'static str, &'static str, &'static str, T);
+/// Name, help and kind of a metric, and where its value stands.
+type Row = (&'static str, &'static str, &'static str, fn(&MemberReading) -> u64);
 
-const MEMBER: &[Row<fn(&MemberReading) -> u64>] = &[
+const MEMBER: &[Row] = &[
     ("forebay_member_up", "1 while the member is in the usual choice.", GAUGE, |member| {
         u64::from(member.standing.state == State::Up)
     }),

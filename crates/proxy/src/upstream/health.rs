@@ -122,7 +122,7 @@ impl Watch {
     /// is one even where the member was up, for it may have been at rest.
     pub(super) fn found(&self) -> (u64, Standing) {
         let found = self.found.load(Ordering::Acquire);
-        (found, if found % 2 == 0 { Standing::Up } else { Standing::Down })
+        (found, if found.is_multiple_of(2) { Standing::Up } else { Standing::Down })
     }
 
     /// Only the task of the checks finds.
