@@ -36,7 +36,10 @@ impl Member {
             Err(lost) => lost,
         };
         match lost.again {
-            Again::Here(_) => Box::pin(self.send_again(request, wanted, observer)).await,
+            Again::Here(cost) => {
+                let again = Box::pin(self.send_again(request, wanted, observer)).await;
+                again.map_err(|lost| Lost { again: lost.again.elsewhere(cost), ..lost })
+            }
             Again::Elsewhere(_) | Again::No => Err(lost),
         }
     }
@@ -49,15 +52,7 @@ impl Member {
     ) -> Result<Response<OriginBody>, Lost> {
         let held = self.another_connection(wanted).await;
         let held = held.map_err(|failure| Lost::unsent(failure, request.method()))?;
-        let mut lost = match self.attempt(held, request, wanted, observer).await {
-            Ok(response) => return Ok(response),
-            Err(lost) => lost,
-        };
-        if let Again::Here(cost) = lost.again {
-            // Here it was sent twice already.
-            lost.again = Again::Elsewhere(cost);
-        }
-        Err(lost)
+        self.attempt(held, request, wanted, observer).await
     }
 
     async fn attempt(

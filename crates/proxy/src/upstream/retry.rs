@@ -63,6 +63,17 @@ pub(super) enum Again {
     No,
 }
 
+impl Again {
+    /// The same for a request that was sent twice here, and has cost this already.
+    pub(super) fn elsewhere(self, before: Cost) -> Again {
+        match (self, before) {
+            (Again::No, _) => Again::No,
+            (Again::Here(_) | Again::Elsewhere(_), Cost::One) => Again::Elsewhere(Cost::One),
+            (Again::Here(cost) | Again::Elsewhere(cost), Cost::Nothing) => Again::Elsewhere(cost),
+        }
+    }
+}
+
 /// Whether a retry burdens a member with what another may have begun to work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {

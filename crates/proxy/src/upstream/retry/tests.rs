@@ -39,6 +39,16 @@ fn what_reached_nobody_may_go_anywhere_and_the_rest_only_if_idempotent_and_unhea
 }
 
 #[test]
+fn what_was_sent_twice_to_one_member_costs_what_the_dearer_of_both_did() {
+    let check = |again: Again, before, expected| assert_eq!(again.elsewhere(before), expected);
+    check(Again::Here(Cost::Nothing), Cost::One, Again::Elsewhere(Cost::One));
+    check(Again::Elsewhere(Cost::Nothing), Cost::One, Again::Elsewhere(Cost::One));
+    check(Again::Here(Cost::One), Cost::Nothing, Again::Elsewhere(Cost::One));
+    check(Again::Here(Cost::Nothing), Cost::Nothing, Again::Elsewhere(Cost::Nothing));
+    check(Again::No, Cost::Nothing, Again::No);
+}
+
+#[test]
 fn an_answer_is_exchanged_for_another_only_where_it_is_listed() {
     let check = |status, method: Method, expected| {
         let status = StatusCode::from_u16(status).unwrap();
