@@ -271,7 +271,10 @@ impl Record {
                 time.mul_f64(0.9 + 0.2 * jitter).min(terms.time_max)
             }
         };
-        self.slow_from = None;
+        match cause {
+            Cause::Rest => {}
+            Cause::Breaker | Cause::Ejection => self.slow_from = None,
+        }
         self.out = Some(Out {
             cause,
             since: now,
@@ -285,10 +288,10 @@ impl Record {
         self.out = None;
         self.failures = 0;
         self.returned_at = Some(now);
-        self.slow_from = match cause {
-            Cause::Rest => None,
-            Cause::Breaker | Cause::Ejection => Some(now),
-        };
+        match cause {
+            Cause::Rest => {}
+            Cause::Breaker | Cause::Ejection => self.slow_from = Some(now),
+        }
     }
 }
 

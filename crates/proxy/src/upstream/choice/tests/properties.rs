@@ -127,6 +127,19 @@ proptest! {
     }
 
     #[test]
+    fn a_round_of_turns_gives_each_exactly_its_weight(weights in prop::collection::vec(1..50_u32, 1..9)) {
+        let world = World::of(terms(Balance::RoundRobin), &weights);
+        let mut got = vec![0; weights.len()];
+        for _ in 0..3 * weights.iter().sum::<u32>() {
+            let turn = world.choice.choose(world.now, 0, &Tried::default()).unwrap();
+            got[turn.member()] += 1;
+            turn.end(world.now, Outcome::Answered(StatusCode::OK));
+        }
+        let wanted: Vec<u32> = weights.iter().map(|weight| 3 * weight).collect();
+        prop_assert_eq!(got, wanted);
+    }
+
+    #[test]
     fn whoever_is_not_down_or_leaving_is_asked_again_in_time((balance, share_max, weights, events) in history()) {
         let ejection = Ejection { share_max, failures: 2, ..Ejection::default() };
         let slow_start = Duration::from_secs(5);
