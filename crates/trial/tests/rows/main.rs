@@ -7,6 +7,7 @@ mod bodies;
 mod collapse;
 mod connections;
 mod freshness;
+mod health;
 mod methods;
 mod operating;
 mod robustness;
