@@ -7,6 +7,7 @@ use forebay_semantics::Policy;
 use forebay_semantics::key::Template;
 
 use super::balancing::{Balance, Ejection};
+use super::purge::PurgeSettings;
 use super::settings::*;
 use super::text::RedisUrl;
 use super::tiers::*;
@@ -111,6 +112,7 @@ impl Config {
             limits: Limits::default(),
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,
+            purge: PurgeSettings::default(),
             routes,
         }
     }

@@ -14,6 +14,7 @@ mod health;
 mod lifetimes;
 mod masking;
 mod problem;
+mod purge;
 mod raw;
 mod redis;
 mod routes;
@@ -34,6 +35,7 @@ use toml::de::DeTable;
 pub use balancing::{Balance, Ejection};
 pub use health::{HealthMethod, HealthSettings, StatusRange};
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
+pub use purge::{InDoubt, PublicPurge, PurgeSettings};
 pub use settings::*;
 pub use tiers::*;
 

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::balancing::{Balance, Ejection};
 use super::health::HealthSettings;
+use super::purge::PurgeSettings;
 use super::tiers::{DiskSettings, RedisSettings};
 
 /// Everything that one gateway is told at its start.
@@ -38,6 +39,8 @@ pub struct Config {
     pub trusted_peers: Vec<Network>,
     /// The access log, or none.
     pub access_log: AccessLog,
+    /// How purges are kept and heard.
+    pub purge: PurgeSettings,
     /// Routes in the order in which they are written.
     pub routes: Vec<Route>,
 }
