@@ -134,6 +134,39 @@ fn a_probe_is_alone_until_it_ends() {
 }
 
 #[test]
+fn a_connection_ends_a_rest_before_the_answer_comes() {
+    let mut world = World::of(terms(Balance::RoundRobin), &[1]);
+    let choose = |world: &World| world.choice.choose(world.now, 0, &Tried::default());
+    for _ in 0..5 {
+        choose(&world).unwrap().end(world.now, Outcome::Unreached);
+    }
+    assert_eq!(cause(world.state(0)), Some(Cause::Breaker));
+    world.now += SECOND;
+    let mut probe = choose(&world).unwrap();
+    assert!(probe.is_probe() && choose(&world).is_err());
+    world.now += SECOND;
+    probe.tell(world.now, Outcome::Reached);
+    assert!(!probe.is_probe() && choose(&world).is_ok());
+    // From then on it counts as any other.
+    probe.end(world.now, Outcome::Failed(StatusCode::GATEWAY_TIMEOUT));
+    assert_eq!(world.state(0), State::Up);
+}
+
+#[test]
+fn a_connection_says_nothing_of_how_a_member_answers() {
+    let mut world = World::of(terms(Balance::RoundRobin), &[1, 1]);
+    world.run(100.0, SECOND, |member, at| if member == 0 { Does::Fails } else { well(member, at) });
+    assert_eq!(cause(world.state(0)), Some(Cause::Ejection));
+    world.now += 6 * SECOND;
+    let mut probe = world.choice.choose(world.now, 0, &Tried::default()).unwrap();
+    probe.tell(world.now, Outcome::Reached);
+    assert!(probe.is_probe());
+    assert_eq!(cause(world.state(0)), Some(Cause::Ejection));
+    probe.end(world.now, Outcome::Answered(StatusCode::OK));
+    assert_eq!(world.state(0), State::Up);
+}
+
+#[test]
 fn who_has_failed_once_is_no_probes_errand() {
     let mut world = World::of(terms(Balance::RoundRobin), &[1, 1, 1]);
     world

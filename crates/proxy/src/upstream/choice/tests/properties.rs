@@ -26,6 +26,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Unreached),
         Just(Outcome::Failed(StatusCode::GATEWAY_TIMEOUT)),
         Just(Outcome::Left),
+        Just(Outcome::Reached),
     ]
 }
 
