@@ -124,17 +124,18 @@ fn health(table: &mut Section<'_>, health: &mut Option<HealthSettings>) {
         return;
     }
     if let Some(table) = table.section("health") {
-        *health = health_table(table);
+        *health = Some(health_table(table, health.take()));
     }
 }
 
-fn health_table(mut table: Section<'_>) -> Option<HealthSettings> {
-    let is_path_said = table.value("path").is_some();
-    let path = table.read("path", said(path));
-    if !is_path_said {
-        table.findings().add(Problem::at(table.place(), "`health` has no `path` to ask for"));
+/// What the table says, on top of what was said before.
+fn health_table(mut table: Section<'_>, before: Option<HealthSettings>) -> HealthSettings {
+    if before.is_none() && table.value("path").is_none() {
+        let problem = Problem::at(table.place(), "`health` has no `path` to ask for");
+        table.findings().add(problem.with_help("write `path = \"/health\"`"));
     }
-    let mut health = HealthSettings::of(path.map_or_else(String::new, |path| path.value));
+    let mut health = before.unwrap_or_else(|| HealthSettings::of("/".to_owned()));
+    table.set("path", said(path), &mut health.path);
     table.set("method", word(METHOD), &mut health.method);
     table.set("interval", span(INTERVAL), &mut health.interval);
     table.set("timeout", span(WAIT), &mut health.timeout);
@@ -148,7 +149,7 @@ fn health_table(mut table: Section<'_>) -> Option<HealthSettings> {
         health.host = Some(host.value);
     }
     table.finish();
-    is_path_said.then_some(health)
+    health
 }
 
 /// A status with which an origin says that another member may do better.

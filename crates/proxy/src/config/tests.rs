@@ -3,6 +3,7 @@
 mod accepted;
 mod balancing;
 mod example;
+mod health;
 mod refused;
 mod refused_tiers;
 
