@@ -1,6 +1,9 @@
 //! What holds after any history.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use proptest::prelude::*;
+use rand::Rng;
 
 use super::*;
 
@@ -85,6 +88,44 @@ fn judge(before: &[MemberStanding], tried: &Tried, chosen: &Result<usize, Nobody
             assert!(!before.iter().enumerate().any(missed), "one was there");
         }
     }
+}
+
+/// Threads at once: nothing is lost of what is counted, and no member has two probes.
+#[test]
+fn many_threads_share_one_choice() {
+    let (threads, rounds) = (4, 4000);
+    let ejection = Ejection { failures: 1, ..Ejection::default() };
+    let world = World::of(ChoiceTerms { ejection, ..terms(Balance::LeastRequests) }, &[1, 2, 3]);
+    let (choice, began) = (&world.choice, world.now);
+    let probes: Vec<AtomicUsize> = (0..3).map(|_| AtomicUsize::new(0)).collect();
+    let ask = |thread: u64| {
+        let mut dice = StdRng::seed_from_u64(SEED + thread);
+        for round in 0..rounds {
+            let now = began + millis(10 * round);
+            let Ok(turn) = choice.choose(now, dice.random(), &Tried::default()) else { continue };
+            let probe = turn.is_probe().then(|| &probes[turn.member()]);
+            if let Some(under_way) = probe {
+                assert_eq!(under_way.fetch_add(1, Ordering::SeqCst), 0, "seed {SEED:#x}");
+            }
+            std::thread::yield_now();
+            if let Some(under_way) = probe {
+                under_way.fetch_sub(1, Ordering::SeqCst);
+            }
+            // Only probes bring a member back, so that no probe is left over from an outage before.
+            match (probe, dice.random_range(0..3)) {
+                (Some(_), 0..2) => turn.end(now, Outcome::Answered(StatusCode::OK)),
+                (None, 0) | (Some(_), _) => turn.end(now, Outcome::Unreached),
+                (None, _) => drop(turn),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let ask = &ask;
+            scope.spawn(move || ask(thread));
+        }
+    });
+    assert!(choice.snapshot(began).iter().all(|one| one.in_flight == 0));
 }
 
 proptest! {
