@@ -12,6 +12,7 @@ mod scatter;
 mod standing;
 mod turn;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,8 +108,9 @@ impl Choice {
         seed: u64,
         now: Instant,
     ) -> Arc<Choice> {
-        let blank = |(name, weight)| Seat::new(name, weight, Standing::new(now, Record::default()));
-        Choice::of(terms, members.into_iter().map(blank).collect(), Dice::new(seed))
+        let blank =
+            |(identity, weight)| Seat::new(identity, weight, Standing::new(now, Record::default()));
+        Choice::of(terms, identified(members).map(blank).collect(), Dice::new(seed))
     }
 
     /// The choice after a change of members or terms. A member keeps its standing by its name; one
@@ -119,16 +121,16 @@ impl Choice {
         members: impl IntoIterator<Item = (&'a str, u32)>,
         now: Instant,
     ) -> Arc<Choice> {
-        let seat = |(name, weight): (&'a str, u32)| {
-            let is_it = |seat: &&Seat| seat.name_digest == digest(name.as_bytes());
-            let known = self.seats.iter().find(is_it).map(|seat| seat.standing.clone());
+        let seat = |(identity, weight)| {
+            let known = self.seats.iter().find(|seat| seat.identity == identity);
             let stays = |standing: &Arc<Standing>| {
                 standing.access(now, self.terms.slow_start).0 != Access::Leaving
             };
+            let known = known.map(|seat| seat.standing.clone()).filter(stays);
             let new = || Standing::new(now, Record::of_newcomer(now));
-            Seat::new(name, weight, known.filter(stays).unwrap_or_else(new))
+            Seat::new(identity, weight, known.unwrap_or_else(new))
         };
-        Choice::of(terms, members.into_iter().map(seat).collect(), self.dice.child())
+        Choice::of(terms, identified(members).map(seat).collect(), self.dice.child())
     }
 
     fn of(terms: ChoiceTerms, seats: Box<[Seat]>, dice: Dice) -> Arc<Choice> {
@@ -227,10 +229,10 @@ impl Choice {
     }
 
     /// Whether so many are out that those that still answer are asked again, however they answer:
-    /// the rest could not bear it.
+    /// the rest could not bear it. An only member has no rest.
     fn is_in_panic(&self, survey: &Survey) -> bool {
         let all = survey.present + survey.out;
-        survey.out as f64 > self.terms.ejection.share_max * all as f64
+        all == 1 || survey.out as f64 > self.terms.ejection.share_max * all as f64
     }
 
     fn among(
@@ -272,6 +274,19 @@ impl Choice {
     fn turn(self: &Arc<Self>, index: usize, role: Role, now: Instant) -> Turn {
         Turn::begin(self.clone(), index, role, now)
     }
+}
+
+/// Members by their names, each with its weight. One that is named twice is two.
+fn identified<'a>(
+    members: impl IntoIterator<Item = (&'a str, u32)>,
+) -> impl Iterator<Item = (u64, u32)> {
+    let mut times = HashMap::new();
+    members.into_iter().map(move |(name, weight)| {
+        let before: &mut u64 = times.entry(name).or_default();
+        let identity = digest(name.as_bytes()).wrapping_add(*before);
+        *before += 1;
+        (identity, weight)
+    })
 }
 
 #[cfg(test)]

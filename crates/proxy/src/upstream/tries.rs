@@ -40,7 +40,12 @@ impl Entered {
         observer: Option<&Observer>,
     ) -> Result<Response<OriginBody>, Lost> {
         let answered = match member.connection(wanted).await {
-            Ok(held) => member.exchange(held, request, wanted, observer).await,
+            Ok(held) => {
+                if self.turn.is_probe() {
+                    self.turn.tell(Instant::now(), Outcome::Reached);
+                }
+                member.exchange(held, request, wanted, observer).await
+            }
             Err(failure) => Err(Lost::unsent(failure, request.method())),
         };
         let now = Instant::now();

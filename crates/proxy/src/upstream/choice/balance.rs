@@ -147,7 +147,7 @@ impl Choice {
         // Waiting times of as many clocks as there are members, each as fast as its share: the
         // first to ring owns the key, and it is each one's with the probability of its share.
         let wait = |index: usize, share: f64| {
-            -unit(joined(key_hash, self.seats[index].name_digest)).ln() / share
+            -unit(joined(key_hash, self.seats[index].identity)).ln() / share
         };
         let has_room = |index: usize, share: f64| {
             self.in_flight(index) < (LOAD_MAX * busy * share / all).ceil().max(LOAD_MIN)

@@ -182,6 +182,15 @@ impl Record {
         }
     }
 
+    /// A probe came to a connection; how the member stands after that.
+    pub(super) fn reached(&mut self, now: Instant) -> Access {
+        match self.out.map(|out| out.cause) {
+            Some(cause @ (Cause::Rest | Cause::Breaker)) => self.come_back(cause, now),
+            Some(Cause::Ejection) | None => {}
+        }
+        self.access(now)
+    }
+
     /// A good head came. It counts for a member that is out only if the request is younger than
     /// that; and for one that is not, only when the body has come too: see [`Record::ended_well`].
     pub(super) fn answered_well(&mut self, began: Instant, role: Role, now: Instant) {
@@ -271,7 +280,10 @@ impl Record {
                 time.mul_f64(0.9 + 0.2 * jitter).min(terms.time_max)
             }
         };
-        self.slow_from = None;
+        match cause {
+            Cause::Rest => {}
+            Cause::Breaker | Cause::Ejection => self.slow_from = None,
+        }
         self.out = Some(Out {
             cause,
             since: now,
@@ -285,10 +297,10 @@ impl Record {
         self.out = None;
         self.failures = 0;
         self.returned_at = Some(now);
-        self.slow_from = match cause {
-            Cause::Rest => None,
-            Cause::Breaker | Cause::Ejection => Some(now),
-        };
+        match cause {
+            Cause::Rest => {}
+            Cause::Breaker | Cause::Ejection => self.slow_from = Some(now),
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::record::{Access, Cause, Health, Record};
-use super::scatter::digest;
 
 /// What is left of all latencies before when a new one comes; less, the longer nothing came.
 const LATENCY_KEPT: f64 = 7.0 / 8.0;
@@ -23,7 +22,7 @@ const LATENCY_MICROS_MAX: u128 = 1 << 40;
 #[derive(Debug)]
 pub(super) struct Seat {
     /// Of its name, so that a member's keys stay its own whoever joins or leaves.
-    pub(super) name_digest: u64,
+    pub(super) identity: u64,
     pub(super) weight: f64,
     pub(super) standing: Arc<Standing>,
 }
@@ -94,8 +93,8 @@ impl Pace {
 }
 
 impl Seat {
-    pub(super) fn new(name: &str, weight: u32, standing: Arc<Standing>) -> Seat {
-        Seat { name_digest: digest(name.as_bytes()), weight: f64::from(weight.max(1)), standing }
+    pub(super) fn new(identity: u64, weight: u32, standing: Arc<Standing>) -> Seat {
+        Seat { identity, weight: f64::from(weight.max(1)), standing }
     }
 }
 

@@ -6,12 +6,14 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::Choice;
-use super::record::{Failing, Role};
+use super::record::{Access, Failing, Role};
 use crate::failure::{FailureKind, FetchFailure};
 
 /// What came of a request to a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// A connection, so far. It says something only where there was none before: of a probe.
+    Reached,
     /// A response's head, with this status.
     Answered(StatusCode),
     /// No connection.
@@ -77,11 +79,17 @@ impl Turn {
         self.member
     }
 
-    /// Notes what came of it, while the request goes on: a head, and later perhaps that the body
-    /// broke off.
+    /// Whether it is to find out if the member is back.
+    pub fn is_probe(&self) -> bool {
+        self.role == Role::Probe
+    }
+
+    /// Notes what came of it, while the request goes on: a connection, a head, and later perhaps
+    /// that the body broke off.
     pub fn tell(&mut self, now: Instant, outcome: Outcome) {
         let terms = &self.choice.terms;
         match outcome {
+            Outcome::Reached => self.reached(now),
             Outcome::Answered(status) => {
                 let standing = &self.choice.seats[self.member].standing;
                 standing.took(now.saturating_duration_since(self.began), now);
@@ -102,6 +110,19 @@ impl Turn {
     /// Notes what came of it, and ends it.
     pub fn end(mut self, now: Instant, outcome: Outcome) {
         self.tell(now, outcome);
+    }
+
+    /// A member that could not be reached is back as soon as it can be: whoever waits for a slow
+    /// answer is not to keep all others out.
+    fn reached(&mut self, now: Instant) {
+        if self.role == Role::Usual {
+            return;
+        }
+        let standing = &self.choice.seats[self.member].standing;
+        match standing.with_record(|record| record.reached(now)) {
+            Access::Usual => (self.role, self.began) = (Role::Usual, now),
+            Access::Out(..) | Access::Down | Access::Leaving => {}
+        }
     }
 
     fn answered_well(&mut self, now: Instant) {

@@ -32,6 +32,22 @@ fn a_member_that_refuses_gets_one_probe_a_period_while_others_are_there() {
 }
 
 #[test]
+fn a_member_that_swallows_connections_holds_up_one_request_a_period() {
+    let mut world = World::of(terms(Balance::RoundRobin), &[1, 1]);
+    let first_swallows = |member: usize, at| match member {
+        0 => Does::Swallows(10 * SECOND),
+        _ => well(member, at),
+    };
+    // Until the first is given up nobody knows; then all are.
+    world.run(100.0, 25 * SECOND, first_swallows);
+    world.take_parts();
+    world.in_flight_max.fill(0);
+    world.run(100.0, 600 * SECOND, first_swallows);
+    assert!((8..=40).contains(&world.sent[0]), "{:?}", world.sent);
+    assert_eq!(world.in_flight_max[0], 1);
+}
+
+#[test]
 fn a_member_that_answers_badly_is_left_out_after_failures_in_a_row() {
     let mut world = World::of(terms(Balance::RoundRobin), &[1, 1]);
     let first_fails = |member: usize, at| if member == 0 { Does::Fails } else { well(member, at) };
@@ -115,6 +131,39 @@ fn a_probe_is_alone_until_it_ends() {
     assert_eq!(probe.member(), dead);
     probe.end(world.now, Outcome::Answered(StatusCode::OK));
     assert_eq!(world.state(dead), State::Up);
+}
+
+#[test]
+fn a_connection_ends_a_rest_before_the_answer_comes() {
+    let mut world = World::of(terms(Balance::RoundRobin), &[1]);
+    let choose = |world: &World| world.choice.choose(world.now, 0, &Tried::default());
+    for _ in 0..5 {
+        choose(&world).unwrap().end(world.now, Outcome::Unreached);
+    }
+    assert_eq!(cause(world.state(0)), Some(Cause::Breaker));
+    world.now += SECOND;
+    let mut probe = choose(&world).unwrap();
+    assert!(probe.is_probe() && choose(&world).is_err());
+    world.now += SECOND;
+    probe.tell(world.now, Outcome::Reached);
+    assert!(!probe.is_probe() && choose(&world).is_ok());
+    // From then on it counts as any other.
+    probe.end(world.now, Outcome::Failed(StatusCode::GATEWAY_TIMEOUT));
+    assert_eq!(world.state(0), State::Up);
+}
+
+#[test]
+fn a_connection_says_nothing_of_how_a_member_answers() {
+    let mut world = World::of(terms(Balance::RoundRobin), &[1, 1]);
+    world.run(100.0, SECOND, |member, at| if member == 0 { Does::Fails } else { well(member, at) });
+    assert_eq!(cause(world.state(0)), Some(Cause::Ejection));
+    world.now += 6 * SECOND;
+    let mut probe = world.choice.choose(world.now, 0, &Tried::default()).unwrap();
+    probe.tell(world.now, Outcome::Reached);
+    assert!(probe.is_probe());
+    assert_eq!(cause(world.state(0)), Some(Cause::Ejection));
+    probe.end(world.now, Outcome::Answered(StatusCode::OK));
+    assert_eq!(world.state(0), State::Up);
 }
 
 #[test]
@@ -255,6 +304,24 @@ fn an_only_member_that_answers_badly_is_never_refused() {
     let asked = world.sent[0];
     assert_eq!(asked, world.refused, "each was sent once, and failed");
     assert!(asked > 2700, "{asked}");
+}
+
+#[test]
+fn an_only_member_answers_badly_for_all_even_where_all_may_be_out() {
+    let ejection = Ejection { share_max: 1.0, ..Ejection::default() };
+    let mut world = World::of(ChoiceTerms { ejection, ..terms(Balance::RoundRobin) }, &[1]);
+    world.run(100.0, 30 * SECOND, |_, _| Does::Fails);
+    assert_eq!(world.sent[0], world.refused);
+}
+
+#[test]
+fn where_all_may_be_out_those_that_answer_badly_are_only_probed() {
+    let ejection = Ejection { share_max: 1.0, ..Ejection::default() };
+    let mut world = World::of(ChoiceTerms { ejection, ..terms(Balance::RoundRobin) }, &[1, 1]);
+    world.run(100.0, 2 * SECOND, |_, _| Does::Fails);
+    world.take_parts();
+    world.run(100.0, 60 * SECOND, |_, _| Does::Fails);
+    assert!(world.sent.iter().all(|sent| (20..=61).contains(sent)), "{:?}", world.sent);
 }
 
 #[test]

@@ -67,6 +67,14 @@ fn a_heavier_weight_takes_only_what_it_gains() {
 }
 
 #[test]
+fn a_member_that_is_named_twice_has_two_parts() {
+    let names = ["a:80", "b:80", "a:80"];
+    let owned = owners(&choice(&names, &[1, 1, 1]), &names);
+    let part = owned.iter().filter(|owner| **owner == "a:80").count() as f64 / KEYS as f64;
+    assert!((part - 2.0 / 3.0).abs() < 0.02, "{part}");
+}
+
+#[test]
 fn nobody_bears_much_more_than_its_part_of_one_hot_key() {
     let choice = choice(&["a:80", "b:80", "c:80", "d:80"], &[1, 1, 1, 1]);
     let now = Instant::now();

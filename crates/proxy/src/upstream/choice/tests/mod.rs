@@ -29,6 +29,8 @@ enum Does {
     Fails,
     /// Refuses the connection.
     Refuses,
+    /// Lets the connection wait so long, until it is given up.
+    Swallows(Duration),
 }
 
 /// An upstream, its clock and what happened.
@@ -104,11 +106,16 @@ impl World {
             assert!(!tried.holds(member), "it was tried");
             self.sent[member] += 1;
             match does(member, self.now - self.began) {
-                Does::Answers(latency) => return self.fly(turn, self.now + latency),
+                Does::Answers(latency) => {
+                    return self.fly(turn, self.now + latency, Outcome::Answered(StatusCode::OK));
+                }
+                Does::Swallows(time) => {
+                    return self.fly(turn, self.now + time, Outcome::Unreached);
+                }
                 Does::Works(time) => {
                     let end = self.busy_until[member].max(self.now) + time;
                     self.busy_until[member] = end;
-                    return self.fly(turn, end);
+                    return self.fly(turn, end, Outcome::Answered(StatusCode::OK));
                 }
                 Does::Fails => {
                     turn.end(self.now, Outcome::Answered(StatusCode::SERVICE_UNAVAILABLE));
@@ -120,13 +127,13 @@ impl World {
         self.refused += 1;
     }
 
-    fn fly(&mut self, turn: Turn, end: Instant) {
+    fn fly(&mut self, turn: Turn, end: Instant, outcome: Outcome) {
         let member = turn.member();
         let in_flight = self.choice.snapshot(self.now)[member].in_flight;
         self.in_flight_max[member] = self.in_flight_max[member].max(in_flight);
         self.latencies.push(end - self.now);
         self.flying.push(Reverse((end, self.turns.len())));
-        self.turns.push(Some((turn, Outcome::Answered(StatusCode::OK))));
+        self.turns.push(Some((turn, outcome)));
     }
 
     /// Ends what ends until then.

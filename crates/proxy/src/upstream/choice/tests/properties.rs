@@ -1,6 +1,9 @@
 //! What holds after any history.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use proptest::prelude::*;
+use rand::Rng;
 
 use super::*;
 
@@ -26,6 +29,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Unreached),
         Just(Outcome::Failed(StatusCode::GATEWAY_TIMEOUT)),
         Just(Outcome::Left),
+        Just(Outcome::Reached),
     ]
 }
 
@@ -86,6 +90,44 @@ fn judge(before: &[MemberStanding], tried: &Tried, chosen: &Result<usize, Nobody
     }
 }
 
+/// Threads at once: nothing is lost of what is counted, and no member has two probes.
+#[test]
+fn many_threads_share_one_choice() {
+    let (threads, rounds) = (4, 4000);
+    let ejection = Ejection { failures: 1, ..Ejection::default() };
+    let world = World::of(ChoiceTerms { ejection, ..terms(Balance::LeastRequests) }, &[1, 2, 3]);
+    let (choice, began) = (&world.choice, world.now);
+    let probes: Vec<AtomicUsize> = (0..3).map(|_| AtomicUsize::new(0)).collect();
+    let ask = |thread: u64| {
+        let mut dice = StdRng::seed_from_u64(SEED + thread);
+        for round in 0..rounds {
+            let now = began + millis(10 * round);
+            let Ok(turn) = choice.choose(now, dice.random(), &Tried::default()) else { continue };
+            let probe = turn.is_probe().then(|| &probes[turn.member()]);
+            if let Some(under_way) = probe {
+                assert_eq!(under_way.fetch_add(1, Ordering::SeqCst), 0, "seed {SEED:#x}");
+            }
+            std::thread::yield_now();
+            if let Some(under_way) = probe {
+                under_way.fetch_sub(1, Ordering::SeqCst);
+            }
+            // Only probes bring a member back, so that no probe is left over from an outage before.
+            match (probe, dice.random_range(0..3)) {
+                (Some(_), 0..2) => turn.end(now, Outcome::Answered(StatusCode::OK)),
+                (None, 0) | (Some(_), _) => turn.end(now, Outcome::Unreached),
+                (None, _) => drop(turn),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let ask = &ask;
+            scope.spawn(move || ask(thread));
+        }
+    });
+    assert!(choice.snapshot(began).iter().all(|one| one.in_flight == 0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -124,6 +166,19 @@ proptest! {
             let held: u32 = world.choice.snapshot(world.now).iter().map(|one| one.in_flight).sum();
             prop_assert_eq!(held as usize, turns.len());
         }
+    }
+
+    #[test]
+    fn a_round_of_turns_gives_each_exactly_its_weight(weights in prop::collection::vec(1..50_u32, 1..9)) {
+        let world = World::of(terms(Balance::RoundRobin), &weights);
+        let mut got = vec![0; weights.len()];
+        for _ in 0..3 * weights.iter().sum::<u32>() {
+            let turn = world.choice.choose(world.now, 0, &Tried::default()).unwrap();
+            got[turn.member()] += 1;
+            turn.end(world.now, Outcome::Answered(StatusCode::OK));
+        }
+        let wanted: Vec<u32> = weights.iter().map(|weight| 3 * weight).collect();
+        prop_assert_eq!(got, wanted);
     }
 
     #[test]
