@@ -223,6 +223,7 @@ impl Record {
             return None;
         }
         self.failures = self.failures.saturating_add(1);
+        self.heed_connection(failing, request);
         let cause = match (failing, self.failures >= terms.failures) {
             (Failing::Unreached, false) => Some(Cause::Rest),
             (Failing::Unreached, true) => Some(Cause::Breaker),
@@ -247,6 +248,16 @@ impl Record {
         let cause = cause.or(was)?;
         self.leave(cause, now, terms, jitter);
         Some(cause)
+    }
+
+    /// A member that answers badly can be reached.
+    fn heed_connection(&mut self, failing: Failing, (began, role): (Instant, Role)) {
+        let is_newer = |out: &Out| role == Role::Probe || began >= out.since;
+        let Some(out) = self.out.filter(is_newer) else { return };
+        match (failing, out.cause) {
+            (Failing::Badly, Cause::Rest | Cause::Breaker) => self.out = None,
+            (Failing::Badly, Cause::Ejection) | (Failing::Unreached, _) => {}
+        }
     }
 
     /// Notes what a health check or a route says. A check that reaches a member ends its rest; of

@@ -153,6 +153,22 @@ fn a_connection_ends_a_rest_before_the_answer_comes() {
 }
 
 #[test]
+fn a_bad_answer_ends_a_rest_and_counts_as_one_more_failure() {
+    let world = World::of(terms(Balance::RoundRobin), &[1]);
+    let end = |outcome| {
+        world.choice.choose(world.now, 0, &Tried::default()).unwrap().end(world.now, outcome);
+    };
+    end(Outcome::Unreached);
+    assert_eq!(cause(world.state(0)), Some(Cause::Rest));
+    for _ in 0..3 {
+        end(Outcome::Answered(StatusCode::BAD_GATEWAY));
+        assert_eq!(world.state(0), State::Up);
+    }
+    end(Outcome::Answered(StatusCode::BAD_GATEWAY));
+    assert_eq!(cause(world.state(0)), Some(Cause::Ejection));
+}
+
+#[test]
 fn a_connection_says_nothing_of_how_a_member_answers() {
     let mut world = World::of(terms(Balance::RoundRobin), &[1, 1]);
     world.run(100.0, SECOND, |member, at| if member == 0 { Does::Fails } else { well(member, at) });
