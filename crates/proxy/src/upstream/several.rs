@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -30,6 +30,8 @@ const NAMED_MAX: usize = 4;
 
 /// Members among which one is chosen for each request.
 pub(super) struct Several {
+    /// Its members' names, as messages call it when none of them is to blame.
+    name: Arc<str>,
     members: Box<[Arc<Member>]>,
     choice: Arc<Choice>,
     /// One a member, or none at all.
@@ -71,6 +73,7 @@ impl Several {
         let watched = settings.health.iter();
         let watched = watched.flat_map(|terms| members.iter().map(move |one| watch(one, terms)));
         Arc::new(Several {
+            name: Arc::from(names(&members)),
             watched: watched.collect(),
             choice,
             budget: Mutex::new(Budget::new(Instant::now())),
@@ -102,8 +105,10 @@ impl Several {
             let member = &self.members[index];
             let lost = match entered.ask(member, request, wanted, observer).await {
                 Ok(response) => {
+                    let Some(whole) = spare else { return Ok(response) };
                     tried.add(index);
-                    let Some((whole, next)) = self.exchanged(&response, spare, key, &tried) else {
+                    let Some(next) = self.exchanged(&response, request.method(), key, &tried)
+                    else {
                         return Ok(response);
                     };
                     forget(response);
@@ -142,26 +147,24 @@ impl Several {
         Some(spare)
     }
 
-    /// The request once more and the member that it goes to, if an answer is to be dropped for
-    /// another's. What there is is better than nothing: without a member that may be asked at once
-    /// it is kept.
+    /// The member that a request goes to once more, if its answer is to be dropped for another's.
+    /// What there is is better than nothing: without a member that may be asked at once it is kept.
     fn exchanged(
         &self,
         response: &Response<OriginBody>,
-        spare: Option<Request<RequestBody>>,
+        method: &Method,
         key: u64,
         tried: &Tried,
-    ) -> Option<(Request<RequestBody>, Entered)> {
-        let whole = spare?;
-        match after_answer(response.status(), &self.retry_statuses, whole.method()) {
-            Again::Elsewhere(_) => {}
-            Again::Here(_) | Again::No => return None,
+    ) -> Option<Entered> {
+        let again = after_answer(response.status(), &self.retry_statuses, method);
+        if again == Again::No {
+            return None;
         }
         let next = self.enter_at_once(key, tried).ok()?;
-        match self.may_retry(Again::Elsewhere(Cost::One), tried) {
+        match self.may_retry(again, tried) {
             May::Yes => {
                 counts::note(Event::Retried);
-                Some((whole, next))
+                Some(next)
             }
             May::No => None,
         }
@@ -267,16 +270,7 @@ impl Several {
     fn nobody(&self, nobody: Nobody) -> FetchFailure {
         let checks = self.watched.iter().map(|watched| watched.watch.due());
         let due = checks.chain(nobody.probe_due).min();
-        refused(&Arc::from(self.names()), due, Instant::now())
-    }
-
-    /// The members' names, the first few of them.
-    fn names(&self) -> String {
-        let names: Vec<&str> = self.members.iter().map(|member| &*member.name).collect();
-        match names.len() {
-            0..=NAMED_MAX => names.join(", "),
-            count => format!("{} and {} more", names[..NAMED_MAX].join(", "), count - NAMED_MAX),
-        }
+        refused(&self.name, due, Instant::now())
     }
 
     #[cfg(test)]
@@ -331,4 +325,13 @@ enum NotEntered {
 /// whole.
 fn forget(mut response: Response<OriginBody>) {
     let _ = response.body_mut().take_whole();
+}
+
+/// The members' names, the first few of them.
+fn names(members: &[Arc<Member>]) -> String {
+    let first: Vec<&str> = members.iter().take(NAMED_MAX).map(|member| &*member.name).collect();
+    match members.len() {
+        0..=NAMED_MAX => first.join(", "),
+        count => format!("{} and {} more", first.join(", "), count - NAMED_MAX),
+    }
 }

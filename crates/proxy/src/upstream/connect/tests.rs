@@ -35,3 +35,38 @@ async fn the_last_failure_is_told_when_every_address_refuses() {
     let error = network.connect(&member).await.err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }
+
+/// Has two addresses.
+struct Both;
+
+impl Resolve for Both {
+    fn resolve(&self, _host: &str) -> Resolving {
+        let ips = [[127, 0, 0, 2], [127, 0, 0, 1]].map(|ip| IpAddr::from(Ipv4Addr::from(ip)));
+        Box::pin(async move { Ok(ips.to_vec()) })
+    }
+}
+
+#[tokio::test]
+async fn connections_go_to_each_address_in_turn() {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let network = Network::resolving_with(Arc::new(Both), Duration::from_secs(10));
+    let member = MemberAddress::Tcp { host: "origin.example".into(), port };
+    let mut reached = Vec::new();
+    for _ in 0..4 {
+        let (_ours, theirs) = tokio::join!(network.connect(&member), listener.accept());
+        reached.push(theirs.unwrap().0.local_addr().unwrap().ip().to_string());
+    }
+    assert_eq!(reached, ["127.0.0.2", "127.0.0.1", "127.0.0.2", "127.0.0.1"]);
+}
+
+#[tokio::test]
+async fn upstreams_that_resolve_as_often_share_a_network_while_one_is_there() {
+    let networks = Networks::default();
+    let ten = networks.network(Duration::from_secs(10));
+    assert!(Arc::ptr_eq(&ten, &networks.network(Duration::from_secs(10))));
+    assert!(!Arc::ptr_eq(&ten, &networks.network(Duration::from_secs(11))));
+    drop(ten);
+    networks.network(Duration::from_secs(12));
+    assert_eq!(networks.0.lock().len(), 1);
+}
