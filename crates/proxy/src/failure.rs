@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -14,6 +15,8 @@ pub struct FetchFailure {
     pub member: Arc<str>,
     /// What the system, the library or the bound said, where it adds something.
     pub cause: Option<Arc<str>>,
+    /// In how long it may be better, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 /// The steps of a fetch that can fail.
@@ -31,6 +34,10 @@ pub enum FailureKind {
     Tls,
     /// Every connection that may be made is in use.
     PoolFull,
+    /// As many requests as may be are with the member, and too many or too long wait for it.
+    MemberFull,
+    /// No member may be asked: all are down, at rest, or were tried.
+    NoMember,
     /// The request cannot be said in the member's version of HTTP.
     Unsendable,
     /// The client's body ended early, so the request did too.
@@ -65,13 +72,24 @@ pub enum Whose {
 impl FetchFailure {
     /// A failure of which nothing more is known.
     pub fn new(kind: FailureKind, member: &Arc<str>) -> Self {
-        FetchFailure { kind, member: member.clone(), cause: None }
+        FetchFailure { kind, member: member.clone(), cause: None, retry_after: None }
     }
 
     /// A failure with what caused it.
     pub fn because(kind: FailureKind, member: &Arc<str>, cause: impl fmt::Display) -> Self {
         let cause = Some(Arc::from(cause.to_string()));
-        FetchFailure { kind, member: member.clone(), cause }
+        FetchFailure { kind, member: member.clone(), cause, retry_after: None }
+    }
+
+    /// The same, with the time after which it may be better.
+    pub fn until(self, retry_after: Duration) -> Self {
+        FetchFailure { retry_after: Some(retry_after), ..self }
+    }
+
+    /// Whole seconds after which a client may ask again: at least one.
+    pub fn retry_after_seconds(&self) -> u64 {
+        let span = self.retry_after.unwrap_or_default();
+        (span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(1)
     }
 
     /// The status for a client that cannot be given anything better (RFC 9110 sections 15.5.1
@@ -82,7 +100,9 @@ impl FetchFailure {
             | FailureKind::SendTimeout
             | FailureKind::HeadTimeout
             | FailureKind::BodyTimeout => StatusCode::GATEWAY_TIMEOUT,
-            FailureKind::PoolFull => StatusCode::SERVICE_UNAVAILABLE,
+            FailureKind::PoolFull | FailureKind::MemberFull | FailureKind::NoMember => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             FailureKind::RequestCut | FailureKind::Unsendable => StatusCode::BAD_REQUEST,
             FailureKind::Resolve
             | FailureKind::Refused
@@ -104,6 +124,8 @@ impl FetchFailure {
             FailureKind::ConnectTimeout => "connect-timeout",
             FailureKind::Tls => "tls-failed",
             FailureKind::PoolFull => "pool-full",
+            FailureKind::MemberFull => "member-full",
+            FailureKind::NoMember => "no-member",
             FailureKind::Unsendable => "unsendable",
             FailureKind::RequestCut => "request-cut",
             FailureKind::SendTimeout => "send-timeout",
@@ -119,12 +141,15 @@ impl FetchFailure {
     /// Who has to mend it.
     pub fn whose(&self) -> Whose {
         match self.kind {
-            FailureKind::PoolFull | FailureKind::Refused => Whose::Gateway,
+            FailureKind::PoolFull | FailureKind::MemberFull | FailureKind::Refused => {
+                Whose::Gateway
+            }
             FailureKind::RequestCut | FailureKind::Unsendable => Whose::Client,
             FailureKind::Resolve
             | FailureKind::Connect
             | FailureKind::ConnectTimeout
             | FailureKind::Tls
+            | FailureKind::NoMember
             | FailureKind::SendTimeout
             | FailureKind::HeadCut
             | FailureKind::HeadTimeout
@@ -146,6 +171,8 @@ impl FailureKind {
             | FailureKind::ConnectTimeout
             | FailureKind::PoolFull => "cannot connect to",
             FailureKind::Tls => "cannot speak TLS with",
+            FailureKind::MemberFull => "cannot send a further request to",
+            FailureKind::NoMember => "cannot choose a member of",
             FailureKind::Unsendable | FailureKind::RequestCut | FailureKind::SendTimeout => {
                 "cannot send the request to"
             }
@@ -166,6 +193,8 @@ impl FailureKind {
             FailureKind::ConnectTimeout => "connect_timeout passed",
             FailureKind::Tls => "the handshake failed",
             FailureKind::PoolFull => "all connections are in use",
+            FailureKind::MemberFull => "it has as many as it may",
+            FailureKind::NoMember => "all are down or at rest",
             FailureKind::Unsendable => "HTTP/2 has no way to say it",
             FailureKind::RequestCut => "its body ended early",
             FailureKind::SendTimeout => "send_timeout passed without progress",

@@ -176,6 +176,11 @@ impl Gateway {
         }
     }
 
+    /// All routes that the configuration names.
+    pub fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.0.table.iter()
+    }
+
     /// Reclaims what has expired, for ever. To be spawned.
     pub async fn sweep(&self) {
         self.0.cache.sweep(SWEEP_PAUSE).await;

@@ -282,7 +282,8 @@ pub fn refusal(refused: Refusal) -> Answer {
 pub fn failure(failed: &FetchFailure) -> Answer {
     let mut answer = own(failed.status(), "the origin gave no answer");
     if failed.status().is_server_error() {
-        answer.fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let after = HeaderValue::from(failed.retry_after_seconds());
+        answer.fields.insert(header::RETRY_AFTER, after);
     }
     answer
 }

@@ -74,6 +74,11 @@ impl<R: AsRef<Route>> Table<R> {
         self.by_name(host, path).or_else(|| self.by_any(path))
     }
 
+    /// All routes, those for every host last.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<R>> {
+        self.exact.values().chain(self.below.values()).chain([&self.any]).flatten()
+    }
+
     fn by_name(&self, host: &str, path: &str) -> Option<&Arc<R>> {
         if host.len() > HOST_BYTES_MAX {
             return None;

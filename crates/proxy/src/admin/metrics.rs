@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::gateway::Gateway;
 use crate::telemetry::{
     Reading, write_destinations, write_disk, write_leases, write_purges, write_redis,
-    write_refused, write_tiers,
+    write_refused, write_tiers, write_upstreams,
 };
 use crate::upstream::Destinations;
 
@@ -28,6 +28,9 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
     let mut text = telemetry.metrics.text(&others);
     write_refused(&mut text, gateway.stats());
     write_destinations(&mut text, &destinations.refused());
+    let lanes = gateway.lanes();
+    let lanes = lanes.filter_map(|lane| Some((&*lane.name, lane.upstream().ok()?.readings())));
+    write_upstreams(&mut text, lanes);
     write_tiers(&mut text, &cache);
     let log = &gateway.storage().log;
     let known = log.purges().snapshot(Instant::now());

@@ -23,7 +23,7 @@ use crate::route_watch;
 use crate::server::{Drained, Server};
 use crate::storage::{self, Storage};
 use crate::telemetry::{AccessLog, Telemetry};
-use crate::upstream::{Connect, Destinations, Network, Own};
+use crate::upstream::{Destinations, Networks, Own};
 
 /// Runs a gateway; 0 when it was told to end, 1 when it could not begin.
 pub fn run(args: &RunArgs) -> ExitCode {
@@ -64,10 +64,8 @@ pub async fn serve(
         admin: operators.as_ref().map(Operators::address),
     };
     let destinations = Arc::new(Destinations::new(config.destinations.clone(), own));
-    let reachable = destinations.clone();
-    let connects = move |settings: &UpstreamSettings| -> Arc<dyn Connect> {
-        Arc::new(Network::new(settings.resolve_interval, reachable.clone()))
-    };
+    let networks = Networks::new(destinations.clone());
+    let connects = move |settings: &UpstreamSettings| networks.network(settings.resolve_interval);
     let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
     if let Err(why) = storage.connected().await {
         say(&format!("forebay: goes on without Redis until it can be reached: {why}\n"));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay_semantics::Policy;
 use forebay_semantics::key::Template;
 
+use super::balancing::{Balance, Ejection};
 use super::purge::PurgeSettings;
 use super::settings::*;
 use super::text::RedisUrl;
@@ -185,6 +186,16 @@ impl UpstreamSettings {
             head_bytes_max: 64 * 1024,
             ca_file: None,
             resolve_interval: Duration::from_secs(10),
+            balance: Balance::default(),
+            ejection: Ejection::default(),
+            slow_start: Duration::from_secs(10),
+            server_name: None,
+            health: None,
+            retries: 2,
+            retry_statuses: Vec::new(),
+            requests_max: None,
+            queue_max: 1024,
+            queue_timeout: Duration::from_secs(1),
         }
     }
 }

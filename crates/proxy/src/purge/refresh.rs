@@ -22,7 +22,7 @@ const FETCHES_AT_ONCE: usize = 8;
 
 /// Fetches again, behind, what these purges made stale in this node's memory; says how many that
 /// are. What is kept under a key from which no URL can be made waits for a client.
-pub async fn hottest(gateway: &Gateway, purges: RangeInclusive<u64>) -> usize {
+pub(super) async fn hottest(gateway: &Gateway, purges: RangeInclusive<u64>) -> usize {
     let count = gateway.config().purge.refresh_max;
     let cache = gateway.cache();
     let is_covered = |key: &forebay_cache::Key, entry: &forebay_cache::Entry<Kept>| {

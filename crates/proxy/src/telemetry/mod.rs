@@ -10,6 +10,7 @@ mod record;
 mod storage;
 mod telling;
 mod tiers;
+mod upstreams;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,6 +24,7 @@ pub use record::{Outcome, Record};
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
+pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
 
 use crate::server::{Refused, Request};
 

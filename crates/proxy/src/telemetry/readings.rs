@@ -9,7 +9,7 @@ use super::metrics::{write_head, write_single};
 use crate::server::{RefusalReason, ServerStats};
 
 pub(super) const COUNTER: &str = "counter";
-const GAUGE: &str = "gauge";
+pub(super) const GAUGE: &str = "gauge";
 
 /// A value that is read when somebody asks, and how it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,17 +2,19 @@
 //!
 //! Behind a trait, so that a simulator can put a pipe in memory in its place.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
@@ -72,6 +74,32 @@ impl Network {
         destinations: Arc<Destinations>,
     ) -> Self {
         Network { names: Arc::new(Names::new(resolver, resolve_interval)), destinations }
+    }
+}
+
+/// Networks by how often their names are resolved again, so that upstreams share the names, and
+/// with them their members. It keeps none of them alive.
+pub struct Networks {
+    known: Mutex<HashMap<Duration, Weak<Network>>>,
+    destinations: Arc<Destinations>,
+}
+
+impl Networks {
+    /// Networks of which as much may be connected to as these allow.
+    pub fn new(destinations: Arc<Destinations>) -> Self {
+        Networks { known: Mutex::default(), destinations }
+    }
+
+    /// The network whose names are asked for again after this time.
+    pub fn network(&self, resolve_interval: Duration) -> Arc<dyn Connect> {
+        let mut networks = self.known.lock();
+        if let Some(network) = networks.get(&resolve_interval).and_then(Weak::upgrade) {
+            return network;
+        }
+        networks.retain(|_, network| network.strong_count() > 0);
+        let network = Arc::new(Network::new(resolve_interval, self.destinations.clone()));
+        networks.insert(resolve_interval, Arc::downgrade(&network));
+        network
     }
 }
 

@@ -46,7 +46,7 @@ const LONG: &[(&str, &str)] = &[
     ),
     (
         "<IN_UPSTREAM>",
-        "`ca_file`, `connect_timeout`, `connections_max`, `head_bytes_max`, `idle_connections_max`, `idle_timeout`, `read_timeout`, `resolve_interval`, `send_timeout`",
+        "`balance`, `ca_file`, `connect_timeout`, `connections_max`, `ejection`, `head_bytes_max`, `health`, `idle_connections_max`, `idle_timeout`, `queue_max`, `queue_timeout`, `read_timeout`, `requests_max`, `resolve_interval`, `retries`, `retry_statuses`, `send_timeout`, `server_name`, `slow_start`",
     ),
 ];
 

@@ -95,7 +95,7 @@ pub fn directory_path(text: &str) -> Result<PathBuf, Refusal> {
 pub fn member(text: &str) -> Result<MemberSettings, Refusal> {
     if let Some(path) = text.strip_prefix("unix:") {
         let host = socket_path(path)?.to_owned();
-        return Ok(MemberSettings { scheme: MemberScheme::Unix, host, port: 0 });
+        return Ok(MemberSettings { scheme: MemberScheme::Unix, host, port: 0, weight: 1 });
     }
     let Some((scheme, rest)) = text.split_once("://") else {
         return member_at(MemberScheme::Http, text, None);
@@ -129,7 +129,7 @@ fn member_at(
             None => return refuse("the port is missing", MEMBER_FORM),
         },
     };
-    Ok(MemberSettings { scheme, host: member_host(host)?, port })
+    Ok(MemberSettings { scheme, host: member_host(host)?, port, weight: 1 })
 }
 
 /// The host and what follows its last colon; the colons inside brackets are an address's.

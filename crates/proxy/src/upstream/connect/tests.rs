@@ -75,3 +75,28 @@ async fn of_a_name_that_leads_to_several_the_refused_ones_are_left_out() {
     let count = |word| refused.iter().find(|(why, _)| *why == word).unwrap().1;
     assert_eq!((count("metadata"), count("unspecified"), count("own-admin")), (3, 3, 0));
 }
+
+#[tokio::test]
+async fn connections_go_to_each_address_in_turn() {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let network = network(&[[127, 0, 0, 2], [127, 0, 0, 1]], Destinations::default());
+    let member = MemberAddress::Tcp { host: "origin.example".into(), port };
+    let mut reached = Vec::new();
+    for _ in 0..4 {
+        let (_ours, theirs) = tokio::join!(network.connect(&member), listener.accept());
+        reached.push(theirs.unwrap().0.local_addr().unwrap().ip().to_string());
+    }
+    assert_eq!(reached, ["127.0.0.2", "127.0.0.1", "127.0.0.2", "127.0.0.1"]);
+}
+
+#[tokio::test]
+async fn upstreams_that_resolve_as_often_share_a_network_while_one_is_there() {
+    let networks = Networks::new(Arc::default());
+    let ten = networks.network(Duration::from_secs(10));
+    assert!(Arc::ptr_eq(&ten, &networks.network(Duration::from_secs(10))));
+    assert!(!Arc::ptr_eq(&ten, &networks.network(Duration::from_secs(11))));
+    drop(ten);
+    networks.network(Duration::from_secs(12));
+    assert_eq!(networks.known.lock().len(), 1);
+}

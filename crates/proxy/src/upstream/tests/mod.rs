@@ -4,6 +4,7 @@ mod bounds;
 mod http1;
 mod origin;
 mod resending;
+mod several;
 mod timeouts;
 mod truncation;
 mod tunnels;
@@ -29,7 +30,7 @@ struct Heard {
 }
 
 fn member(scheme: MemberScheme, address: SocketAddr) -> MemberSettings {
-    MemberSettings { scheme, host: address.ip().to_string(), port: address.port() }
+    MemberSettings { scheme, host: address.ip().to_string(), port: address.port(), weight: 1 }
 }
 
 fn http(address: SocketAddr) -> UpstreamSettings {
