@@ -13,6 +13,8 @@ mod link;
 mod manifest;
 mod names;
 mod options;
+mod purge_log;
+mod roll;
 mod script;
 mod tier;
 
@@ -23,5 +25,7 @@ pub use lease::{LeaseOptions, LeaseSnapshot, RedisLeases};
 pub use link::{Link, LinkSnapshot, LinkState};
 pub use names::{Family, Names};
 pub use options::{Address, Admission, LinkOptions, RedisOptions, Server, Tls};
+pub use purge_log::{InDoubt, RedisLog, RedisLogOptions, RedisLogSnapshot};
+pub use roll::{Listed, NodeLine, NodeName, Roll};
 pub use script::Script;
 pub use tier::{RedisTier, RedisTierSnapshot};

@@ -12,11 +12,17 @@ use crate::body::{Body, Limits};
 use crate::budget::Budget;
 use crate::clock::{Clock, Timestamp};
 use crate::entry::Head;
+use crate::purge::{Belongs, Group};
 
-/// A head that is a number.
+/// A head that is a number. An entry belongs to the group of its key, and lies there on its path.
 impl Head for u32 {
     fn weight_bytes(&self) -> usize {
         0
+    }
+
+    fn belongs<'a>(&'a self, key: &'a [u8], to: &mut Belongs<'a>) {
+        to.to(Group::of("key", key));
+        to.lies_on(Group::of("all", b""), key);
     }
 }
 

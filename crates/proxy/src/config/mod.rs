@@ -7,6 +7,7 @@
 mod balancing;
 mod check;
 pub mod defaults;
+mod destinations;
 mod disk;
 mod fields;
 pub mod flags;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::choice::{Choice, ChoiceTerms};
 use super::connect::{Connect, MemberAddress};
+use super::destination::Refused;
 use super::dns::NotResolved;
 use super::health::Watches;
 use super::limit::{Limit, LimitTerms};
@@ -300,6 +301,7 @@ impl Member {
     fn unreached(&self, error: &io::Error) -> FetchFailure {
         let kind = match error.get_ref() {
             Some(inner) if inner.is::<NotResolved>() => FailureKind::Resolve,
+            Some(inner) if inner.is::<Refused>() => FailureKind::Refused,
             Some(_) | None => FailureKind::Connect,
         };
         self.because(kind, cause(error))

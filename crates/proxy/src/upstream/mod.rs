@@ -8,6 +8,7 @@ mod body;
 mod choice;
 mod connect;
 mod counts;
+mod destination;
 mod dns;
 mod ended;
 mod h1;
@@ -41,6 +42,7 @@ pub use choice::{
 };
 pub use connect::{Connect, Connecting, MemberAddress, Network, Networks};
 pub use counts::{Event, counted};
+pub use destination::{Destinations, Interfaces, Local, Own, Refused, RefusedWhy};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
 pub use request::{KeyHash, RequestBody};
 pub use several::MemberReading;
