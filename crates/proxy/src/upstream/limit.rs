@@ -29,19 +29,19 @@ pub(super) struct Full;
 
 /// Why a place was not waited for any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum NoPlace {
     /// The queue is as long as it may be.
     QueueFull,
     /// `queue_timeout` passed.
     Late,
 }
 
-impl Refused {
+impl NoPlace {
     /// The cause, for messages.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Refused::QueueFull => "it has `requests_max`, and `queue_max` wait",
-            Refused::Late => "it has `requests_max`, and `queue_timeout` passed",
+            NoPlace::QueueFull => "it has `requests_max`, and `queue_max` wait",
+            NoPlace::Late => "it has `requests_max`, and `queue_timeout` passed",
         }
     }
 }
@@ -66,16 +66,16 @@ impl Limit {
     }
 
     /// A place, waited for in the queue. Dropped, the wait leaves it.
-    pub(super) async fn enter(&self) -> Result<Place, Refused> {
+    pub(super) async fn enter(&self) -> Result<Place, NoPlace> {
         if let Ok(place) = self.enter_at_once() {
             return Ok(place);
         }
-        let _waiting = Waiting::begin(self).ok_or(Refused::QueueFull)?;
+        let _waiting = Waiting::begin(self).ok_or(NoPlace::QueueFull)?;
         counts::note(Event::Queued);
         match timeout(self.terms.queue_timeout, self.places.clone().acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             // It is never closed.
-            Ok(Err(_)) | Err(_) => Err(Refused::Late),
+            Ok(Err(_)) | Err(_) => Err(NoPlace::Late),
         }
     }
 
@@ -146,8 +146,8 @@ mod tests {
             tokio::task::yield_now().await;
             (limit.enter().await.err(), begun.elapsed())
         });
-        assert_eq!(second, (Some(Refused::QueueFull), Duration::ZERO));
-        assert_eq!((first.err(), begun.elapsed()), (Some(Refused::Late), Duration::from_secs(1)));
+        assert_eq!(second, (Some(NoPlace::QueueFull), Duration::ZERO));
+        assert_eq!((first.err(), begun.elapsed()), (Some(NoPlace::Late), Duration::from_secs(1)));
         let leaves = timeout(Duration::from_millis(5), limit.enter()).await;
         assert!(leaves.is_err());
         assert_eq!(limit.waiting(), 0);

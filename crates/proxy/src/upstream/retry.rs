@@ -94,6 +94,7 @@ pub(super) fn after_failure(kind: FailureKind, tried: Attempted, method: &Method
         FailureKind::HeadCut if tried.reused == Reused::Yes => Again::Here(cost),
         FailureKind::HeadCut
         | FailureKind::Resolve
+        | FailureKind::Refused
         | FailureKind::Connect
         | FailureKind::ConnectTimeout
         | FailureKind::Refused

@@ -16,7 +16,7 @@ use super::body::OriginBody;
 use super::choice::{Choice, Health, MemberStanding, Nobody, Tried, Turn};
 use super::counts::{self, Event};
 use super::health::{Standing, Watch};
-use super::limit::Refused;
+use super::limit::NoPlace;
 use super::member::Member;
 use super::pool::Wanted;
 use super::request::{KeyHash, RequestBody};
@@ -235,8 +235,8 @@ impl Several {
             };
             failure = Some(member.because(FailureKind::MemberFull, refused.words()));
             match refused {
-                Refused::QueueFull => passed.add(turn.member()),
-                Refused::Late => break,
+                NoPlace::QueueFull => passed.add(turn.member()),
+                NoPlace::Late => break,
             }
         }
         counts::note(Event::QueueRefused);

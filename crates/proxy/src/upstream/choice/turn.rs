@@ -29,6 +29,7 @@ impl Outcome {
     pub fn of(failure: &FetchFailure) -> Outcome {
         match failure.kind {
             FailureKind::Resolve
+            | FailureKind::Refused
             | FailureKind::Connect
             | FailureKind::ConnectTimeout
             | FailureKind::Refused
