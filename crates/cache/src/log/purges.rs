@@ -164,7 +164,7 @@ impl Purges {
     }
 
     /// A copy of what is known, as a file would give it back.
-    #[cfg(test)]
+    #[cfg(all(test, not(shuttle)))]
     pub(crate) fn rules(&self) -> Rules {
         self.shared.follower.read().rules().clone()
     }
