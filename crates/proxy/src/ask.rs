@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use crate::config::HostField;
 use crate::forward::{self, Hop, Trust};
-use crate::gateway::{Gateway, Lane};
+use crate::gateway::Gateway;
+use crate::route::{Grounds, Lane, NotLearned, Way};
 use crate::secret;
 use crate::server::{Peer, Request};
 use crate::upstream;
@@ -56,13 +57,26 @@ pub struct Refusal {
 }
 
 impl Ask {
-    /// Reads a request's head. `Err` gives the refusal.
-    pub fn of(gateway: &Gateway, request: Request, began: Instant) -> Result<AskedFor, Refusal> {
+    /// Reads a request's head, waiting for nobody.
+    pub fn of(
+        gateway: &Gateway,
+        request: Request,
+        began: Instant,
+        routed: Grounds,
+    ) -> Result<AskedFor, Unasked> {
         let trust = Trust::of(request.peer.address, &gateway.config().trusted_peers);
         let scheme = scheme(trust, &request);
         let parts = TargetParts::of(scheme, &request.target, &request.fields)?;
         let path = if parts.path == "*" { "/" } else { parts.path };
-        let lane = gateway.lane(parts.host(), path).ok_or(NO_ROUTE)?;
+        let lane = match gateway.way(parts.host(), path, routed) {
+            Way::Lane(lane) => lane,
+            Way::None => return Err(NO_ROUTE.into()),
+            Way::Wrong => return Err(ROUTE_WRONG.into()),
+            Way::Unknown => {
+                let host = parts.host().to_owned();
+                return Err(Unasked::Unrouted(Box::new(request), host));
+            }
+        };
         if request.fields.contains_key("cdn-loop") || request.fields.contains_key(header::VIA) {
             refuse_loop(gateway, &request.fields)?;
         }
@@ -73,6 +87,28 @@ impl Ask {
         let ask =
             Ask { method, target, version, fields, peer, trust, scheme, lane, asked, key, began };
         Ok(AskedFor { ask, body, informational })
+    }
+
+    /// Reads the head of a request whose host nobody has asked for yet: asks Redis for it first. Where
+    /// Redis does not say, what was known last counts.
+    pub async fn learned(
+        gateway: &Gateway,
+        request: Request,
+        host: &str,
+        began: Instant,
+    ) -> Result<AskedFor, Refusal> {
+        let learned = gateway.learn(host).await;
+        let routed = if learned.is_ok() { Grounds::Fresh } else { Grounds::Last };
+        match Ask::of(gateway, request, began, routed) {
+            Ok(asked_for) => Ok(asked_for),
+            Err(Unasked::Refused(refusal)) => Err(refusal),
+            Err(Unasked::Unrouted(..)) => Err(match learned {
+                Err(NotLearned::Limited) => LOOKUPS_LIMITED,
+                Err(NotLearned::Full) => ROUTES_FULL,
+                // Learnt, and forgotten at once.
+                Err(NotLearned::Away) | Ok(()) => ROUTES_AWAY,
+            }),
+        }
     }
 
     /// Host and port as the key holds them: lower case, no trailing dot, no port that is meant
@@ -189,10 +225,48 @@ pub struct AskedFor {
     pub informational: Option<crate::server::InformationalSender>,
 }
 
+/// Why a request is not an [`Ask`] yet.
+pub enum Unasked {
+    /// It never will be.
+    Refused(Refusal),
+    /// Redis has to be asked for its host.
+    Unrouted(Box<Request>, String),
+}
+
+impl<T: Into<Refusal>> From<T> for Unasked {
+    fn from(refusal: T) -> Self {
+        Unasked::Refused(refusal.into())
+    }
+}
+
 const NO_ROUTE: Refusal = Refusal {
     status: StatusCode::NOT_FOUND,
     words: "no route leads from this host and path to an origin",
     detail: Detail::NoRoute,
+};
+
+const ROUTE_WRONG: Refusal = Refusal {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    words: "the route of this host is not well formed",
+    detail: Detail::RouteWrong,
+};
+
+const LOOKUPS_LIMITED: Refusal = Refusal {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    words: "too many unknown hosts are asked for",
+    detail: Detail::RouteLookupsLimited,
+};
+
+const ROUTES_AWAY: Refusal = Refusal {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    words: "where this host is cannot be found out now",
+    detail: Detail::RoutesAway,
+};
+
+const ROUTES_FULL: Refusal = Refusal {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    words: "no more routes have room",
+    detail: Detail::RoutesFull,
 };
 
 impl From<TargetError> for Refusal {

@@ -7,22 +7,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use forebay_semantics::key::{Part, TargetParts};
-use http::{HeaderMap, Method};
+use forebay_cache::{Trust, Verdict};
+use forebay_semantics::Standing;
+use forebay_semantics::standing::{InPlaceOfErrors, Proof};
+use tokio::time::Instant;
 
-use crate::config::{Config, Route, UpstreamSettings};
-use crate::kept::Cache;
-use crate::route::Table;
+use crate::config::{Config, InDoubt};
+use crate::kept::{self, Cache, KeptEntry};
+pub use crate::route::{Connects, Lane};
+use crate::route::{DynamicRoutes, Grounds, NotLearned, Source, Table, Upstreams, Way};
 use crate::server::ServerStats;
 use crate::storage::Storage;
 use crate::telemetry::Telemetry;
-use crate::upstream::{Connect, Upstream, UpstreamError};
+use crate::upstream::UpstreamError;
 
 /// How often expired entries are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_millis(250);
-
-/// How the origins of an upstream are reached.
-pub type Connects = dyn Fn(&UpstreamSettings) -> Arc<dyn Connect>;
 
 /// Everything that the exchanges of one process share. Cloning it shares it.
 #[derive(Clone)]
@@ -31,6 +31,7 @@ pub struct Gateway(Arc<State>);
 struct State {
     config: Config,
     table: Table<Lane>,
+    routes: Option<Arc<DynamicRoutes>>,
     cache: Cache,
     storage: Storage,
     telemetry: Telemetry,
@@ -38,40 +39,6 @@ struct State {
     name: &'static str,
     node: String,
     requests: AtomicUsize,
-}
-
-/// A route and the connections to where it leads.
-pub struct Lane {
-    /// The route.
-    pub route: Route,
-    /// Its name, shared with the log.
-    pub name: Arc<str>,
-    /// Where it leads.
-    pub upstream: Arc<Upstream>,
-}
-
-impl AsRef<Route> for Lane {
-    fn as_ref(&self) -> &Route {
-        &self.route
-    }
-}
-
-impl Lane {
-    /// Appends the primary key of a request. Where the template leaves the path out, the route's
-    /// prefix stands in, so that two routes of one host never share a key.
-    pub fn write_key(
-        &self,
-        target: &TargetParts<'_>,
-        method: &Method,
-        fields: &HeaderMap,
-        body_digest: Option<&[u8; 32]>,
-        out: &mut Vec<u8>,
-    ) {
-        self.route.key.key(target, method, fields, body_digest, out);
-        if !self.route.key.parts.contains(&Part::Path) {
-            out.extend_from_slice(self.route.path_prefix.as_bytes());
-        }
-    }
 }
 
 /// Why a gateway cannot be made of a configuration.
@@ -90,20 +57,30 @@ impl fmt::Display for GatewayError {
 impl std::error::Error for GatewayError {}
 
 impl Gateway {
-    /// A gateway of this configuration over this storage, which reaches its origins by `connect`.
+    /// A gateway of this configuration over this storage, which reaches its origins by `connects`,
+    /// and reads at `source` the routes that live in Redis, if the configuration wants any.
     pub fn new(
         config: Config,
-        connect: &Connects,
+        connects: Arc<Connects>,
         telemetry: Telemetry,
         stats: Arc<ServerStats>,
         storage: Storage,
+        source: Option<Arc<dyn Source>>,
     ) -> Result<Self, GatewayError> {
-        let lanes = config.routes.iter().map(|route| lane(route, connect));
+        let upstreams = Upstreams::new(connects);
+        let lanes = config.routes.iter().map(|route| {
+            let refused = |cause| GatewayError { route: route.name.clone(), cause };
+            Lane::ready(route, &upstreams).map_err(refused)
+        });
         let table = Table::new(lanes.collect::<Result<Vec<_>, _>>()?);
+        let routes = config.dynamic.clone().zip(source).map(|(settings, source)| {
+            DynamicRoutes::new(settings, source, upstreams, storage.clock().clone())
+        });
         // One name a process, kept for as long as that: every `Cache-Status` borrows it.
         let name = Box::leak(config.name.clone().into_boxed_str());
         Ok(Gateway(Arc::new(State {
             table,
+            routes,
             cache: storage.cache(),
             storage,
             telemetry,
@@ -152,12 +129,51 @@ impl Gateway {
 
     /// The moment now, as the rules tell it.
     pub fn now(&self) -> forebay_semantics::Timestamp {
-        crate::kept::moment(self.0.cache.clock().now())
+        kept::moment(self.0.cache.clock().now())
     }
 
-    /// The route for a host in lower case and a raw path.
-    pub fn lane(&self, host: &str, path: &str) -> Option<Arc<Lane>> {
-        self.0.table.find(host, path).cloned()
+    /// What purges take from an entry that was found under this key; `None` if one has killed it.
+    pub fn standing(&self, entry: &KeptEntry, key: &[u8], now: Instant) -> Option<Standing> {
+        let (log, settings) = (&self.0.storage.log, &self.0.config.purge);
+        let in_place_of_errors = match settings.in_doubt {
+            InDoubt::Validate | InDoubt::Serve => InPlaceOfErrors::AsEver,
+            InDoubt::Strict => InPlaceOfErrors::Never,
+        };
+        let mut standing = Standing { in_place_of_errors, ..Standing::SOUND };
+        match log.purges().judge_entry(entry, key) {
+            Verdict::Alive => {}
+            Verdict::Stale { since, .. } => standing.stale_since = Some(kept::moment(since)),
+            Verdict::Unproven => standing.proof = Proof::Missing,
+            Verdict::Gone { .. } => return None,
+        }
+        let is_in_doubt = log.purges().trust(now) == Trust::Doubt;
+        if is_in_doubt && settings.in_doubt != InDoubt::Serve && standing.proof == Proof::Sure {
+            // Counted from when the validation was asked for: what was purged since is not known.
+            let took = entry.head().response().map_or(Duration::ZERO, |it| it.fetch_duration);
+            standing.proof = Proof::Within(log.purges().bound().saturating_sub(took));
+        }
+        Some(standing)
+    }
+
+    /// The routes in Redis, if there are any.
+    pub fn routes(&self) -> Option<&Arc<DynamicRoutes>> {
+        self.0.routes.as_ref()
+    }
+
+    /// The way for a host in lower case and a raw path. Waits for nobody.
+    pub fn way(&self, host: &str, path: &str, grounds: Grounds) -> Way {
+        match &self.0.routes {
+            None => self.0.table.find(host, path).map_or(Way::None, |lane| Way::Lane(lane.clone())),
+            Some(routes) => routes.find(&self.0.table, host, path, grounds),
+        }
+    }
+
+    /// Asks Redis for a host whose way is unknown.
+    pub async fn learn(&self, host: &str) -> Result<(), NotLearned> {
+        match &self.0.routes {
+            None => Ok(()),
+            Some(routes) => routes.learn(host).await,
+        }
     }
 
     /// Reclaims what has expired, for ever. To be spawned.
@@ -180,10 +196,4 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn lane(route: &Route, connect: &Connects) -> Result<Arc<Lane>, GatewayError> {
-    let upstream = Upstream::new(&route.upstream, connect(&route.upstream))
-        .map_err(|cause| GatewayError { route: route.name.clone(), cause })?;
-    Ok(Arc::new(Lane { route: route.clone(), name: Arc::from(route.name.as_str()), upstream }))
 }

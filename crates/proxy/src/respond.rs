@@ -269,7 +269,12 @@ pub fn own(status: StatusCode, words: &str) -> Answer {
 
 /// The answer to a request that is refused before anything is looked up.
 pub fn refusal(refused: Refusal) -> Answer {
-    own(refused.status, refused.words)
+    let mut answer = own(refused.status, refused.words);
+    // Every bound of ours is one that a moment may widen (RFC 9110 section 15.6.4).
+    if refused.status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    answer
 }
 
 /// The answer when the origin gave none and nothing stored may stand in. Which member failed, and

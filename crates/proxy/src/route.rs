@@ -2,13 +2,31 @@
 //!
 //! An exact host goes before the longest `*.name` that covers it, and that before `*`. Within one
 //! host the longest path prefix wins; where none of a host's prefixes fits, the next host pattern
-//! is asked. A prefix is compared byte for byte, as nginx's `location /api` does: `/api` also
+//! is asked. What `dynamic` finds in Redis stands between these. A prefix is compared byte for byte, as nginx's `location /api` does: `/api` also
 //! covers `/apiary`, `/api/` does not. The path is compared raw: neither `..` nor `%2f` nor `//` is
 //! resolved, since the origin would see what the table did not. A route is thus no fence: an
 //! origin that resolves `/public/../private` serves it under the route of `/public/`.
 
+mod dynamic;
+mod known;
+mod lane;
+mod line;
+pub mod name;
+mod rate;
+mod slot;
+mod source;
+pub mod value;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+
+pub use dynamic::{BATCH_MAX, Change, Changes, DynamicRoutes, NotLearned, Way};
+pub use known::{ABSENT_MAX, Grounds};
+pub use lane::{Connects, Lane, Upstreams};
+pub use line::{RouteLine, RouteSource, RouteState};
+#[cfg(test)]
+pub(crate) use source::fake;
+pub use source::{Awaited, Source, Stored, Told};
 
 use crate::config::{HostPattern, Route};
 
@@ -53,7 +71,7 @@ impl<R: AsRef<Route>> Table<R> {
     /// The route for a host (lower case, without port and trailing dot, as
     /// [`forebay_semantics::key::host_and_port`] gives it) and a raw path.
     pub fn find(&self, host: &str, path: &str) -> Option<&Arc<R>> {
-        self.by_name(host, path).or_else(|| longest(&self.any, path))
+        self.by_name(host, path).or_else(|| self.by_any(path))
     }
 
     fn by_name(&self, host: &str, path: &str) -> Option<&Arc<R>> {
@@ -63,7 +81,8 @@ impl<R: AsRef<Route>> Table<R> {
         self.by_exact(host, path).or_else(|| self.by_wildcard(host, path))
     }
 
-    fn by_exact(&self, host: &str, path: &str) -> Option<&Arc<R>> {
+    /// The route of exactly this host.
+    pub fn by_exact(&self, host: &str, path: &str) -> Option<&Arc<R>> {
         if self.exact.is_empty() {
             return None;
         }
@@ -75,7 +94,17 @@ impl<R: AsRef<Route>> Table<R> {
             return None;
         }
         let mut dots = host.match_indices('.').filter(|(at, _)| *at > 0);
-        dots.find_map(|(at, _)| longest(self.below.get(&host[at + 1..])?, path))
+        dots.find_map(|(at, _)| self.below(&host[at + 1..], path))
+    }
+
+    /// The route of every host below this one.
+    pub fn below(&self, host: &str, path: &str) -> Option<&Arc<R>> {
+        longest(self.below.get(host)?, path)
+    }
+
+    /// The route of every host.
+    pub fn by_any(&self, path: &str) -> Option<&Arc<R>> {
+        longest(&self.any, path)
     }
 }
 

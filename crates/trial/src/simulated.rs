@@ -57,7 +57,7 @@ impl Simulated {
         let ways = move |_: &UpstreamSettings| Arc::clone(&connect);
         let stats = Arc::new(ServerStats::default());
         let storage = Storage::of_memory(&config, clock);
-        let gateway = Gateway::new(config, &ways, telemetry, stats, storage)
+        let gateway = Gateway::new(config, Arc::new(ways), telemetry, stats, storage, None)
             .map_err(|error| Failure::new(error.to_string()))?;
         Ok(Simulated { gateway, limits, origin, began: Instant::now() })
     }

@@ -169,6 +169,13 @@ impl Purges {
         self.shared.follower.read().rules().clone()
     }
 
+    /// Nobody follows the log any more: the node is in doubt, until it is heard again.
+    pub fn fall_in_doubt(&self) {
+        let mut follower = self.shared.follower.write();
+        follower.fall_in_doubt();
+        self.shared.heard.store(NEVER, Ordering::Release);
+    }
+
     /// All numbers, now.
     pub fn snapshot(&self, now: Instant) -> PurgesSnapshot {
         let follower = self.shared.follower.read();

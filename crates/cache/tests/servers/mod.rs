@@ -141,8 +141,14 @@ impl RedisServer {
 
     /// Runs a command on it by hand, and gives the answer as it came.
     pub fn ask(&self, arguments: &[&[u8]]) -> Vec<u8> {
+        self.ask_after(&[arguments])
+    }
+
+    /// As [`RedisServer::ask`], some commands one after the other.
+    pub fn ask_after(&self, commands: &[&[&[u8]]]) -> Vec<u8> {
         let mut stream = UnixStream::connect(self.socket()).unwrap();
-        stream.write_all(&packed(arguments)).unwrap();
+        let request: Vec<u8> = commands.iter().flat_map(|words| packed(words)).collect();
+        stream.write_all(&request).unwrap();
         // The server closes after the answer, so that all of it is read.
         stream.shutdown(Shutdown::Write).unwrap();
         all_of(&mut stream)

@@ -14,7 +14,9 @@ use super::problem::Problem;
 use super::raw::{Placed, Section, count, length, said, size, span, word};
 use super::text::{self, Refusal, in_bytes, refuse};
 use super::words::{networks, refuse_none, secret};
-use super::{AccessLog, Admin, Config, Limits, Listen, disk, purge, redis, routes};
+use super::{
+    AccessLog, Admin, Config, Limits, Listen, destinations, disk, dynamic, purge, redis, routes,
+};
 
 /// The most memory that can be given: more than any machine has.
 const MEMORY_BYTES_MAX: u64 = 1 << 46;
@@ -55,6 +57,17 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
     let disk = disk::read(&mut root, &args.tiers);
     let redis = redis::read(&mut root, &args.tiers);
     let stored_body_bytes = StoredBody::of(memory, disk.as_ref());
+    let defaults = routes::defaults(&mut root, args, stored_body_bytes);
+    let beside = dynamic::Beside {
+        redis: redis.settings.as_ref(),
+        disk: disk.as_ref(),
+        defaults: &defaults,
+    };
+    let dynamic = dynamic::read(&mut root, args, &beside);
+    let routes = routes::read(&mut root, args, &defaults, stored_body_bytes);
+    if routes.is_empty() && dynamic.is_none() {
+        routes::refuse_none(&mut root);
+    }
     let config = Config {
         listen: listen.into_iter().map(|listen| listen.value).collect(),
         admin: admin.value,
@@ -68,7 +81,9 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
         access_log: access_log(&mut root, args),
         purge: purge::read(&mut root),
-        routes: routes::read(&mut root, args, stored_body_bytes),
+        destinations: destinations::read(&mut root),
+        routes,
+        dynamic,
     };
     root.finish();
     let files =

@@ -112,7 +112,9 @@ impl Config {
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,
             purge: PurgeSettings::default(),
+            destinations: DestinationSettings::default(),
             routes,
+            dynamic: None,
         }
     }
 }

@@ -29,6 +29,10 @@ pub struct RunArgs {
     /// The tiers below memory.
     #[command(flatten)]
     pub tiers: TierArgs,
+    /// The Redis or Valkey in which each host has its route, as `SET shop.example.com
+    /// 10.0.0.5:3000` writes it; a URL as for `--redis` [default: none]
+    #[arg(long, value_name = "URL", value_parser = hidden)]
+    pub routes: Option<Secret>,
     /// How long a stale response may be served while it is refreshed, or in place of an error,
     /// where the response itself does not say; a route's own word goes before it [default: 0s]
     #[arg(long, value_name = "TIME", value_parser = text::span)]
@@ -69,5 +73,6 @@ Examples:
   forebay run --to http://localhost:3000
   forebay run --to http://10.0.0.1:3000 --to http://10.0.0.2:3000 --memory 1GiB --stale 60s
   forebay run --to localhost:3000 --disk /var/cache/forebay:20GiB --redis redis://localhost:6379
+  forebay run --routes redis://localhost:6379
   forebay run --config forebay.toml --log text
   forebay run --to localhost:3000 --listen [::1]:8080 --listen unix:/run/forebay.sock --admin off";

@@ -12,7 +12,7 @@ const SECRET_WORDS: [&str; 3] = ["secret", "token", "password"];
 const USER_BYTES_MAX: usize = 4096;
 
 /// The text with its secrets hidden.
-pub(super) fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let mut hidden: Vec<Range<usize>> = Vec::new();
     let mut until = 0;
     for (at, _) in text.match_indices('=') {

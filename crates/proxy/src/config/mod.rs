@@ -6,7 +6,9 @@
 
 mod check;
 pub mod defaults;
+mod destinations;
 mod disk;
+mod dynamic;
 mod fields;
 pub mod flags;
 mod lifetimes;
@@ -20,6 +22,7 @@ mod settings;
 mod template;
 pub mod text;
 mod tiers;
+mod value;
 mod words;
 mod written;
 
@@ -30,10 +33,13 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use dynamic::DynamicSettings;
+pub(crate) use masking::masked;
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use purge::{InDoubt, PublicPurge, PurgeSettings};
 pub use settings::*;
 pub use tiers::*;
+pub use value::{MEMBERS_MAX, ROUTES_MAX, UNIX_REFUSED, json_routes};
 
 use self::check::Checked;
 use self::flags::{RunArgs, TierArgs};

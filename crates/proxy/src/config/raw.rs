@@ -20,7 +20,7 @@ pub(super) const LIST_MAX: usize = 1024;
 const SHOWN_MAX: usize = 60;
 
 /// Keys whose values no message repeats.
-const SECRETS: [&str; 3] = ["admin_token", "secret", "url"];
+const SECRETS: [&str; 4] = ["admin_token", "redis", "secret", "url"];
 
 /// What is found wrong on the way.
 #[derive(Debug, Default)]

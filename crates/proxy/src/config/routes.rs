@@ -14,7 +14,7 @@ use super::flags::RunArgs;
 use super::problem::Problem;
 use super::raw::{Section, Value, count, factor, length, said, size, span, word};
 use super::text::{self, Refusal, meant, refuse};
-use super::words::{ANY_SPAN, refuse_none};
+use super::words::{self, ANY_SPAN};
 use super::{
     HostField, MemberScheme, MemberSettings, Route, Switch, UpstreamSettings, fields, lifetimes,
     template,
@@ -29,7 +29,7 @@ const WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::fro
 /// A time span of at most a day.
 const PAUSE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
 
-const SWITCH: &[(&str, Switch)] = &[("on", Switch::On), ("off", Switch::Off)];
+pub(super) const SWITCH: &[(&str, Switch)] = &[("on", Switch::On), ("off", Switch::Off)];
 const HOST_FIELD: &[(&str, HostField)] =
     &[("client", HostField::Client), ("member", HostField::Member)];
 const CLIENT_DIRECTIVES: &[(&str, ClientDirectives)] =
@@ -44,16 +44,38 @@ const SET_COOKIE: &[(&str, SetCookie)] =
 const METHODS: &[&str] = &["POST", "PUT", "PATCH", "QUERY"];
 
 /// All routes: those of the file in their order, then the one of `--to`.
-pub(super) fn read(root: &mut Section<'_>, args: &RunArgs, stored: StoredBody) -> Vec<Route> {
-    let defaults = defaults(root, args, stored);
+pub(super) fn read(
+    root: &mut Section<'_>,
+    args: &RunArgs,
+    defaults: &Route,
+    stored: StoredBody,
+) -> Vec<Route> {
     let mut seen = Seen::default();
+    let mut routes = tables(root, defaults, stored, &mut seen);
+    if !args.to.is_empty() {
+        let mut route = defaults.clone();
+        route.upstream.members = args.to.clone();
+        seen.refuse_same(&route, None, root);
+        refuse_nameless(&route, None, root);
+        routes.push(route);
+    }
+    routes
+}
+
+/// The routes that stand under `route`.
+pub(super) fn tables(
+    root: &mut Section<'_>,
+    defaults: &Route,
+    stored: StoredBody,
+    seen: &mut Seen,
+) -> Vec<Route> {
     let mut routes = Vec::new();
-    let tables = root.value("route").map(Value::list);
-    if let Some(first) = tables.iter().flatten().nth(ROUTES_MAX) {
+    let tables = root.value("route").map(Value::list).unwrap_or_default();
+    if let Some(first) = tables.get(ROUTES_MAX) {
         let message = format!("the file has more than {ROUTES_MAX} routes");
         root.findings().add(Problem::at(first.place(), message));
     }
-    for value in tables.iter().flatten().take(ROUTES_MAX) {
+    for value in tables.iter().take(ROUTES_MAX) {
         let table = |value: Value<'_>| match value.table() {
             Some(_) => Ok(()),
             None => Err(value.is_not("a table")),
@@ -61,29 +83,31 @@ pub(super) fn read(root: &mut Section<'_>, args: &RunArgs, stored: StoredBody) -
         root.accept("route", *value, table);
         let Some(table) = value.table() else { continue };
         let section = Section::new("route", table, value.place(), root.findings());
-        routes.push(route(section, &defaults, stored, &mut seen));
-    }
-    if !args.to.is_empty() {
-        let mut route = defaults;
-        route.upstream.members = args.to.clone();
-        seen.refuse_same(&route, None, root);
-        refuse_nameless(&route, None, root);
-        routes.push(route);
-    }
-    if routes.is_empty() && tables.is_none_or(|tables| tables.is_empty()) {
-        root.findings().add(no_route());
+        routes.push(route(section, defaults, stored, seen));
     }
     routes
 }
 
-fn no_route() -> Problem {
-    Problem::nowhere("no route: nothing says where requests go").with_help(
-        "type `forebay run --to http://localhost:3000`, or write `[[route]]` and \
-         `to = \"http://localhost:3000\"` into the file",
-    )
+/// Nothing leads anywhere; what is written and wrong has its own problem.
+pub(super) fn refuse_none(root: &mut Section<'_>) {
+    if root.value("route").is_some_and(|value| !value.list().is_empty()) {
+        return;
+    }
+    let problem = match root.value("routes") {
+        Some(value) => Problem::at(value.place(), "`routes` has no `redis` to read routes in")
+            .with_help(
+                "write `redis = \"redis://localhost:6379\"`, there or as `url` in `[redis]`",
+            ),
+        None => Problem::nowhere("no route: nothing says where requests go").with_help(
+            "type `forebay run --to http://localhost:3000`, or write `[[route]]` and \
+             `to = \"http://localhost:3000\"` into the file",
+        ),
+    };
+    root.findings().add(problem);
 }
 
-fn defaults(root: &mut Section<'_>, args: &RunArgs, stored: StoredBody) -> Route {
+/// What every route begins with.
+pub(super) fn defaults(root: &mut Section<'_>, args: &RunArgs, stored: StoredBody) -> Route {
     let mut route = Route::everything_to(Vec::new(), stored.longest);
     route.stored_body_bytes_max = stored.usual;
     if let Some(mut table) = root.section("defaults") {
@@ -120,7 +144,7 @@ fn members(table: &mut Section<'_>) -> Vec<MemberSettings> {
             Problem::at(table.place(), "`route` has no `to`: nothing says where it leads");
         table.findings().add(problem.with_help("write `to = \"http://localhost:3000\"`"));
     }
-    refuse_none(table, "to");
+    words::refuse_none(table, "to");
     let members = table.list("to", said(text::member)).unwrap_or_default();
     members.into_iter().map(|member| member.value).collect()
 }
@@ -259,7 +283,7 @@ fn refuse_nameless(route: &Route, place: Option<Range<usize>>, table: &Section<'
 
 /// Routes that were read already, so that no two are the same.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     by_pattern: HashMap<String, String>,
     by_name: HashSet<String>,
 }

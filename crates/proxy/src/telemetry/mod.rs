@@ -4,6 +4,7 @@
 
 mod access_log;
 mod metrics;
+mod purges;
 mod readings;
 mod record;
 mod storage;
@@ -13,9 +14,11 @@ mod tiers;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub(crate) use access_log::rfc3339;
 pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
-pub use readings::{Reading, write_refused};
+pub use purges::write_purges;
+pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;

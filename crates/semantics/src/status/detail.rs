@@ -11,12 +11,22 @@ pub enum Detail {
     KeyedBodyTooLarge,
     /// No route is for this host and path.
     NoRoute,
+    /// The value in Redis that is to be this host's route means nothing.
+    RouteWrong,
+    /// So many unknown hosts were asked for that this one was not looked up.
+    RouteLookupsLimited,
+    /// Where this host is could not be found out.
+    RoutesAway,
+    /// This host has a route, and there are as many as there may be.
+    RoutesFull,
     /// The request came through this gateway before.
     Loop,
     /// The request is not well formed.
     RequestRefused,
     /// The gateway has as many exchanges under way as it may.
     TooManyRequests,
+    /// What was stored has been purged.
+    Purged,
     /// The key is remembered as not shareable, so nobody waited for anybody.
     HitForMiss,
     /// A fetch that was waited for turned out not to be shareable.
@@ -47,14 +57,19 @@ pub enum Detail {
 
 impl Detail {
     /// Every one.
-    pub const ALL: [Detail; 20] = [
+    pub const ALL: [Detail; 25] = [
         Detail::SkipField,
         Detail::Upgrade,
         Detail::KeyedBodyTooLarge,
         Detail::NoRoute,
+        Detail::RouteWrong,
+        Detail::RouteLookupsLimited,
+        Detail::RoutesAway,
+        Detail::RoutesFull,
         Detail::Loop,
         Detail::RequestRefused,
         Detail::TooManyRequests,
+        Detail::Purged,
         Detail::HitForMiss,
         Detail::CollapseDeclined,
         Detail::CollapseTimeout,
@@ -77,9 +92,14 @@ impl Detail {
             Detail::Upgrade => "upgrade",
             Detail::KeyedBodyTooLarge => "keyed-body-too-large",
             Detail::NoRoute => "no-route",
+            Detail::RouteWrong => "route-wrong",
+            Detail::RouteLookupsLimited => "route-lookups-limited",
+            Detail::RoutesAway => "routes-away",
+            Detail::RoutesFull => "routes-full",
             Detail::Loop => "loop",
             Detail::RequestRefused => "request-refused",
             Detail::TooManyRequests => "too-many-requests",
+            Detail::Purged => "purged",
             Detail::HitForMiss => "hit-for-miss",
             Detail::CollapseDeclined => "collapse-declined",
             Detail::CollapseTimeout => "collapse-timeout",
