@@ -122,6 +122,11 @@ impl Follower {
         self.heard
     }
 
+    /// What it heard before does not count any more.
+    pub fn fall_in_doubt(&mut self) {
+        self.heard = None;
+    }
+
     /// Takes what was read: the entries behind its position, a part of them or all, in their order,
     /// and the newest there was when they were read. None although there is a newer one means that
     /// they have gone. The entry at its position may come first once more. `asked_at` is when the

@@ -163,8 +163,16 @@ impl Purges {
         taken
     }
 
+    /// A copy of what is known, as a file would give it back.
+    #[cfg(all(test, not(shuttle)))]
+    pub(crate) fn rules(&self) -> Rules {
+        self.shared.follower.read().rules().clone()
+    }
+
     /// Nobody follows the log any more: the node is in doubt, until it is heard again.
     pub fn fall_in_doubt(&self) {
+        let mut follower = self.shared.follower.write();
+        follower.fall_in_doubt();
         self.shared.heard.store(NEVER, Ordering::Release);
     }
 

@@ -110,6 +110,12 @@ async fn doubt_is_counted_from_the_question_whose_answer_left_nothing_unknown() 
     assert_eq!(purges.take(&[], at(2), Instant::now()), Taken::Applied);
     assert_eq!(purges.take(&[], at(2), asked_at), Taken::Applied);
     assert_eq!(trust(&purges), Trust::Sure);
+    // Who is told to doubt does so until all is known again, not only a part.
+    purges.fall_in_doubt();
+    assert_eq!(purges.take(&entries(3..=3), at(4), Instant::now()), Taken::Gap);
+    assert_eq!(trust(&purges), Trust::Doubt);
+    assert_eq!(purges.take(&entries(4..=4), at(4), Instant::now()), Taken::Applied);
+    assert_eq!(trust(&purges), Trust::Sure);
 }
 
 #[tokio::test(start_paused = true)]

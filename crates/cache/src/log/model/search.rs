@@ -89,9 +89,15 @@ fn likely(step: Step) -> f64 {
 #[test]
 fn no_short_history_of_two_nodes_serves_what_was_purged() {
     let left = Left { ticks: 2, purges: 2, fetches: 1, faults: 1 };
-    let worlds = Search::run(&World::new(2, 1, left, Flaw::None), 8).unwrap();
+    let worlds = Search::run(&World::new(2, 1, left, Flaw::None), steps_max()).unwrap();
     println!("{worlds} worlds");
     assert!(worlds > 10_000, "{worlds}");
+}
+
+/// Longer ones on demand: `FOREBAY_STEPS=9 cargo test --release -p forebay-cache no_short_history`.
+fn steps_max() -> usize {
+    let asked = std::env::var("FOREBAY_STEPS").ok();
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(7)
 }
 
 /// More of them on demand: `FOREBAY_SEEDS=0..10000 cargo test -p forebay-cache no_long_history`.
