@@ -26,6 +26,7 @@ mod options;
 mod queue;
 mod removals;
 mod sidecar;
+mod spare;
 mod stats;
 mod store;
 mod sum;
@@ -54,6 +55,7 @@ use files::Files;
 use index::{Index, Place};
 pub(crate) use medium::{Medium, System};
 use queue::{Message, Queue};
+use spare::Spares;
 use stats::Stats;
 use writer::Writer;
 
@@ -86,6 +88,7 @@ struct Disk {
     medium: Arc<dyn Medium>,
     index: Index,
     files: Files,
+    spares: Spares,
     queue: Arc<Queue>,
     stats: Stats,
     clock: Clock,
@@ -192,6 +195,7 @@ impl Disk {
             medium,
             index: Index::new(),
             files: Files::new(paths.clone()),
+            spares: Spares::default(),
             queue: Arc::new(Queue::new(options.write_queue_bytes)),
             stats: Stats::default(),
             clock,

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use forebay_cache::{End, Ending, Flight, Joined, Purpose, Refresh};
-use forebay_semantics::Timestamp;
 use forebay_semantics::request::{Credentials, Extent, Lookup, MethodClass, lookup};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
 use forebay_semantics::status::{CacheStatus, Detail, Forward, Source};
+use forebay_semantics::{Standing, Timestamp};
 use http::StatusCode;
 use tokio::time::Instant;
 
@@ -93,7 +93,7 @@ fn glance(gateway: &Gateway, ask: &Ask) -> Option<Reply> {
     let Found::Response { entry, index, key, tier: _ } = found else { return None };
     let response = entry.head().response()?;
     let now = gateway.now();
-    match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, now) {
+    match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, &Standing::SOUND, now) {
         Reuse::Serve => {
             let said = hit(gateway, response.stored.ttl_seconds(now));
             if response.is_refreshed_early(&ask.lane.route, now) {
@@ -252,7 +252,7 @@ impl Story<'_> {
         let now = self.gateway.now();
         let policy = &self.ask.lane.route.policy;
         let seen = Seen::response(entry.clone(), index, key);
-        match reuse(&self.ask.asked, &response.stored, policy, now) {
+        match reuse(&self.ask.asked, &response.stored, policy, &Standing::SOUND, now) {
             Reuse::Serve => {
                 if response.is_refreshed_early(&self.ask.lane.route, now) {
                     self.refresh_behind(&seen);
@@ -301,7 +301,14 @@ impl Story<'_> {
     fn may_stand_in(&self, seen: &Seen, now: Timestamp, failing: Failing) -> bool {
         let policy = &self.ask.lane.route.policy;
         let stands_in = |response: &KeptResponse| {
-            stale_on_failure(&self.ask.asked, &response.stored, policy, now, failing)
+            stale_on_failure(
+                &self.ask.asked,
+                &response.stored,
+                policy,
+                &Standing::SOUND,
+                now,
+                failing,
+            )
         };
         seen.stored().is_some_and(|(_, response)| stands_in(response))
     }
@@ -394,7 +401,13 @@ impl Story<'_> {
             return Turn::Again;
         }
         let now = self.gateway.now();
-        match reuse(&self.ask.asked, &response.stored, &self.ask.lane.route.policy, now) {
+        match reuse(
+            &self.ask.asked,
+            &response.stored,
+            &self.ask.lane.route.policy,
+            &Standing::SOUND,
+            now,
+        ) {
             Reuse::Serve | Reuse::ServeAndRefresh(_) => {}
             Reuse::Revalidate(_) | Reuse::Refuse => return Turn::Again,
         }

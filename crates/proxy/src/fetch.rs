@@ -16,7 +16,7 @@ use forebay_semantics::status::Detail;
 use forebay_semantics::stored::HeadEffect;
 use forebay_semantics::storing::{DeclineReason, Storing, storing};
 use forebay_semantics::validation::{self, Condition, Validators, Verdict};
-use forebay_semantics::{Asked, Policy, Timestamp, fields, partial, range};
+use forebay_semantics::{Asked, Policy, Standing, Timestamp, fields, partial, range};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 use tokio::sync::oneshot;
@@ -400,7 +400,14 @@ impl Fetch {
     fn stands_in(&self, status: StatusCode) -> bool {
         let Some((_, kept)) = self.seen.stored() else { return false };
         let (policy, now) = (&self.ask.lane.route.policy, self.gateway.now());
-        stale_on_failure(&self.ask.asked, &kept.stored, policy, now, Failing::Status(status))
+        stale_on_failure(
+            &self.ask.asked,
+            &kept.stored,
+            policy,
+            &Standing::SOUND,
+            now,
+            Failing::Status(status),
+        )
     }
 
     /// Passes on what may not be kept.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use forebay_cache::{Entry, Head, Key, Shared};
 use forebay_semantics::reuse::{Reuse, reuse};
 use forebay_semantics::variants::{VariantId, Variants};
-use forebay_semantics::{Asked, Policy, Stored, Timestamp};
+use forebay_semantics::{Asked, Policy, Standing, Stored, Timestamp};
 use http::HeaderMap;
 
 use crate::config::Route;
@@ -163,7 +163,7 @@ impl KeptResponse {
 
     /// Whether others may be answered with it although they did not fetch it (RFC 9111 section 4).
     pub fn is_shareable(&self, asked: &Asked, policy: &Policy, now: Timestamp) -> bool {
-        match reuse(asked, &self.stored, policy, now) {
+        match reuse(asked, &self.stored, policy, &Standing::SOUND, now) {
             Reuse::Serve | Reuse::ServeAndRefresh(_) => true,
             Reuse::Revalidate(_) | Reuse::Refuse => false,
         }

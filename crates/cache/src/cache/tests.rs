@@ -6,6 +6,7 @@ use super::*;
 use crate::body::Reader;
 use crate::tier::contract::{MapTier, Mood};
 
+mod cluster;
 mod model;
 mod purged;
 mod tiers;

@@ -168,6 +168,12 @@ impl Purges {
         self.shared.heard.store(NEVER, Ordering::Release);
     }
 
+    /// A copy of what is known, as a file would give it back.
+    #[cfg(test)]
+    pub(crate) fn rules(&self) -> Rules {
+        self.shared.follower.read().rules().clone()
+    }
+
     /// All numbers, now.
     pub fn snapshot(&self, now: Instant) -> PurgesSnapshot {
         let follower = self.shared.follower.read();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay_semantics::Policy;
 use forebay_semantics::key::Template;
 
+use super::purge::PurgeSettings;
 use super::settings::*;
 use super::text::RedisUrl;
 use super::tiers::*;
@@ -110,6 +111,7 @@ impl Config {
             limits: Limits::default(),
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,
+            purge: PurgeSettings::default(),
             routes,
         }
     }

@@ -12,6 +12,7 @@ pub mod flags;
 mod lifetimes;
 mod masking;
 mod problem;
+mod purge;
 mod raw;
 mod redis;
 mod routes;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
+pub use purge::{InDoubt, PublicPurge, PurgeSettings};
 pub use settings::*;
 pub use tiers::*;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_semantics::key::Part;
-use forebay_semantics::policy::{ClientDirectives, Heuristic, SetCookie};
+use forebay_semantics::policy::{ClientDirectives, Heuristic, SetCookie, ShownTags};
 use http::Method;
 
 use super::defaults::StoredBody;
@@ -34,6 +34,8 @@ const HOST_FIELD: &[(&str, HostField)] =
     &[("client", HostField::Client), ("member", HostField::Member)];
 const CLIENT_DIRECTIVES: &[(&str, ClientDirectives)] =
     &[("protect", ClientDirectives::Protect), ("obey", ClientDirectives::Obey)];
+const SHOW_TAGS: &[(&str, ShownTags)] =
+    &[("on", ShownTags::PassedOn), ("off", ShownTags::Stripped)];
 const SET_COOKIE: &[(&str, SetCookie)] =
     &[("keep-out", SetCookie::KeepOut), ("allow", SetCookie::Allow)];
 
@@ -164,6 +166,10 @@ fn policy(table: &mut Section<'_>, route: &mut Route) {
     if let Some(names) = table.list("targeted_fields", said(fields::targeted)) {
         policy.targeted_fields = names.into_iter().map(|name| name.value).collect();
     }
+    if let Some(fields) = table.list("tags", said(fields::tag_field)) {
+        policy.tag_fields = fields.into_iter().map(|field| field.value).collect();
+    }
+    table.set("show_tags", word(SHOW_TAGS), &mut policy.shown_tags);
     if let Some(methods) = table.list("methods", said(method)) {
         policy.listed_methods = methods.into_iter().map(|method| method.value).collect();
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::purge::PurgeSettings;
 use super::tiers::{DiskSettings, RedisSettings};
 
 /// Everything that one gateway is told at its start.
@@ -36,6 +37,8 @@ pub struct Config {
     pub trusted_peers: Vec<Network>,
     /// The access log, or none.
     pub access_log: AccessLog,
+    /// How purges are kept and heard.
+    pub purge: PurgeSettings,
     /// Routes in the order in which they are written.
     pub routes: Vec<Route>,
 }
