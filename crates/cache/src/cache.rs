@@ -6,10 +6,12 @@
 mod below;
 mod clearance;
 mod fill;
+mod hottest;
 mod level;
 mod lookups;
 mod purged;
 mod removals;
+mod survey;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::stats::{Snapshot, Stats};
 use crate::tier::Tier;
 use below::{Below, Into};
 pub use clearance::{Clearance, Shared};
+pub use hottest::Used;
 pub use removals::Mark;
 use removals::Removals;
 

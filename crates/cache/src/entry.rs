@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::body::Body;
 use crate::clock::Timestamp;
@@ -147,6 +147,7 @@ pub struct Entry<H> {
     epoch: Epoch,
     /// The version of the purges at which it was last found alive; 0 for never.
     alive_at: AtomicU64,
+    uses: AtomicU32,
 }
 
 impl<H> Entry<H> {
@@ -158,7 +159,15 @@ impl<H> Entry<H> {
     /// An entry as a tier had stored it.
     pub fn stored(head: H, body: Body, keep_until: Timestamp, stamp: Stamp, epoch: Epoch) -> Self {
         let keep_until = AtomicU64::new(keep_until.as_millis());
-        Self { head, body, keep_until, stamp, epoch, alive_at: AtomicU64::new(0) }
+        Self {
+            head,
+            body,
+            keep_until,
+            stamp,
+            epoch,
+            alive_at: AtomicU64::new(0),
+            uses: AtomicU32::new(0),
+        }
     }
 
     /// As it is, but fetched when these purges were known. An entry that is not told when it was
@@ -195,6 +204,22 @@ impl<H> Entry<H> {
     /// Keeps it longer, as while a slow refresh runs. It is never kept shorter by this.
     pub fn extend_keep(&self, until: Timestamp) {
         self.keep_until.fetch_max(until.as_millis(), Ordering::Relaxed);
+    }
+
+    /// How often memory gave it, about.
+    pub fn uses(&self) -> u32 {
+        self.uses.load(Ordering::Relaxed)
+    }
+
+    /// Memory gives it once more. Two at the same instant may count as one: an exact count would
+    /// be fought for by all threads.
+    pub(crate) fn note_use(&self) {
+        self.uses.store(self.uses().saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// As often used as half of another's uses: what it stands for was wanted then.
+    pub(crate) fn inherit_uses(&self, older: &Self) {
+        self.uses.store(older.uses() / 2, Ordering::Relaxed);
     }
 
     /// Whether it was found alive at this version of the purges.

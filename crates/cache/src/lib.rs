@@ -29,7 +29,7 @@ pub mod tier;
 
 pub use body::{Body, BodyWriter, End, Limits, Reader, Reading, Source, Whole};
 pub use budget::Budget;
-pub use cache::{Cache, Clearance, Found, Joined, Mark, Place, Refresh, Shared};
+pub use cache::{Cache, Clearance, Found, Joined, Mark, Place, Refresh, Shared, Used};
 pub use clock::{Clock, Timestamp};
 pub use codec::HeadCodec;
 pub use disk::{DiskError, DiskOptions, DiskSnapshot};
@@ -40,7 +40,9 @@ pub use lease::{Fence, Lease, Leases, Purpose, Response, Vigil, Wish, Word};
 pub use log::{Appended, Log, LogFailure, NodeStanding, Purges, Standing, Trust};
 pub use memory::Memory;
 pub use options::Options;
-pub use purge::{Belongs, Group, Kind, LogEntry, Position, Prefix, Rule, Rules, Scope, Verdict};
+pub use purge::{
+    Belongs, Bounds, Group, Kind, LogEntry, Position, Prefix, Rule, Rules, Scope, Verdict,
+};
 pub use refresh::early_refresh;
 pub use stats::{Snapshot, TierSnapshot};
 pub use tier::{Admitted, Answer, Reach, Tier};

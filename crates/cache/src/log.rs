@@ -40,6 +40,12 @@ pub trait Log: Send + Sync + 'static {
     /// of every node how far it is.
     fn applied(&self, up_to: Position, wait: Duration) -> Later<'_, Vec<NodeStanding>>;
 
+    /// Says goodbye to the other nodes, so that no purge waits for this one, within the time of a
+    /// call. From here on it is in doubt. Nothing, where there are no others.
+    fn leave(&self) -> Later<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// What this node knows.
     fn purges(&self) -> &Purges;
 

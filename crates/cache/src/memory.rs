@@ -58,7 +58,9 @@ impl<H: Head> Memory<H> {
 
     /// The entry under this key. What is found expired is reclaimed.
     pub(crate) fn look_up(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.unless_expired(key, self.entries.get(key)?.entry)
+        let entry = self.unless_expired(key, self.entries.get(key)?.entry)?;
+        entry.note_use();
+        Some(entry)
     }
 
     /// As [`Memory::look_up`], but it does not count as a use.
@@ -134,6 +136,11 @@ impl<H: Head> Memory<H> {
         if self.remove_this(key, entry) {
             self.stats.purged.one_more();
         }
+    }
+
+    /// All entries, in no order, one after the other.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Arc<Entry<H>>)> + Send + '_ {
+        self.entries.iter().map(|(key, held)| (key, held.entry))
     }
 
     /// A walk over all entries that reclaims the expired ones, a few at a time. It takes a shard's

@@ -21,6 +21,8 @@ pub struct FetchFailure {
 pub enum FailureKind {
     /// The member's name has no address.
     Resolve,
+    /// No address of the member may be connected to (`[destinations]`).
+    Refused,
     /// No connection came about.
     Connect,
     /// Not within `connect_timeout`.
@@ -83,6 +85,7 @@ impl FetchFailure {
             FailureKind::PoolFull => StatusCode::SERVICE_UNAVAILABLE,
             FailureKind::RequestCut | FailureKind::Unsendable => StatusCode::BAD_REQUEST,
             FailureKind::Resolve
+            | FailureKind::Refused
             | FailureKind::Connect
             | FailureKind::Tls
             | FailureKind::HeadCut
@@ -96,6 +99,7 @@ impl FetchFailure {
     pub fn detail(&self) -> &'static str {
         match self.kind {
             FailureKind::Resolve => "resolve-failed",
+            FailureKind::Refused => "destination-refused",
             FailureKind::Connect => "connect-failed",
             FailureKind::ConnectTimeout => "connect-timeout",
             FailureKind::Tls => "tls-failed",
@@ -115,7 +119,7 @@ impl FetchFailure {
     /// Who has to mend it.
     pub fn whose(&self) -> Whose {
         match self.kind {
-            FailureKind::PoolFull => Whose::Gateway,
+            FailureKind::PoolFull | FailureKind::Refused => Whose::Gateway,
             FailureKind::RequestCut | FailureKind::Unsendable => Whose::Client,
             FailureKind::Resolve
             | FailureKind::Connect
@@ -137,9 +141,10 @@ impl FailureKind {
     fn tried(self) -> &'static str {
         match self {
             FailureKind::Resolve => "cannot resolve",
-            FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::PoolFull => {
-                "cannot connect to"
-            }
+            FailureKind::Refused
+            | FailureKind::Connect
+            | FailureKind::ConnectTimeout
+            | FailureKind::PoolFull => "cannot connect to",
             FailureKind::Tls => "cannot speak TLS with",
             FailureKind::Unsendable | FailureKind::RequestCut | FailureKind::SendTimeout => {
                 "cannot send the request to"
@@ -156,6 +161,7 @@ impl FailureKind {
     fn reason(self) -> &'static str {
         match self {
             FailureKind::Resolve => "the name has no address",
+            FailureKind::Refused => "the destination is not allowed",
             FailureKind::Connect => "no connection came about",
             FailureKind::ConnectTimeout => "connect_timeout passed",
             FailureKind::Tls => "the handshake failed",

@@ -16,10 +16,11 @@ use forebay_semantics::status::Detail;
 use forebay_semantics::stored::HeadEffect;
 use forebay_semantics::storing::{DeclineReason, Storing, storing};
 use forebay_semantics::validation::{self, Condition, Validators, Verdict};
-use forebay_semantics::{Asked, Policy, Standing, Timestamp, fields, partial, range};
+use forebay_semantics::{Asked, Policy, Timestamp, fields, partial, range};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::cluster::{self, Cleared};
@@ -398,13 +399,15 @@ impl Fetch {
 
     /// Whether what is stored may stand in for a response with this status.
     fn stands_in(&self, status: StatusCode) -> bool {
-        let Some((_, kept)) = self.seen.stored() else { return false };
+        let Some((entry, kept)) = self.seen.stored() else { return false };
+        let standing = self.gateway.standing(entry, &self.ask.key, Instant::now());
+        let Some(standing) = standing else { return false };
         let (policy, now) = (&self.ask.lane.route.policy, self.gateway.now());
         stale_on_failure(
             &self.ask.asked,
             &kept.stored,
             policy,
-            &Standing::SOUND,
+            &standing,
             now,
             Failing::Status(status),
         )

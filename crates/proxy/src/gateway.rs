@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use forebay_cache::{Trust, Verdict};
+use forebay_semantics::Standing;
 use forebay_semantics::key::{Part, TargetParts};
+use forebay_semantics::standing::{InPlaceOfErrors, Proof};
 use http::{HeaderMap, Method};
+use tokio::time::Instant;
 
-use crate::config::{Config, Route, UpstreamSettings};
-use crate::kept::Cache;
+use crate::config::{Config, InDoubt, Route, UpstreamSettings};
+use crate::kept::{self, Cache, KeptEntry};
 use crate::route::Table;
 use crate::server::ServerStats;
 use crate::storage::Storage;
@@ -152,7 +156,30 @@ impl Gateway {
 
     /// The moment now, as the rules tell it.
     pub fn now(&self) -> forebay_semantics::Timestamp {
-        crate::kept::moment(self.0.cache.clock().now())
+        kept::moment(self.0.cache.clock().now())
+    }
+
+    /// What purges take from an entry that was found under this key; `None` if one has killed it.
+    pub fn standing(&self, entry: &KeptEntry, key: &[u8], now: Instant) -> Option<Standing> {
+        let (log, settings) = (&self.0.storage.log, &self.0.config.purge);
+        let in_place_of_errors = match settings.in_doubt {
+            InDoubt::Validate | InDoubt::Serve => InPlaceOfErrors::AsEver,
+            InDoubt::Strict => InPlaceOfErrors::Never,
+        };
+        let mut standing = Standing { in_place_of_errors, ..Standing::SOUND };
+        match log.purges().judge_entry(entry, key) {
+            Verdict::Alive => {}
+            Verdict::Stale { since, .. } => standing.stale_since = Some(kept::moment(since)),
+            Verdict::Unproven => standing.proof = Proof::Missing,
+            Verdict::Gone { .. } => return None,
+        }
+        let is_in_doubt = log.purges().trust(now) == Trust::Doubt;
+        if is_in_doubt && settings.in_doubt != InDoubt::Serve && standing.proof == Proof::Sure {
+            // Counted from when the validation was asked for: what was purged since is not known.
+            let took = entry.head().response().map_or(Duration::ZERO, |it| it.fetch_duration);
+            standing.proof = Proof::Within(log.purges().bound().saturating_sub(took));
+        }
+        Some(standing)
     }
 
     /// The route for a host in lower case and a raw path.

@@ -78,6 +78,22 @@ impl RevalidateReason {
         }
     }
 
+    /// The same in words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            RevalidateReason::Stale => "it is stale",
+            RevalidateReason::NoCache => "it must always be validated",
+            RevalidateReason::RequestNoCache => "the client asks for it with `no-cache`",
+            RevalidateReason::RequestMaxAge => "it is older than the client takes",
+            RevalidateReason::RequestMinFresh => "it is not fresh for as long as the client wants",
+            RevalidateReason::Purged => "a soft purge made it stale",
+            RevalidateReason::InDoubt => {
+                "purges are not heard of just now, and it was validated too long ago"
+            }
+            RevalidateReason::Unproven => "a purge of it may have been missed",
+        }
+    }
+
     /// The word for `Cache-Status`'s `fwd`.
     pub fn forward(self) -> Forward {
         match self {

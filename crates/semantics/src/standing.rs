@@ -57,6 +57,13 @@ impl Standing {
         }
     }
 
+    /// What is left of its lifetime in whole seconds, where by itself this is left; negative when it
+    /// is stale.
+    pub fn ttl_seconds(&self, own: i64, now: Timestamp) -> i64 {
+        let purged = self.stale_since.map(|since| now.since(since).as_secs());
+        purged.map_or(own, |ago| own.min(-i64::try_from(ago).unwrap_or(i64::MAX)))
+    }
+
     /// The longer of its own staleness and that which a purge gave it.
     pub(crate) fn staleness(&self, own: Option<Duration>, now: Timestamp) -> Option<Duration> {
         own.max(self.stale_since.map(|since| now.since(since)))

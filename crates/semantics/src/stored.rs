@@ -230,12 +230,12 @@ impl Stored {
     }
 
     /// The window while it is refreshed: its own, else the policy's.
-    pub(crate) fn revalidate_window(&self, policy: &Policy) -> Duration {
+    pub fn revalidate_window(&self, policy: &Policy) -> Duration {
         self.stale_while_revalidate.map_or(policy.stale_while_revalidate, span)
     }
 
     /// The window in place of an error: its own, else the policy's.
-    pub(crate) fn error_window(&self, policy: &Policy) -> Duration {
+    pub fn error_window(&self, policy: &Policy) -> Duration {
         self.stale_if_error.map_or(policy.stale_if_error, span)
     }
 

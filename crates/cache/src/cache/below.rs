@@ -117,6 +117,15 @@ impl<H: Head> Below<H> {
         join_all(self.levels.iter().map(|level| level.remove(key))).await;
     }
 
+    /// What each tier has, whatever the purges say of it.
+    pub(super) async fn survey(&self, key: &Key) -> Vec<Found<H>> {
+        let all = join_all(self.levels.iter().map(|level| level.look_up(key))).await;
+        let named = self.levels.iter().zip(all);
+        named
+            .filter_map(|(level, entry)| Some(Found { entry: entry?, tier: level.name() }))
+            .collect()
+    }
+
     pub(super) fn snapshot(&self) -> Vec<TierSnapshot> {
         self.levels.iter().map(|level| level.snapshot()).collect()
     }

@@ -182,6 +182,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         }
         let mark = self.parts.removals.mark(key.as_bytes());
         let new = Arc::new(Entry::new(head, old.body().clone(), keep_until).since(validated));
+        new.inherit_uses(old);
         self.parts.memory.replace(key, old, &new)?;
         let lease = flight.and_then(Flight::take_lease);
         self.store(key.clone().into(), &new, mark, lease, Into::All);

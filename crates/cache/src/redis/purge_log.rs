@@ -214,12 +214,9 @@ impl RedisLog {
         &self.core.store.roll
     }
 
-    /// Stops, and waits until the node has said goodbye, within the time of a call. From here on it
-    /// is in doubt; a purge waits for it no more.
+    /// As [`Log::leave`]; nothing can be appended any more.
     pub async fn close(self) {
-        let Self { jobs, stop, mut followed, .. } = self;
-        drop((jobs, stop));
-        while followed.changed().await.is_ok() {}
+        self.leave().await;
     }
 
     /// All numbers, now.
@@ -240,6 +237,12 @@ impl RedisLog {
 }
 
 impl Log for RedisLog {
+    fn leave(&self) -> Later<'_, ()> {
+        self.stop.send_replace(());
+        let mut followed = self.followed.clone();
+        Box::pin(async move { while followed.changed().await.is_ok() {} })
+    }
+
     fn append(&self, rules: Vec<Rule>) -> Later<'_, Result<Appended, LogFailure>> {
         Box::pin(append::append(&self.core, &self.jobs, self.followed.clone(), rules))
     }

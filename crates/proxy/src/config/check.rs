@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::raw::{Placed, Section, count, length, said, size, span, word};
 use super::text::{self, Refusal, in_bytes, refuse};
 use super::words::{networks, refuse_none, secret};
-use super::{AccessLog, Admin, Config, Limits, Listen, disk, purge, redis, routes};
+use super::{AccessLog, Admin, Config, Limits, Listen, destinations, disk, purge, redis, routes};
 
 /// The most memory that can be given: more than any machine has.
 const MEMORY_BYTES_MAX: u64 = 1 << 46;
@@ -68,6 +68,7 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
         access_log: access_log(&mut root, args),
         purge: purge::read(&mut root),
+        destinations: destinations::read(&mut root),
         routes: routes::read(&mut root, args, stored_body_bytes),
     };
     root.finish();

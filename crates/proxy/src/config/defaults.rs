@@ -112,6 +112,7 @@ impl Config {
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,
             purge: PurgeSettings::default(),
+            destinations: DestinationSettings::default(),
             routes,
         }
     }

@@ -6,6 +6,7 @@
 
 mod check;
 pub mod defaults;
+mod destinations;
 mod disk;
 mod fields;
 pub mod flags;

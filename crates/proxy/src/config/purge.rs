@@ -56,7 +56,7 @@ impl Default for PurgeSettings {
         PurgeSettings {
             doubt_after: Duration::from_secs(2),
             in_doubt: InDoubt::Validate,
-            rules_max: 131_072,
+            rules_max: 100_000,
             log_max: 100_000,
             refresh_max: 100,
             public: None,

@@ -39,8 +39,29 @@ pub struct Config {
     pub access_log: AccessLog,
     /// How purges are kept and heard.
     pub purge: PurgeSettings,
+    /// What may be connected to beyond and below what may be by itself.
+    pub destinations: DestinationSettings,
     /// Routes in the order in which they are written.
     pub routes: Vec<Route>,
+}
+
+/// Which addresses may be connected to; what neither list says is judged by
+/// [`Destinations`](crate::upstream::Destinations).
+#[derive(Clone, Debug, Default)]
+pub struct DestinationSettings {
+    /// Allowed, although they would be refused.
+    pub allow: Vec<DestinationRange>,
+    /// Refused, although they would be allowed.
+    pub deny: Vec<DestinationRange>,
+}
+
+/// Addresses, and one of their ports or all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DestinationRange {
+    /// The addresses.
+    pub network: Network,
+    /// The port; `None` is all.
+    pub port: Option<u16>,
 }
 
 /// A place to accept clients.

@@ -4,6 +4,7 @@
 
 mod access_log;
 mod metrics;
+mod purges;
 mod readings;
 mod record;
 mod storage;
@@ -15,7 +16,8 @@ use std::time::SystemTime;
 
 pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
-pub use readings::{Reading, write_refused};
+pub use purges::write_purges;
+pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;

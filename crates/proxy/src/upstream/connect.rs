@@ -16,6 +16,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
+use super::destination::Destinations;
 use super::dns::{Names, Resolve, SystemResolver};
 use crate::answer::Duplex;
 
@@ -54,30 +55,39 @@ pub trait Connect: Send + Sync {
 /// The real network.
 pub struct Network {
     names: Arc<Names>,
+    destinations: Arc<Destinations>,
 }
 
 impl Network {
-    /// The network with the system's names, asked again after `resolve_interval`.
-    pub fn new(resolve_interval: Duration) -> Self {
-        Network::resolving_with(Arc::new(SystemResolver), resolve_interval)
+    /// The network with the system's names, asked again after `resolve_interval`, and as much of
+    /// it as may be connected to.
+    pub fn new(resolve_interval: Duration, destinations: Arc<Destinations>) -> Self {
+        Network::resolving_with(Arc::new(SystemResolver), resolve_interval, destinations)
     }
 
     /// The network with names from elsewhere.
-    pub fn resolving_with(resolver: Arc<dyn Resolve>, resolve_interval: Duration) -> Self {
-        Network { names: Arc::new(Names::new(resolver, resolve_interval)) }
+    pub fn resolving_with(
+        resolver: Arc<dyn Resolve>,
+        resolve_interval: Duration,
+        destinations: Arc<Destinations>,
+    ) -> Self {
+        Network { names: Arc::new(Names::new(resolver, resolve_interval)), destinations }
     }
 }
 
 impl Connect for Network {
     fn connect(&self, member: &MemberAddress) -> Connecting {
+        let destinations = self.destinations.clone();
         match member.clone() {
             MemberAddress::Unix(path) => Box::pin(async move {
+                destinations.judge_path(&path)?;
                 Ok(Box::new(UnixStream::connect(path).await?) as Box<dyn Duplex>)
             }),
             MemberAddress::Tcp { host, port } => {
                 let names = self.names.clone();
                 Box::pin(async move {
-                    let addresses = names.addresses(&host, port).await?;
+                    // Judged here, for what a name leads to may change from one time to the next.
+                    let addresses = destinations.admit(names.addresses(&host, port).await?)?;
                     Ok(Box::new(first_to_connect(addresses).await?) as Box<dyn Duplex>)
                 })
             }

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::{Connect, MemberAddress};
+use super::destination::Refused;
 use super::dns::NotResolved;
 use super::pool::{Held, Pool, PoolLimits, Room, Wanted};
 use super::tls::{Spoken, Tls, explain};
@@ -237,6 +238,7 @@ impl Member {
     fn unreached(&self, error: &io::Error) -> FetchFailure {
         let kind = match error.get_ref() {
             Some(inner) if inner.is::<NotResolved>() => FailureKind::Resolve,
+            Some(inner) if inner.is::<Refused>() => FailureKind::Refused,
             Some(_) | None => FailureKind::Connect,
         };
         self.because(kind, cause(error))

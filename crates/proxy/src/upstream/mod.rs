@@ -6,6 +6,7 @@
 mod attempt;
 mod body;
 mod connect;
+mod destination;
 mod dns;
 mod ended;
 mod h1;
@@ -27,6 +28,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 
 pub use body::OriginBody;
 pub use connect::{Connect, Connecting, MemberAddress, Network};
+pub use destination::{Destinations, Interfaces, Local, Own, Refused, RefusedWhy};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
 pub use request::RequestBody;
 pub(crate) use tls::tls_to;

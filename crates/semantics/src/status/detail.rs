@@ -17,6 +17,8 @@ pub enum Detail {
     RequestRefused,
     /// The gateway has as many exchanges under way as it may.
     TooManyRequests,
+    /// What was stored has been purged.
+    Purged,
     /// The key is remembered as not shareable, so nobody waited for anybody.
     HitForMiss,
     /// A fetch that was waited for turned out not to be shareable.
@@ -47,7 +49,7 @@ pub enum Detail {
 
 impl Detail {
     /// Every one.
-    pub const ALL: [Detail; 20] = [
+    pub const ALL: [Detail; 21] = [
         Detail::SkipField,
         Detail::Upgrade,
         Detail::KeyedBodyTooLarge,
@@ -55,6 +57,7 @@ impl Detail {
         Detail::Loop,
         Detail::RequestRefused,
         Detail::TooManyRequests,
+        Detail::Purged,
         Detail::HitForMiss,
         Detail::CollapseDeclined,
         Detail::CollapseTimeout,
@@ -80,6 +83,7 @@ impl Detail {
             Detail::Loop => "loop",
             Detail::RequestRefused => "request-refused",
             Detail::TooManyRequests => "too-many-requests",
+            Detail::Purged => "purged",
             Detail::HitForMiss => "hit-for-miss",
             Detail::CollapseDeclined => "collapse-declined",
             Detail::CollapseTimeout => "collapse-timeout",

@@ -37,7 +37,7 @@ fn http(address: SocketAddr) -> UpstreamSettings {
 }
 
 fn network() -> Arc<dyn Connect> {
-    Arc::new(Network::new(Duration::from_secs(10)))
+    Arc::new(Network::new(Duration::from_secs(10), Arc::default()))
 }
 
 fn over_network(settings: &UpstreamSettings) -> Arc<Upstream> {
