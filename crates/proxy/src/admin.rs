@@ -9,7 +9,7 @@ use crate::respond;
 use crate::secret;
 use crate::server::{Request, Service};
 use crate::telemetry::{
-    Reading, write_disk, write_leases, write_redis, write_refused, write_tiers,
+    Reading, write_disk, write_leases, write_redis, write_refused, write_routes, write_tiers,
 };
 
 /// Whether clients are accepted.
@@ -99,6 +99,9 @@ impl Admin {
         if let Some(shared) = &gateway.storage().shared {
             write_redis(&mut text, &shared.link.snapshot(), &shared.tier.snapshot());
             write_leases(&mut text, &shared.leases.snapshot());
+        }
+        if let Some(routes) = gateway.routes() {
+            write_routes(&mut text, &routes.counts());
         }
         text
     }

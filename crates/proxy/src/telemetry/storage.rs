@@ -111,7 +111,7 @@ pub fn write_leases(text: &mut String, now: &LeaseSnapshot) {
     write(text, &rows);
 }
 
-fn write(text: &mut String, rows: &[Reading]) {
+pub(super) fn write(text: &mut String, rows: &[Reading]) {
     for row in rows {
         write_single(text, row.name, row.help, row.kind, row.value);
     }

@@ -68,7 +68,7 @@ fn the_example_names_every_key() {
     let unknown = "zzzzzzzzzzzz = 1\n";
     let sections = ["", "[memory]", "[limits]", "[defaults]", "[defaults.upstream]", "[[route]]"];
     let more = ["[route.skip]", "[route.request_fields]", "[route.response_fields]"];
-    let tiers = ["[disk]", "[redis]"];
+    let tiers = ["[disk]", "[redis]", "[routes]"];
     let sections: Vec<&str> = sections.into_iter().chain(more).chain(tiers).collect();
     let text: String = sections.iter().map(|section| format!("{section}\n{unknown}")).collect();
     let problems = parse("f", &text).unwrap_err();

@@ -30,7 +30,7 @@ const LONG: &[(&str, &str)] = &[
     ("<SECRET>", "1 to 1024 visible characters of ASCII without spaces"),
     (
         "<TOP>",
-        "`access_log`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `disk`, `limits`, `listen`, `memory`, `name`, `redis`, `route`, `trusted_peers`, `workers`",
+        "`access_log`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `disk`, `limits`, `listen`, `memory`, `name`, `redis`, `route`, `routes`, `trusted_peers`, `workers`",
     ),
     (
         "<IN_LIMITS>",
