@@ -32,7 +32,6 @@ impl Outcome {
             | FailureKind::Refused
             | FailureKind::Connect
             | FailureKind::ConnectTimeout
-            | FailureKind::Refused
             | FailureKind::Tls => Outcome::Unreached,
             FailureKind::SendTimeout
             | FailureKind::HeadCut
