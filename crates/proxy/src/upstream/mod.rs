@@ -28,7 +28,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 pub use body::OriginBody;
 pub use connect::{Connect, Connecting, MemberAddress, Network};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
-pub use request::RequestBody;
+pub use request::{RequestBody, Said, spread};
 pub(crate) use tls::tls_to;
 
 use self::member::Member;
