@@ -21,6 +21,8 @@ pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
 
+use tokio::time::Instant;
+
 use crate::server::{Refused, Request};
 
 /// Where records go.
@@ -33,9 +35,9 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Begins to tell of an exchange.
-    pub fn begin(&self, request: &Request) -> Telling {
-        Telling::begin(self.clone(), request)
+    /// Begins to tell of an exchange, whose head was read at that moment.
+    pub fn begin(&self, request: &Request, began: Instant) -> Telling {
+        Telling::begin(self.clone(), request, began)
     }
 
     /// Tells of a request that was refused a moment ago, before it was one. The server counts it.
