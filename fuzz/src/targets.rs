@@ -13,6 +13,7 @@ pub mod purges;
 pub mod ranges;
 pub mod record;
 pub mod response;
+pub mod routes;
 pub mod rules;
 pub mod stored;
 pub mod variants;

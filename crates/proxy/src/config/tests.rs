@@ -2,6 +2,7 @@
 
 mod accepted;
 mod balancing;
+mod dynamic;
 mod example;
 mod health;
 mod refused;
