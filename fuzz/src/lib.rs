@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ranges", run: targets::ranges::run, words: targets::ranges::WORDS },
     Target { name: "record", run: targets::record::run, words: targets::record::WORDS },
     Target { name: "response", run: targets::response::run, words: targets::response::WORDS },
+    Target { name: "routes", run: targets::routes::run, words: targets::routes::WORDS },
     Target { name: "rules", run: targets::rules::run, words: targets::rules::WORDS },
     Target { name: "stored", run: targets::stored::run, words: targets::stored::WORDS },
     Target { name: "variants", run: targets::variants::run, words: targets::variants::WORDS },

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod ranges;
 pub mod record;
 pub mod response;
+pub mod routes;
 pub mod rules;
 pub mod stored;
 pub mod variants;

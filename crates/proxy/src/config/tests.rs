@@ -1,6 +1,7 @@
 //! The configuration as a whole: what is understood, what is refused in which words.
 
 mod accepted;
+mod dynamic;
 mod example;
 mod refused;
 mod refused_tiers;
