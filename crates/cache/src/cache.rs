@@ -6,13 +6,18 @@
 mod below;
 mod clearance;
 mod fill;
+mod hottest;
 mod level;
 mod lookups;
+mod purged;
 mod removals;
+mod survey;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::body::{Body, BodyWriter, End, Limits};
 use crate::budget::{Budget, CHUNK_OVERHEAD};
@@ -20,17 +25,22 @@ use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Head, Key};
 use crate::flight::{Bounds, Ending, Entrance, Flight, Flights, Follower, RefreshEntrance};
 use crate::lease::Leases;
+use crate::log::Purges;
 use crate::memory::{self, Memory};
 use crate::options::Options;
 use crate::stats::{Snapshot, Stats};
 use crate::tier::Tier;
 use below::{Below, Into};
 pub use clearance::{Clearance, Shared};
+pub use hottest::Used;
 pub use removals::Mark;
 use removals::Removals;
 
 /// Entries that a sweep looks at before it lets others run.
 const SWEEP_STEP: usize = 256;
+
+/// Flights that a caller tries to join whose entry was purged meanwhile.
+const JOINS_MAX: usize = 4;
 
 /// An entry, and the tier that had it.
 #[derive(Debug)]
@@ -100,6 +110,7 @@ struct Parts<H: Head, F> {
     leases: Option<Arc<dyn Leases>>,
     flights: Arc<Flights<H, F>>,
     removals: Arc<Removals>,
+    purges: Purges,
     budget: Budget,
     limits: Limits,
     clock: Clock,
@@ -109,27 +120,32 @@ struct Parts<H: Head, F> {
 impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     /// A cache of memory alone.
     pub fn new(options: &Options, clock: Clock) -> Self {
-        Self::with_tiers(options, clock, &options.budget(), Vec::new(), None)
+        Self::with_tiers(options, clock, &options.budget(), Vec::new(), None, Purges::default())
     }
 
     /// A cache of memory over these tiers, the nearest first, whose bodies count against the same
-    /// budget. With leases, one node of a cluster fetches for all.
+    /// budget. With leases, one node of a cluster fetches for all. What the purges say is gone is
+    /// found nowhere.
     pub fn with_tiers(
         options: &Options,
         clock: Clock,
         budget: &Budget,
         below: Vec<Arc<dyn Tier<H>>>,
         leases: Option<Arc<dyn Leases>>,
+        purges: Purges,
     ) -> Self {
         let stats = Arc::new(Stats::default());
-        let below = Below::new(below, options);
+        let below = Below::new(below, options, purges.clone());
+        let flights =
+            Flights::new(bounds(options), clock.clone(), Arc::clone(&stats), purges.clone());
         let parts = Parts {
             memory: Memory::new(options, clock.clone(), Arc::clone(&stats)),
             limits: limits(options, below.body_bytes_max()),
             below: Arc::new(below),
             leases,
-            flights: Flights::new(bounds(options), clock.clone(), Arc::clone(&stats)),
-            removals: Arc::new(Removals::new()),
+            flights,
+            removals: Arc::new(Removals::new(purges.clone())),
+            purges,
             budget: budget.clone(),
             clock,
             stats,
@@ -139,14 +155,14 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
 
     /// The entry if memory has it. Waits for nothing and allocates nothing.
     pub fn look_up_memory(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        let entry = self.parts.memory.look_up(key)?;
+        let entry = self.unless_gone(key, self.parts.memory.look_up(key)?)?;
         self.parts.stats.memory_hits.one_more();
         Some(entry)
     }
 
     /// As [`Cache::look_up_memory`], but it does not count as a use.
     pub fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.parts.memory.peek(key)
+        self.unless_gone(key, self.parts.memory.peek(key)?)
     }
 
     /// Whether there is any tier below memory.
@@ -163,7 +179,8 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         }
         let mark = self.mark(key.as_bytes());
         match self.parts.below.look_up(key).await {
-            Some((found, depth)) if !found.entry.is_expired(self.parts.clock.now()) => {
+            // Who waited for another's look may have come after the purge that he did not know.
+            Some((found, depth)) if self.is_live(key, &found.entry) => {
                 if let Some(depth) = depth {
                     self.promote(key, &found.entry, depth, mark);
                 }
@@ -180,6 +197,21 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     /// if memory has another by now, that is the answer, and nobody fetches again what was just
     /// fetched.
     pub fn join(&self, key: &Key, seen: Option<&Arc<Entry<H>>>) -> Joined<H, F> {
+        for _ in 0..JOINS_MAX {
+            match self.join_once(key, seen) {
+                Joined::Filled(entry) if self.is_gone(&entry, key.as_bytes()) => {
+                    self.parts.flights.spoil_filled(key.as_bytes(), &entry);
+                }
+                joined @ (Joined::Lead(_)
+                | Joined::Follow(_)
+                | Joined::Filled(_)
+                | Joined::Unshared) => return joined,
+            }
+        }
+        Joined::Unshared
+    }
+
+    fn join_once(&self, key: &Key, seen: Option<&Arc<Entry<H>>>) -> Joined<H, F> {
         let stats = &self.parts.stats;
         match self.parts.flights.join(key, seen) {
             Entrance::Lead(flight) => match self.lead_or_found(flight, seen) {
@@ -202,8 +234,32 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
     }
 
     /// Waits for the leader, for so long. Dropped while it waits, it leaves the queue; if it had
-    /// just been given the lead, another follower gets it.
+    /// just been given the lead, another follower gets it. What was purged while it was fetched is
+    /// no answer: then the key is joined anew, within the same time.
     pub async fn wait(&self, follower: Follower<H, F>, limit: Duration) -> Ending<H, F> {
+        let (begun, mut follower) = (Instant::now(), follower);
+        loop {
+            let (key, seen) = (follower.key().clone(), follower.seen().cloned());
+            let rest = limit.saturating_sub(begun.elapsed());
+            let entry = match self.wait_once(follower, rest).await {
+                Ending::Filled(entry) if self.is_gone(&entry, key.as_bytes()) => entry,
+                ending @ (Ending::Filled(_)
+                | Ending::Lead(_)
+                | Ending::Declined
+                | Ending::Abandoned(_)
+                | Ending::TimedOut) => return ending,
+            };
+            self.parts.flights.spoil_filled(key.as_bytes(), &entry);
+            follower = match self.join(&key, seen.as_ref()) {
+                Joined::Follow(next) => next,
+                Joined::Lead(flight) => return Ending::Lead(flight),
+                Joined::Filled(entry) => return Ending::Filled(entry),
+                Joined::Unshared => return Ending::Declined,
+            };
+        }
+    }
+
+    async fn wait_once(&self, follower: Follower<H, F>, limit: Duration) -> Ending<H, F> {
         let seen = follower.seen().cloned();
         match follower.wait(limit).await {
             // The lead came late: somebody may have filled the entry before.
@@ -284,12 +340,13 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         self.parts.memory.remove(key.as_bytes());
     }
 
-    /// Reclaims expired entries, forever: a walk over memory, a pause, and again. To be spawned.
+    /// Reclaims what has expired or was purged, forever: a walk over memory, a pause, and again. To be
+    /// spawned.
     pub async fn sweep(&self, pause: Duration) {
         loop {
             tokio::time::sleep(pause).await;
             let mut walk = self.parts.memory.sweep();
-            while walk.step(SWEEP_STEP).is_some() {
+            while walk.step(SWEEP_STEP, |key, entry| self.is_gone(entry, key)).is_some() {
                 tokio::task::yield_now().await;
             }
         }
@@ -319,6 +376,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
             body_bytes: self.parts.budget.bytes() as u64,
             flights: self.parts.flights.open() as u64,
             puts_dropped: self.parts.below.puts_dropped.now(),
+            purged: self.parts.stats.purged.now() + self.parts.below.purged.now(),
             tiers: self.parts.below.snapshot(),
             ..self.parts.stats.snapshot()
         }
@@ -350,11 +408,12 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         let (cache, key, kept) = (self.clone(), key.clone(), Arc::clone(entry));
         entry.body().on_end(Box::new(move |end| {
             let removals = &cache.parts.removals;
-            if *end != End::Whole || removals.mark(key.as_bytes()) != mark {
+            let is_removed = || removals.is_since(mark, key.as_bytes());
+            if *end != End::Whole || is_removed() || cache.is_gone(&kept, key.as_bytes()) {
                 return;
             }
             cache.parts.memory.insert_if_absent(&key, &kept);
-            if removals.mark(key.as_bytes()) != mark {
+            if is_removed() {
                 cache.parts.memory.remove_this(key.as_bytes(), &kept);
             }
             if depth > 0 {

@@ -26,6 +26,7 @@ mod options;
 mod queue;
 mod removals;
 mod sidecar;
+mod spare;
 mod stats;
 mod store;
 mod sum;
@@ -49,10 +50,12 @@ use crate::error::TierFailure;
 use crate::lease::Fence;
 use crate::tier::{Admitted, Answer, Tier};
 use directory::{Directory, Paths};
+pub(crate) use directory::{lock, make, numbered};
 use files::Files;
 use index::{Index, Place};
-use medium::{Medium, System};
+pub(crate) use medium::{Medium, System};
 use queue::{Message, Queue};
+use spare::Spares;
 use stats::Stats;
 use writer::Writer;
 
@@ -85,6 +88,7 @@ struct Disk {
     medium: Arc<dyn Medium>,
     index: Index,
     files: Files,
+    spares: Spares,
     queue: Arc<Queue>,
     stats: Stats,
     clock: Clock,
@@ -191,6 +195,7 @@ impl Disk {
             medium,
             index: Index::new(),
             files: Files::new(paths.clone()),
+            spares: Spares::default(),
             queue: Arc::new(Queue::new(options.write_queue_bytes)),
             stats: Stats::default(),
             clock,

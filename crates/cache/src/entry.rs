@@ -4,10 +4,11 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::body::Body;
 use crate::clock::Timestamp;
+use crate::purge::Belongs;
 
 /// The whole cache key, compared in full. Cloning it copies nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +56,10 @@ pub trait Head: Send + Sync + 'static {
     fn is_newer_than(&self, _other: &Self) -> bool {
         true
     }
+
+    /// Tells to which groups the entry belongs, for purges, and on which paths it lies. `key` is the
+    /// key under which it is kept, or was asked for; the answer must be the same for each of these.
+    fn belongs<'a>(&'a self, _key: &'a [u8], _to: &mut Belongs<'a>) {}
 }
 
 /// What tells an entry from every other that was ever under its key, in all tiers and on all nodes.
@@ -78,15 +83,60 @@ impl Stamp {
     }
 }
 
-/// A place in the log of purges: when it was written, and its number among those of that moment.
-/// An entry bears that of the moment at which its fetch began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A place in the log of purges, which an entry bears: what was known when its fetch began. Places
+/// of two lineages have no order.
+///
+/// Beside the number it holds a sign of the purge that had this number, so that what was fetched
+/// under a purge that the log has lost since is not taken for newer than the one in its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Epoch {
-    /// Milliseconds by the log's own clock.
-    pub millis: u64,
-    /// The number among those of one millisecond.
-    pub number: u64,
+    lineage: u64,
+    // The number above, the sign below: an entry is kept in many copies of these two.
+    place: u64,
 }
+
+impl Epoch {
+    /// The highest number that a log gives.
+    pub const NUMBER_MAX: u64 = u64::MAX >> SIGN_BITS;
+
+    /// The place of the purge with this number and token; over [`Epoch::NUMBER_MAX`], that.
+    pub fn new(lineage: u64, number: u64, token: u64) -> Self {
+        let number = number.min(Self::NUMBER_MAX);
+        Self { lineage, place: number << SIGN_BITS | u64::from(Self::sign_of(token)) }
+    }
+
+    /// Which log it is a place in; nothing is known of the one with 0.
+    pub fn lineage(self) -> u64 {
+        self.lineage
+    }
+
+    /// How many purges the log had had then.
+    pub fn number(self) -> u64 {
+        self.place >> SIGN_BITS
+    }
+
+    /// As it is stored.
+    pub fn to_longs(self) -> [u64; 2] {
+        [self.lineage, self.place]
+    }
+
+    /// The one that was stored as these.
+    pub fn from_longs([lineage, place]: [u64; 2]) -> Self {
+        Self { lineage, place }
+    }
+
+    pub(crate) fn sign(self) -> u32 {
+        Self::sign_of(self.place)
+    }
+
+    pub(crate) fn sign_of(token: u64) -> u32 {
+        // Cut to the bits that there is room for.
+        (token & ((1 << SIGN_BITS) - 1)) as u32
+    }
+}
+
+/// The bits of an epoch that tell which purge had its number.
+const SIGN_BITS: u32 = 24;
 
 /// A head and a body, and until when a tier keeps them. Shared, never changed but for that.
 pub struct Entry<H> {
@@ -95,6 +145,9 @@ pub struct Entry<H> {
     keep_until: AtomicU64,
     stamp: Stamp,
     epoch: Epoch,
+    /// The version of the purges at which it was last found alive; 0 for never.
+    alive_at: AtomicU64,
+    uses: AtomicU32,
 }
 
 impl<H> Entry<H> {
@@ -105,7 +158,22 @@ impl<H> Entry<H> {
 
     /// An entry as a tier had stored it.
     pub fn stored(head: H, body: Body, keep_until: Timestamp, stamp: Stamp, epoch: Epoch) -> Self {
-        Self { head, body, keep_until: AtomicU64::new(keep_until.as_millis()), stamp, epoch }
+        let keep_until = AtomicU64::new(keep_until.as_millis());
+        Self {
+            head,
+            body,
+            keep_until,
+            stamp,
+            epoch,
+            alive_at: AtomicU64::new(0),
+            uses: AtomicU32::new(0),
+        }
+    }
+
+    /// As it is, but fetched when these purges were known. An entry that is not told when it was
+    /// fetched is unproven to every log.
+    pub fn since(self, epoch: Epoch) -> Self {
+        Self { epoch, ..self }
     }
 
     /// What tells it from every other under its key.
@@ -136,6 +204,33 @@ impl<H> Entry<H> {
     /// Keeps it longer, as while a slow refresh runs. It is never kept shorter by this.
     pub fn extend_keep(&self, until: Timestamp) {
         self.keep_until.fetch_max(until.as_millis(), Ordering::Relaxed);
+    }
+
+    /// How often memory gave it, about.
+    pub fn uses(&self) -> u32 {
+        self.uses.load(Ordering::Relaxed)
+    }
+
+    /// Memory gives it once more. Two at the same instant may count as one: an exact count would
+    /// be fought for by all threads.
+    pub(crate) fn note_use(&self) {
+        self.uses.store(self.uses().saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// As often used as half of another's uses: what it stands for was wanted then.
+    pub(crate) fn inherit_uses(&self, older: &Self) {
+        self.uses.store(older.uses() / 2, Ordering::Relaxed);
+    }
+
+    /// Whether it was found alive at this version of the purges.
+    pub(crate) fn is_alive_at(&self, version: u64) -> bool {
+        self.alive_at.load(Ordering::Relaxed) == version
+    }
+
+    /// Remembers that it was found alive. One who is late overwrites a newer version: then it is
+    /// judged once more.
+    pub(crate) fn note_alive(&self, version: u64) {
+        self.alive_at.store(version, Ordering::Relaxed);
     }
 
     /// Whether its time is over.

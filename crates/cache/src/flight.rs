@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::entry::{Entry, Key};
+use crate::entry::{Entry, Epoch, Key};
 use crate::lease::{Lease, Word};
 use crate::slots::Slots;
 use crate::sync::Mutex;
@@ -24,6 +24,8 @@ pub(crate) use table::{Bounds, Entrance, Flights, RefreshEntrance};
 pub struct Flight<H, F> {
     flights: Arc<Flights<H, F>>,
     course: Arc<Course<H, F>>,
+    /// The purges that were known when its fetch began, at the latest.
+    epoch: Mutex<Epoch>,
     ended: bool,
 }
 
@@ -86,6 +88,17 @@ impl<H, F> Flight<H, F> {
     /// What is fetched.
     pub fn key(&self) -> &Key {
         &self.course.key
+    }
+
+    /// What its entry bears: the purges that were known when it got the lead, or when it was told
+    /// to go.
+    pub fn epoch(&self) -> Epoch {
+        *self.epoch.lock()
+    }
+
+    /// Its fetch has not begun yet, and may now.
+    pub(crate) fn begin(&self) {
+        *self.epoch.lock() = self.flights.purges().epoch();
     }
 
     /// Leads for the whole cluster from here on.
@@ -156,7 +169,8 @@ impl<H, F> Flight<H, F> {
     }
 
     fn lead(flights: &Arc<Flights<H, F>>, course: &Arc<Course<H, F>>) -> Self {
-        Self { flights: Arc::clone(flights), course: Arc::clone(course), ended: false }
+        let epoch = Mutex::new(flights.purges().epoch());
+        Self { flights: Arc::clone(flights), course: Arc::clone(course), epoch, ended: false }
     }
 
     fn tell(&mut self, told: Told<H, F>) {

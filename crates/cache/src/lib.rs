@@ -14,8 +14,10 @@ pub mod entry;
 pub mod error;
 pub mod flight;
 pub mod lease;
+pub mod log;
 pub mod memory;
 pub mod options;
+pub mod purge;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod refresh;
@@ -27,7 +29,7 @@ pub mod tier;
 
 pub use body::{Body, BodyWriter, End, Limits, Reader, Reading, Source, Whole};
 pub use budget::Budget;
-pub use cache::{Cache, Clearance, Found, Joined, Mark, Place, Refresh, Shared};
+pub use cache::{Cache, Clearance, Found, Joined, Mark, Place, Refresh, Shared, Used};
 pub use clock::{Clock, Timestamp};
 pub use codec::HeadCodec;
 pub use disk::{DiskError, DiskOptions, DiskSnapshot};
@@ -35,8 +37,12 @@ pub use entry::{Entry, Epoch, Head, Key, Stamp};
 pub use error::{Broken, NobodyReads, TierFailure};
 pub use flight::{Ending, Flight, Follower};
 pub use lease::{Fence, Lease, Leases, Purpose, Response, Vigil, Wish, Word};
+pub use log::{Appended, Log, LogFailure, NodeStanding, Purges, Standing, Trust};
 pub use memory::Memory;
 pub use options::Options;
+pub use purge::{
+    Belongs, Bounds, Group, Kind, LogEntry, Position, Prefix, Rule, Rules, Scope, Verdict,
+};
 pub use refresh::early_refresh;
 pub use stats::{Snapshot, TierSnapshot};
 pub use tier::{Admitted, Answer, Reach, Tier};

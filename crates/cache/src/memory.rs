@@ -26,7 +26,7 @@ use policy::{ByWeight, Evictions, Held};
 /// What an entry costs beyond its key's, head's and body's bytes: two shared allocations, the
 /// place in the table with its slack. Measured where tables are just doubled, by
 /// `tests/footprint.rs`.
-pub(crate) const ENTRY_OVERHEAD: usize = 248;
+pub(crate) const ENTRY_OVERHEAD: usize = 256;
 
 /// Shards at most; the bound on a large machine's contention for one.
 const SHARDS_MAX: usize = 64;
@@ -58,7 +58,9 @@ impl<H: Head> Memory<H> {
 
     /// The entry under this key. What is found expired is reclaimed.
     pub(crate) fn look_up(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.unless_expired(key, self.entries.get(key)?.entry)
+        let entry = self.unless_expired(key, self.entries.get(key)?.entry)?;
+        entry.note_use();
+        Some(entry)
     }
 
     /// As [`Memory::look_up`], but it does not count as a use.
@@ -124,8 +126,21 @@ impl<H: Head> Memory<H> {
         self.entries.remove(key);
     }
 
-    pub(crate) fn remove_this(&self, key: &[u8], entry: &Arc<Entry<H>>) {
-        self.entries.remove_if(key, |held| Arc::ptr_eq(&held.entry, entry));
+    /// Removes an entry if it is the one that is held; says whether it was.
+    pub(crate) fn remove_this(&self, key: &[u8], entry: &Arc<Entry<H>>) -> bool {
+        self.entries.remove_if(key, |held| Arc::ptr_eq(&held.entry, entry)).is_some()
+    }
+
+    /// As [`Memory::remove_this`], because a purge killed it.
+    pub(crate) fn remove_purged(&self, key: &[u8], entry: &Arc<Entry<H>>) {
+        if self.remove_this(key, entry) {
+            self.stats.purged.one_more();
+        }
+    }
+
+    /// All entries, in no order, one after the other.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Arc<Entry<H>>)> + Send + '_ {
+        self.entries.iter().map(|(key, held)| (key, held.entry))
     }
 
     /// A walk over all entries that reclaims the expired ones, a few at a time. It takes a shard's
@@ -210,13 +225,20 @@ pub(crate) struct Sweep<'a, H: Head> {
 }
 
 impl<H: Head> Sweep<'_, H> {
-    /// Looks at so many more entries. `None` when the walk is over.
-    pub(crate) fn step(&mut self, entries: usize) -> Option<()> {
+    /// Looks at so many more entries, and reclaims those of them that have expired or are gone.
+    /// `None` when the walk is over.
+    pub(crate) fn step(
+        &mut self,
+        entries: usize,
+        is_gone: impl Fn(&[u8], &Entry<H>) -> bool,
+    ) -> Option<()> {
         let now = self.memory.clock.now();
         for _ in 0..entries {
             let (key, held) = self.rest.next()?;
             if held.entry.is_expired(now) {
                 self.memory.reclaim(key.as_bytes());
+            } else if is_gone(key.as_bytes(), &held.entry) {
+                self.memory.remove_purged(key.as_bytes(), &held.entry);
             }
         }
         Some(())

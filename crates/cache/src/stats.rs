@@ -29,6 +29,7 @@ pub(crate) struct Stats {
     pub(crate) refused: Count,
     pub(crate) evicted: Count,
     pub(crate) expired: Count,
+    pub(crate) purged: Count,
     pub(crate) led: Count,
     pub(crate) followed: Count,
     pub(crate) unshared: Count,
@@ -68,6 +69,8 @@ pub struct Snapshot {
     pub evicted: u64,
     /// Entries reclaimed because their time was over.
     pub expired: u64,
+    /// Entries that were met and reclaimed because a purge had killed them.
+    pub purged: u64,
     /// Flights opened.
     pub led: u64,
     /// Callers who waited for a flight, or read the body that it was fetching.

@@ -5,7 +5,12 @@ use std::alloc::System;
 
 use bytes::Bytes;
 use cap::Cap;
-use forebay_cache::{Body, Cache, Clock, Entry, Head, Key, Options, Timestamp};
+use forebay_cache::purge::Bounds;
+use forebay_cache::{
+    Belongs, Body, Cache, Clock, Entry, Epoch, Group, Head, Key, Kind, LogEntry, Options, Prefix,
+    Rule, Rules, Scope, Timestamp, Verdict,
+};
+use std::sync::Mutex;
 
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
@@ -42,8 +47,55 @@ fn filled() -> Cache<Plain, ()> {
     cache
 }
 
+/// One at a time: all count the same allocations.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// As many as there may be, hard ones about groups and soft ones about prefixes, all of them in
+/// groups of their own.
+fn rules(scope: impl Fn(u64) -> Scope) -> Rules {
+    let bounds = Bounds { rules_max: usize::MAX, bytes_max: usize::MAX };
+    let mut rules = Rules::new(bounds);
+    for number in 1..=100_000 {
+        let rule = Rule { scope: scope(number), kind: Kind::Hard };
+        let at = Timestamp::default();
+        rules.apply(&LogEntry { number, token: number, previous: number - 1, at, rule });
+    }
+    rules
+}
+
+fn group(number: u64) -> Group {
+    Group::of("tag", &number.to_le_bytes())
+}
+
+#[test]
+fn a_rule_costs_no_more_than_is_counted_and_its_judgement_allocates_nothing() {
+    let _alone = ALONE.lock();
+    let prefix = |number| Scope::Prefix(Prefix::new(group(number), b"/shop/").expect("short"));
+    for (name, scope) in [
+        ("group", &(|number| Scope::Group(group(number))) as &dyn Fn(u64) -> Scope),
+        ("prefix", &prefix),
+    ] {
+        let before = ALLOCATOR.allocated();
+        let rules = rules(scope);
+        let (held, count) = (ALLOCATOR.allocated() - before, rules.len());
+        let (cost, counted) = (held / count, rules.bytes() / count);
+        println!("a rule about a {name} costs {cost} bytes, {counted} are counted");
+        assert!(cost <= counted, "{name}: {cost} bytes, {counted} counted");
+
+        let before = ALLOCATOR.total_allocated();
+        let mut belongs = Belongs::new();
+        (1..=8).for_each(|number| belongs.to(group(number)));
+        belongs.lies_on(group(100_000), b"/shop/shoes/12");
+        let verdict = rules.judge(Epoch::new(0, 99_999, 99_999), &belongs);
+        let is_covered = name == "prefix";
+        assert_eq!(verdict == Verdict::Gone { by: 100_000 }, is_covered, "{name}: {verdict:?}");
+        assert_eq!(ALLOCATOR.total_allocated() - before, 0);
+    }
+}
+
 #[test]
 fn an_entry_costs_no_more_than_is_counted_and_a_hit_allocates_nothing() {
+    let _alone = ALONE.lock();
     let before = ALLOCATOR.allocated();
     let cache = filled();
     let kept = ENTRIES * (KEY_BYTES + BODY_BYTES);

@@ -1,16 +1,42 @@
-//! The admin listener: metrics, health, readiness. Nothing here changes anything.
+//! The admin listener: health and metrics for anyone who may ask, and for operators who say the
+//! token, what they see and change.
+//!
+//! `dispatch` has the table of calls and says which one a request is, `guard` whether it may be made;
+//! both are pure. `body` reads what a call is told, `reply` writes what it says. To add a call, add a
+//! row to the table, an arm to [`Admin::make`], and its lines to `openapi.json`.
 
-use http::{HeaderValue, Method, StatusCode, header};
+mod body;
+mod dispatch;
+mod guard;
+mod metrics;
+pub mod purges;
+mod reply;
+mod routes;
+pub mod token;
+pub mod why;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_cache::Trust;
+use http::{Method, StatusCode};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+pub use dispatch::{Call, Found, Lost, RoutesCall, Row, TABLE, find};
+pub use guard::{Asks, Forbidden, Guard};
+pub use routes::RoutesDesk;
+
+use self::reply::{Kind, text};
+use self::routes::Watchers;
 use crate::answer::{Answer, AnswerBody};
+use crate::config::text::in_time;
 use crate::gateway::Gateway;
-use crate::respond;
-use crate::secret;
 use crate::server::{Request, Service};
-use crate::telemetry::{
-    Reading, write_disk, write_leases, write_redis, write_refused, write_routes, write_tiers,
-};
+use crate::upstream::Destinations;
+
+/// What can be called, for programs.
+pub const OPENAPI: &str = include_str!("admin/openapi.json");
 
 /// Whether clients are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,91 +52,96 @@ pub enum Phase {
 pub struct Admin {
     gateway: Gateway,
     phase: watch::Receiver<Phase>,
+    guard: Arc<Guard>,
+    destinations: Arc<Destinations>,
+    routes: Option<RoutesDesk>,
+    watchers: Watchers,
 }
 
 impl Admin {
-    /// For this gateway, which is in this phase.
-    pub fn new(gateway: Gateway, phase: watch::Receiver<Phase>) -> Self {
-        Admin { gateway, phase }
+    /// For this gateway, which is in this phase, guarded so, and connects only there.
+    pub fn new(
+        gateway: Gateway,
+        phase: watch::Receiver<Phase>,
+        guard: Guard,
+        destinations: Arc<Destinations>,
+        routes: Option<RoutesDesk>,
+    ) -> Self {
+        let (guard, watchers) = (Arc::new(guard), Watchers::default());
+        Admin { gateway, phase, guard, destinations, routes, watchers }
     }
 
-    fn route(&self, request: &Request) -> Answer {
-        if request.method != Method::GET && request.method != Method::HEAD {
-            return respond::own(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "only GET and HEAD are known here",
-            );
+    async fn respond(&self, request: Request) -> Answer {
+        let path = request.target.path().to_owned();
+        let found = match find(&request.method, &path) {
+            Ok(found) => found,
+            Err(lost) => return reply::lost(&lost),
+        };
+        if let Err(forbidden) = self.guard.judge(found.row.asks, &request.fields) {
+            return reply::forbidden(forbidden);
         }
-        match request.target.path() {
-            "/health" => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
-            "/ready" => self.ready(),
-            "/metrics" if self.may_read(request) => {
-                let kind = "text/plain; version=0.0.4; charset=utf-8";
-                text(StatusCode::OK, kind, self.metrics())
+        self.make(found, request).await
+    }
+
+    async fn make(&self, found: Found, request: Request) -> Answer {
+        match found.row.call {
+            Call::Why => why::answer(&self.gateway, request.body).await,
+            Call::Purge => purges::purge(&self.gateway, request.body).await,
+            Call::Health => text(StatusCode::OK, Kind::Text, self.health()),
+            Call::Ready => self.ready(),
+            Call::Metrics => {
+                let text = metrics::text(&self.gateway, &self.destinations);
+                reply::text(StatusCode::OK, Kind::Metrics, text)
             }
-            "/metrics" => unauthorized(),
-            path => {
-                let known = ["/metrics", "/health", "/ready"];
-                let nearest = forebay_semantics::key::nearest(path, &known);
-                let hint = nearest.unwrap_or("/metrics, /health or /ready");
-                respond::own(StatusCode::NOT_FOUND, &format!("nothing is here; try {hint}"))
+            Call::OpenApi => text(StatusCode::OK, Kind::Json, OPENAPI.to_owned()),
+            Call::Routes(call) => self.make_of_routes(call, found.part, request).await,
+        }
+    }
+
+    async fn make_of_routes(
+        &self,
+        call: RoutesCall,
+        host: Option<String>,
+        request: Request,
+    ) -> Answer {
+        let Some(desk) = &self.routes else { return routes::none() };
+        let host = host.unwrap_or_default();
+        match call {
+            RoutesCall::List => routes::list(&self.gateway, desk, request.target.query()),
+            RoutesCall::Watch => routes::watch(desk, &self.watchers),
+            RoutesCall::Read => routes::read(desk, &host).await,
+            RoutesCall::Set => routes::set(desk, &self.destinations, &host, request.body).await,
+            RoutesCall::Delete => routes::delete(desk, &host).await,
+        }
+    }
+
+    /// It lives; and whether purges are heard of.
+    fn health(&self) -> String {
+        let now = self.gateway.storage().log.purges().snapshot(Instant::now());
+        match (now.trust, now.heard_ago) {
+            (Trust::Sure, _) => "ok\n".to_owned(),
+            (Trust::Doubt, None) => "ok, in doubt: purges were never heard of\n".to_owned(),
+            (Trust::Doubt, Some(ago)) => {
+                let ago = in_time(Duration::from_millis(ago.as_millis() as u64));
+                format!("ok, in doubt: purges have not been heard of for {ago}\n")
             }
         }
     }
 
     fn ready(&self) -> Answer {
-        let kind = "text/plain; charset=utf-8";
         match *self.phase.borrow() {
-            Phase::Serving => text(StatusCode::OK, kind, "ready\n".to_owned()),
-            Phase::Draining => text(StatusCode::SERVICE_UNAVAILABLE, kind, "draining\n".to_owned()),
+            Phase::Serving => text(StatusCode::OK, Kind::Text, "ready\n".to_owned()),
+            Phase::Draining => {
+                text(StatusCode::SERVICE_UNAVAILABLE, Kind::Text, "draining\n".to_owned())
+            }
         }
-    }
-
-    /// Where a token is set, reading the metrics asks for it as well.
-    fn may_read(&self, request: &Request) -> bool {
-        let Some(token) = &self.gateway.config().admin_token else { return true };
-        let said = request.fields.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-        let said = said.and_then(|said| said.strip_prefix(b"Bearer ")).unwrap_or_default();
-        secret::is_same(token.as_bytes(), said)
-    }
-
-    fn metrics(&self) -> String {
-        let gateway = &self.gateway;
-        let telemetry = gateway.telemetry();
-        let bound = gateway.config().memory_bytes;
-        let dropped = telemetry.access_log.dropped();
-        let mut others = vec![
-            Reading::gauge("forebay_memory_bytes_max", "The bound of the memory tier.", bound),
-            Reading::counter(
-                "forebay_access_log_dropped_total",
-                "Access log lines dropped because the reader was behind.",
-                dropped,
-            ),
-        ];
-        let cache = gateway.cache().snapshot();
-        others.extend(Reading::of_cache(&cache));
-        others.extend(Reading::of_server(gateway.stats()));
-        let mut text = telemetry.metrics.text(&others);
-        write_refused(&mut text, gateway.stats());
-        write_tiers(&mut text, &cache);
-        if let Some(disk) = &gateway.storage().disk {
-            write_disk(&mut text, &disk.snapshot());
-        }
-        if let Some(shared) = &gateway.storage().shared {
-            write_redis(&mut text, &shared.link.snapshot(), &shared.tier.snapshot());
-            write_leases(&mut text, &shared.leases.snapshot());
-        }
-        if let Some(routes) = gateway.routes() {
-            write_routes(&mut text, &routes.counts());
-        }
-        text
     }
 }
 
 impl Service for Admin {
     async fn answer(&self, request: Request) -> Answer {
         let is_head = request.method == Method::HEAD;
-        let mut answer = self.route(&request);
+        let mut answer = self.respond(request).await;
         if let (true, AnswerBody::Whole(bytes)) = (is_head, &answer.body) {
             answer.body = AnswerBody::Sized(Some(bytes.len() as u64));
         }
@@ -118,16 +149,5 @@ impl Service for Admin {
     }
 }
 
-fn unauthorized() -> Answer {
-    let words = "say the admin token in `Authorization: Bearer`";
-    let mut answer = respond::own(StatusCode::UNAUTHORIZED, words);
-    answer.fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    answer
-}
-
-fn text(status: StatusCode, kind: &'static str, text: String) -> Answer {
-    let mut answer = respond::own(status, "");
-    answer.fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    answer.body = AnswerBody::Whole(text.into());
-    answer
-}
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use forebay_semantics::Asked;
 use forebay_semantics::key::{Scheme, TargetError, TargetParts};
 use forebay_semantics::range::{self, Ranged};
+use forebay_semantics::request::MethodClass;
 use forebay_semantics::status::Detail;
 use forebay_semantics::validation::Validators;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
@@ -16,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::route::{Grounds, Lane, NotLearned, Way};
 use crate::secret;
 use crate::server::{Peer, Request};
-use crate::upstream;
+use crate::upstream::{self, KeyHash};
 
 /// One request, checked and routed; without its body.
 #[derive(Clone)]
@@ -211,7 +212,23 @@ impl Ask {
         if let Some(target) = self.target.path_and_query() {
             *request.uri_mut() = Uri::from(target.clone());
         }
+        if self.lane.upstream().is_ok_and(|upstream| upstream.chooses_by_key()) {
+            request.extensions_mut().insert(self.key_hash());
+        }
         request
+    }
+
+    /// What a choice of the member by the key goes by. It is no variant's key, and for methods
+    /// whose responses are not kept it is GET's: what changes a URI is to meet the member that its
+    /// readers meet.
+    fn key_hash(&self) -> KeyHash {
+        let read = match self.asked.method {
+            MethodClass::Get | MethodClass::Head | MethodClass::Listed => None,
+            MethodClass::Post | MethodClass::Safe | MethodClass::Unsafe => {
+                self.uri().and_then(|uri| self.key_for(&uri))
+            }
+        };
+        KeyHash(upstream::digest(read.as_deref().unwrap_or(&self.key)))
     }
 }
 

@@ -3,12 +3,19 @@
 //! Values are read here by the same rules as in the configuration file (`config::text`); what they
 //! mean together is judged in `config`.
 
+mod purge;
+mod routes;
+mod why;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::purge::PurgeArgs;
+pub use self::routes::{AdminArgs, RoutesAct, RoutesArgs};
+pub use self::why::WhyArgs;
 use crate::config::defaults::LISTEN;
 pub use crate::config::flags::{RunArgs, TierArgs};
 
@@ -27,7 +34,10 @@ Examples:
   forebay run --to http://localhost:3000     cache one origin on 127.0.0.1:8080
   forebay run --config forebay.toml          as the file says
   forebay check --config forebay.toml        say all that is wrong with the file
-  forebay doctor --config forebay.toml       say what is wrong with its Redis and its disk";
+  forebay doctor --config forebay.toml       say what is wrong with its Redis and its disk
+  forebay purge --tag sale                   forget it, on every node
+  forebay why http://shop.example.com/a      what would be answered, and why
+  forebay routes set shop.example.com 10.0.0.5:3000    send a host's traffic there, on every node";
 
 /// What the program can be told to do.
 #[derive(Debug, Subcommand)]
@@ -38,6 +48,12 @@ pub enum Command {
     Check(CheckArgs),
     /// Connect to Redis, look at the disk, and say what is wrong with them
     Doctor(DoctorArgs),
+    /// Forget URLs, prefixes, hosts, tags or everything, on every node
+    Purge(PurgeArgs),
+    /// Say what a node would answer a request, and why, without asking the origin
+    Why(WhyArgs),
+    /// Show, set, delete and watch the routes in Redis
+    Routes(RoutesArgs),
     /// Start a small slow origin and a gateway before it, and say what to try
     Demo(DemoArgs),
     /// Print completions for a shell
@@ -165,7 +181,18 @@ mod tests {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "forebay", &mut script);
             let script = String::from_utf8(script).unwrap();
-            for word in ["run", "check", "doctor", "demo", "completions", "redis", "disk"] {
+            for word in [
+                "run",
+                "check",
+                "doctor",
+                "routes",
+                "demo",
+                "completions",
+                "redis",
+                "disk",
+                "watch",
+                "token-file",
+            ] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
         }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use forebay_cache::{End, Ending, Flight, Joined, Purpose, Refresh};
-use forebay_semantics::Timestamp;
 use forebay_semantics::request::{Credentials, Extent, Lookup, MethodClass, lookup};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
 use forebay_semantics::status::{CacheStatus, Detail, Forward, Source};
+use forebay_semantics::{Standing, Timestamp};
 use http::StatusCode;
 use tokio::time::Instant;
 
@@ -22,9 +22,10 @@ use crate::failure::FetchFailure;
 use crate::fetch::{Errand, Fetch, Fetched};
 use crate::forward::upgrade_wish;
 use crate::gateway::Gateway;
-use crate::kept::{self, Found, Kept, KeptEntry, KeptResponse, Unfilled};
+use crate::kept::{self, Found, Kept, KeptEntry, Unfilled};
 use crate::keyed_body::{self, Keyed};
 use crate::pass;
+use crate::purge::public;
 use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::route::Grounds;
@@ -55,6 +56,10 @@ async fn exchange(gateway: &Gateway, request: Request) -> Answer {
     let Some(place) = gateway.enter() else {
         return Reply::refused(gateway, OVERLOADED).into_answer(gateway, None, telling);
     };
+    if let Some(order) = public::ordered(gateway, &request) {
+        let reply = Box::pin(public::purge(gateway, order)).await;
+        return reply.into_answer(gateway, None, telling);
+    }
     let asked_for = match Ask::of(gateway, request, began, Grounds::Fresh) {
         Ok(asked_for) => Ok(asked_for),
         Err(Unasked::Refused(refusal)) => Err(refusal),
@@ -100,11 +105,12 @@ fn glance(gateway: &Gateway, ask: &Ask) -> Option<Reply> {
     let found = kept::find(gateway.cache(), &ask.key, &ask.fields);
     let Found::Response { entry, index, key, tier: _ } = found else { return None };
     let response = entry.head().response()?;
+    let standing = gateway.standing(&entry, &ask.key, ask.began)?;
     let now = gateway.now();
-    match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, now) {
+    match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, &standing, now) {
         Reuse::Serve => {
             let said = hit(gateway, response.stored.ttl_seconds(now));
-            if response.is_refreshed_early(&ask.lane.route, now) {
+            if response.is_refreshed_early(&ask.lane.route, &standing, now) {
                 let seen = Seen::response(entry.clone(), index, key);
                 let ask = Arc::new(ask.clone());
                 Story { gateway, ask: &ask, body: Bytes::new() }.refresh_behind(&seen);
@@ -257,12 +263,16 @@ impl Story<'_> {
         let Some(response) = entry.head().response() else {
             return self.not_there(Seen::default(), Forward::Miss);
         };
+        let Some(standing) = self.standing(&entry) else {
+            let why = (Forward::UriMiss, Some(Detail::Purged.word()));
+            return Judged::Fetch(Seen::default(), why);
+        };
         let now = self.gateway.now();
         let policy = &self.ask.lane.route.policy;
         let seen = Seen::response(entry.clone(), index, key);
-        match reuse(&self.ask.asked, &response.stored, policy, now) {
+        match reuse(&self.ask.asked, &response.stored, policy, &standing, now) {
             Reuse::Serve => {
-                if response.is_refreshed_early(&self.ask.lane.route, now) {
+                if response.is_refreshed_early(&self.ask.lane.route, &standing, now) {
                     self.refresh_behind(&seen);
                 }
                 self.served(&seen, tier, now)
@@ -289,7 +299,9 @@ impl Story<'_> {
     fn served(&self, seen: &Seen, detail: Option<&'static str>, now: Timestamp) -> Judged {
         let alone = Judged::Alone((Forward::Request, Some(Detail::Precondition.word())));
         let Some((entry, response)) = seen.stored() else { return alone };
-        let said = CacheStatus { detail, ..hit(self.gateway, response.stored.ttl_seconds(now)) };
+        let Some(standing) = self.standing(entry) else { return alone };
+        let ttl = standing.ttl_seconds(response.stored.ttl_seconds(now), now);
+        let said = CacheStatus { detail, ..hit(self.gateway, ttl) };
         Reply::from_entry(self.ask, entry, response, said, now)
             .map_or_else(|_| alone, Judged::Reply)
     }
@@ -308,10 +320,15 @@ impl Story<'_> {
 
     fn may_stand_in(&self, seen: &Seen, now: Timestamp, failing: Failing) -> bool {
         let policy = &self.ask.lane.route.policy;
-        let stands_in = |response: &KeptResponse| {
-            stale_on_failure(&self.ask.asked, &response.stored, policy, now, failing)
-        };
-        seen.stored().is_some_and(|(_, response)| stands_in(response))
+        let Some((entry, response)) = seen.stored() else { return false };
+        self.standing(entry).is_some_and(|standing| {
+            stale_on_failure(&self.ask.asked, &response.stored, policy, &standing, now, failing)
+        })
+    }
+
+    /// What purges take from an entry; `None` if one has killed it.
+    fn standing(&self, entry: &KeptEntry) -> Option<Standing> {
+        self.gateway.standing(entry, &self.ask.key, Instant::now())
     }
 
     /// Gets a newer response behind the answer, unless somebody does already (P1.4).
@@ -401,8 +418,9 @@ impl Story<'_> {
         if !response.fits(&self.ask.fields) {
             return Turn::Again;
         }
-        let now = self.gateway.now();
-        match reuse(&self.ask.asked, &response.stored, &self.ask.lane.route.policy, now) {
+        let Some(standing) = self.standing(entry) else { return Turn::Again };
+        let (policy, now) = (&self.ask.lane.route.policy, self.gateway.now());
+        match reuse(&self.ask.asked, &response.stored, policy, &standing, now) {
             Reuse::Serve | Reuse::ServeAndRefresh(_) => {}
             Reuse::Revalidate(_) | Reuse::Refuse => return Turn::Again,
         }

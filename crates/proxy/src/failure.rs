@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -14,6 +15,8 @@ pub struct FetchFailure {
     pub member: Arc<str>,
     /// What the system, the library or the bound said, where it adds something.
     pub cause: Option<Arc<str>>,
+    /// In how long it may be better, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 /// The steps of a fetch that can fail.
@@ -21,6 +24,8 @@ pub struct FetchFailure {
 pub enum FailureKind {
     /// The member's name has no address.
     Resolve,
+    /// No address of the member may be connected to (`[destinations]`).
+    Refused,
     /// No connection came about.
     Connect,
     /// Not within `connect_timeout`.
@@ -29,6 +34,10 @@ pub enum FailureKind {
     Tls,
     /// Every connection that may be made is in use.
     PoolFull,
+    /// As many requests as may be are with the member, and too many or too long wait for it.
+    MemberFull,
+    /// No member may be asked: all are down, at rest, or were tried.
+    NoMember,
     /// The request cannot be said in the member's version of HTTP.
     Unsendable,
     /// The client's body ended early, so the request did too.
@@ -63,13 +72,24 @@ pub enum Whose {
 impl FetchFailure {
     /// A failure of which nothing more is known.
     pub fn new(kind: FailureKind, member: &Arc<str>) -> Self {
-        FetchFailure { kind, member: member.clone(), cause: None }
+        FetchFailure { kind, member: member.clone(), cause: None, retry_after: None }
     }
 
     /// A failure with what caused it.
     pub fn because(kind: FailureKind, member: &Arc<str>, cause: impl fmt::Display) -> Self {
         let cause = Some(Arc::from(cause.to_string()));
-        FetchFailure { kind, member: member.clone(), cause }
+        FetchFailure { kind, member: member.clone(), cause, retry_after: None }
+    }
+
+    /// The same, with the time after which it may be better.
+    pub fn until(self, retry_after: Duration) -> Self {
+        FetchFailure { retry_after: Some(retry_after), ..self }
+    }
+
+    /// Whole seconds after which a client may ask again: at least one.
+    pub fn retry_after_seconds(&self) -> u64 {
+        let span = self.retry_after.unwrap_or_default();
+        (span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(1)
     }
 
     /// The status for a client that cannot be given anything better (RFC 9110 sections 15.5.1
@@ -80,9 +100,12 @@ impl FetchFailure {
             | FailureKind::SendTimeout
             | FailureKind::HeadTimeout
             | FailureKind::BodyTimeout => StatusCode::GATEWAY_TIMEOUT,
-            FailureKind::PoolFull => StatusCode::SERVICE_UNAVAILABLE,
+            FailureKind::PoolFull | FailureKind::MemberFull | FailureKind::NoMember => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             FailureKind::RequestCut | FailureKind::Unsendable => StatusCode::BAD_REQUEST,
             FailureKind::Resolve
+            | FailureKind::Refused
             | FailureKind::Connect
             | FailureKind::Tls
             | FailureKind::HeadCut
@@ -96,10 +119,13 @@ impl FetchFailure {
     pub fn detail(&self) -> &'static str {
         match self.kind {
             FailureKind::Resolve => "resolve-failed",
+            FailureKind::Refused => "destination-refused",
             FailureKind::Connect => "connect-failed",
             FailureKind::ConnectTimeout => "connect-timeout",
             FailureKind::Tls => "tls-failed",
             FailureKind::PoolFull => "pool-full",
+            FailureKind::MemberFull => "member-full",
+            FailureKind::NoMember => "no-member",
             FailureKind::Unsendable => "unsendable",
             FailureKind::RequestCut => "request-cut",
             FailureKind::SendTimeout => "send-timeout",
@@ -115,12 +141,15 @@ impl FetchFailure {
     /// Who has to mend it.
     pub fn whose(&self) -> Whose {
         match self.kind {
-            FailureKind::PoolFull => Whose::Gateway,
+            FailureKind::PoolFull | FailureKind::MemberFull | FailureKind::Refused => {
+                Whose::Gateway
+            }
             FailureKind::RequestCut | FailureKind::Unsendable => Whose::Client,
             FailureKind::Resolve
             | FailureKind::Connect
             | FailureKind::ConnectTimeout
             | FailureKind::Tls
+            | FailureKind::NoMember
             | FailureKind::SendTimeout
             | FailureKind::HeadCut
             | FailureKind::HeadTimeout
@@ -137,10 +166,13 @@ impl FailureKind {
     fn tried(self) -> &'static str {
         match self {
             FailureKind::Resolve => "cannot resolve",
-            FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::PoolFull => {
-                "cannot connect to"
-            }
+            FailureKind::Refused
+            | FailureKind::Connect
+            | FailureKind::ConnectTimeout
+            | FailureKind::PoolFull => "cannot connect to",
             FailureKind::Tls => "cannot speak TLS with",
+            FailureKind::MemberFull => "cannot send a further request to",
+            FailureKind::NoMember => "cannot choose a member of",
             FailureKind::Unsendable | FailureKind::RequestCut | FailureKind::SendTimeout => {
                 "cannot send the request to"
             }
@@ -156,10 +188,13 @@ impl FailureKind {
     fn reason(self) -> &'static str {
         match self {
             FailureKind::Resolve => "the name has no address",
+            FailureKind::Refused => "the destination is not allowed",
             FailureKind::Connect => "no connection came about",
             FailureKind::ConnectTimeout => "connect_timeout passed",
             FailureKind::Tls => "the handshake failed",
             FailureKind::PoolFull => "all connections are in use",
+            FailureKind::MemberFull => "it has as many as it may",
+            FailureKind::NoMember => "all are down or at rest",
             FailureKind::Unsendable => "HTTP/2 has no way to say it",
             FailureKind::RequestCut => "its body ended early",
             FailureKind::SendTimeout => "send_timeout passed without progress",

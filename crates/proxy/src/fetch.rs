@@ -20,6 +20,7 @@ use forebay_semantics::{Asked, Policy, Timestamp, fields, partial, range};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::cluster::{self, Cleared};
@@ -334,15 +335,18 @@ impl Fetch {
         let key = self.seen.own_key(&self.ask);
         let cache = self.gateway.cache();
         let head = Kept::Response(head);
-        let fresh = cache.replace_head(&key, entry, head, until, flight).or_else(|| {
-            // Evicted meanwhile, and still good: the body is here.
-            let head = Kept::Response(self.freshened(kept, arrived));
-            let fresh = Arc::new(Entry::new(head, entry.body().clone(), until));
-            let (primary, mark) = (&self.ask.key, arrived.mark);
-            let lease = flight.and_then(Flight::take_lease);
-            cache.insert_unless_removed(key.clone().into(), &fresh, primary, mark, lease);
-            Some(fresh)
-        });
+        let fresh = cache
+            .replace_head(&key, entry, head, until, arrived.mark.epoch(), flight)
+            .or_else(|| {
+                // Evicted meanwhile, and still good: the body is here.
+                let head = Kept::Response(self.freshened(kept, arrived));
+                let fresh = Entry::new(head, entry.body().clone(), until);
+                let fresh = Arc::new(fresh.since(arrived.mark.epoch()));
+                let (primary, mark) = (&self.ask.key, arrived.mark);
+                let lease = flight.and_then(Flight::take_lease);
+                cache.insert_unless_removed(key.clone().into(), &fresh, primary, mark, lease);
+                Some(fresh)
+            });
         if let Some(index) = self.seen.index() {
             index.extend_keep(until);
         }
@@ -398,9 +402,18 @@ impl Fetch {
 
     /// Whether what is stored may stand in for a response with this status.
     fn stands_in(&self, status: StatusCode) -> bool {
-        let Some((_, kept)) = self.seen.stored() else { return false };
+        let Some((entry, kept)) = self.seen.stored() else { return false };
+        let standing = self.gateway.standing(entry, &self.ask.key, Instant::now());
+        let Some(standing) = standing else { return false };
         let (policy, now) = (&self.ask.lane.route.policy, self.gateway.now());
-        stale_on_failure(&self.ask.asked, &kept.stored, policy, now, Failing::Status(status))
+        stale_on_failure(
+            &self.ask.asked,
+            &kept.stored,
+            policy,
+            &standing,
+            now,
+            Failing::Status(status),
+        )
     }
 
     /// Passes on what may not be kept.
@@ -460,13 +473,16 @@ impl Fetch {
         let length = entry.body().len_known().unwrap_or(0);
         let (from, at) = (arrived.requested_at, arrived.received_at);
         let effect = kept.stored.freshened_by_head(policy, fields, length, from, at);
-        let stored = match effect {
-            HeadEffect::Freshened(stored) | HeadEffect::MadeStale(stored) => stored,
+        let (stored, validated) = match effect {
+            HeadEffect::Freshened(stored) => (stored, arrived.mark.epoch()),
+            // No purge is answered by this.
+            HeadEffect::MadeStale(stored) => (stored, entry.epoch()),
         };
         let fetch_duration = kept.fetch_duration;
         let head = KeptResponse { stored, fits: kept.fits.clone(), fetch_duration };
         let (key, until) = (self.seen.own_key(&self.ask), head.keep_until());
-        self.gateway.cache().replace_head(&key, entry, Kept::Response(head), until, None);
+        let head = Kept::Response(head);
+        self.gateway.cache().replace_head(&key, entry, head, until, validated, None);
     }
 
     /// Tells all who wait that the origin is failing, and pauses refreshes (P1.5).

@@ -7,8 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::config::Config;
-use crate::kept::Cache;
+use forebay_cache::{Trust, Verdict};
+use forebay_semantics::Standing;
+use forebay_semantics::standing::{InPlaceOfErrors, Proof};
+use tokio::time::Instant;
+
+use crate::config::{Config, InDoubt};
+use crate::kept::{self, Cache, KeptEntry};
 pub use crate::route::{Connects, Lane};
 use crate::route::{DynamicRoutes, Grounds, NotLearned, Source, Table, Upstreams, Way};
 use crate::server::ServerStats;
@@ -124,7 +129,30 @@ impl Gateway {
 
     /// The moment now, as the rules tell it.
     pub fn now(&self) -> forebay_semantics::Timestamp {
-        crate::kept::moment(self.0.cache.clock().now())
+        kept::moment(self.0.cache.clock().now())
+    }
+
+    /// What purges take from an entry that was found under this key; `None` if one has killed it.
+    pub fn standing(&self, entry: &KeptEntry, key: &[u8], now: Instant) -> Option<Standing> {
+        let (log, settings) = (&self.0.storage.log, &self.0.config.purge);
+        let in_place_of_errors = match settings.in_doubt {
+            InDoubt::Validate | InDoubt::Serve => InPlaceOfErrors::AsEver,
+            InDoubt::Strict => InPlaceOfErrors::Never,
+        };
+        let mut standing = Standing { in_place_of_errors, ..Standing::SOUND };
+        match log.purges().judge_entry(entry, key) {
+            Verdict::Alive => {}
+            Verdict::Stale { since, .. } => standing.stale_since = Some(kept::moment(since)),
+            Verdict::Unproven => standing.proof = Proof::Missing,
+            Verdict::Gone { .. } => return None,
+        }
+        let is_in_doubt = log.purges().trust(now) == Trust::Doubt;
+        if is_in_doubt && settings.in_doubt != InDoubt::Serve && standing.proof == Proof::Sure {
+            // Counted from when the validation was asked for: what was purged since is not known.
+            let took = entry.head().response().map_or(Duration::ZERO, |it| it.fetch_duration);
+            standing.proof = Proof::Within(log.purges().bound().saturating_sub(took));
+        }
+        Some(standing)
     }
 
     /// The routes in Redis, if there are any.
@@ -146,6 +174,11 @@ impl Gateway {
             None => Ok(()),
             Some(routes) => routes.learn(host).await,
         }
+    }
+
+    /// All routes that the configuration names.
+    pub fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.0.table.iter()
     }
 
     /// Reclaims what has expired, for ever. To be spawned.

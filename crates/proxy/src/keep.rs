@@ -114,7 +114,7 @@ impl Keeping<'_> {
                 KeptNow { entry, stored: true, rest }
             }
             (Some(place), None) => {
-                let entry = Arc::new(Entry::new(kept, body, until));
+                let entry = Arc::new(Entry::new(kept, body, until).since(self.mark.epoch()));
                 cache.insert_when_whole(place, &entry, self.ask.key.clone(), self.mark);
                 KeptNow { entry, stored: true, rest }
             }
@@ -122,7 +122,7 @@ impl Keeping<'_> {
                 if let Some(flight) = flight {
                     flight.decline(Duration::ZERO);
                 }
-                let entry = Arc::new(Entry::new(kept, body, until));
+                let entry = Arc::new(Entry::new(kept, body, until).since(self.mark.epoch()));
                 KeptNow { entry, stored: false, rest }
             }
         }
@@ -138,7 +138,8 @@ impl Keeping<'_> {
     ) -> KeptEntry {
         let (place, kept) = self.place(vary, kept);
         let until = kept.keep_until();
-        let entry = Arc::new(Entry::new(Kept::Response(kept), body, until));
+        let entry = Entry::new(Kept::Response(kept), body, until).since(self.mark.epoch());
+        let entry = Arc::new(entry);
         if let Some(place) = place {
             let (cache, primary) = (self.gateway.cache(), &self.ask.key);
             cache.insert_unless_removed(place, &entry, primary, self.mark, lease);
@@ -207,7 +208,8 @@ impl Keeping<'_> {
         let longest = index.filter(|index| index.head().variants().is_some());
         let until = longest.map_or(until, |index| until.max(index.keep_until()));
         let head = Kept::Variants(variants);
-        let index = Arc::new(Entry::new(head, Body::empty(), until.plus(INDEX_LONGER)));
+        let index = Entry::new(head, Body::empty(), until.plus(INDEX_LONGER));
+        let index = Arc::new(index.since(self.mark.epoch()));
         let primary = Key::from(ask.key.as_slice());
         if !cache.hold_unless_removed(&primary, &index, &ask.key, self.mark) {
             return None;

@@ -6,14 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_cache::{Entry, Head, Key, Shared};
+use forebay_cache::{Belongs, Entry, Head, Key, Shared};
 use forebay_semantics::reuse::{Reuse, reuse};
+use forebay_semantics::standing::Proof;
 use forebay_semantics::variants::{VariantId, Variants};
-use forebay_semantics::{Asked, Policy, Stored, Timestamp};
+use forebay_semantics::{Asked, Policy, Standing, Stored, Timestamp};
 use http::HeaderMap;
 
 use crate::config::Route;
 use crate::failure::FetchFailure;
+use crate::purge::groups;
 
 /// The first byte of a variant's key; a primary key begins with the number of its scheme.
 const VARIANT: u8 = 0xff;
@@ -86,6 +88,10 @@ impl Unfilled {
 }
 
 impl Head for Kept {
+    fn belongs<'a>(&'a self, key: &'a [u8], to: &mut Belongs<'a>) {
+        groups::belongs(key, self.response().map(|response| response.stored.tags()), to);
+    }
+
     fn weight_bytes(&self) -> usize {
         let outside = |whole: usize, own: usize| whole.saturating_sub(own);
         match self {
@@ -141,9 +147,15 @@ impl KeptResponse {
         self.fits.as_ref().is_none_or(|fits| fits.choose(request).is_some())
     }
 
-    /// Whether this request is drawn to refresh it although it is still fresh.
-    pub fn is_refreshed_early(&self, route: &Route, now: Timestamp) -> bool {
-        let left = Duration::from_secs(self.stored.ttl_seconds(now).max(0).unsigned_abs());
+    /// Whether this request is drawn to refresh it although it need not be validated yet.
+    pub fn is_refreshed_early(&self, route: &Route, standing: &Standing, now: Timestamp) -> bool {
+        let fresh = Duration::from_secs(self.stored.ttl_seconds(now).max(0).unsigned_abs());
+        let left = match standing.proof {
+            Proof::Sure | Proof::Missing => fresh,
+            Proof::Within(bound) => {
+                fresh.min(bound.saturating_sub(now.since(self.stored.received_at())))
+            }
+        };
         // No draw reaches further than this; most requests need none.
         if route.early_refresh <= 0.0
             || left > self.fetch_duration.mul_f64(20.0 * route.early_refresh)
@@ -163,7 +175,7 @@ impl KeptResponse {
 
     /// Whether others may be answered with it although they did not fetch it (RFC 9111 section 4).
     pub fn is_shareable(&self, asked: &Asked, policy: &Policy, now: Timestamp) -> bool {
-        match reuse(asked, &self.stored, policy, now) {
+        match reuse(asked, &self.stored, policy, &Standing::SOUND, now) {
             Reuse::Serve | Reuse::ServeAndRefresh(_) => true,
             Reuse::Revalidate(_) | Reuse::Refuse => false,
         }

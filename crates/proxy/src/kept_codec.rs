@@ -9,9 +9,10 @@ use forebay_semantics::{FieldBlock, Stored};
 
 use crate::kept::{Kept, KeptResponse};
 
-const RESPONSE: u8 = 1;
-const VARIANT: u8 = 2;
+// 1 and 2 were responses without tags.
 const INDEX: u8 = 3;
+const RESPONSE: u8 = 4;
+const VARIANT: u8 = 5;
 
 /// Writes and reads the heads that this program keeps.
 #[derive(Clone, Copy, Debug, Default)]

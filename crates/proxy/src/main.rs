@@ -17,6 +17,9 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Purge(args) => commands::purge::run(&args),
+        Command::Why(args) => commands::why::run(&args),
+        Command::Routes(args) => commands::routes::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
-use forebay_cache::Key;
+use forebay_cache::{Key, Kind, Rule, Scope};
 use forebay_semantics::invalidation::spoiled;
+use forebay_semantics::key::KeyTarget;
 use forebay_semantics::request::{Extent, MethodClass};
 use forebay_semantics::status::{CacheStatus, Detail, Forward, Source};
 use forebay_semantics::storing::{Storing, storing_for_get};
-use forebay_semantics::{Timestamp, range, validation};
+use forebay_semantics::tags::TagForm;
+use forebay_semantics::{Timestamp, range, tags, validation};
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -20,6 +22,7 @@ use crate::ask::Ask;
 use crate::failure::FetchFailure;
 use crate::gateway::Gateway;
 use crate::keep::Keeping;
+use crate::purge::{ORDER_MAX, groups};
 use crate::reply::Reply;
 use crate::respond;
 use crate::server::{self, InformationalSender};
@@ -168,9 +171,34 @@ fn failed(gateway: &Gateway, said: CacheStatus<'static>, failure: &FetchFailure)
 /// it now.
 async fn spoil(gateway: &Gateway, ask: &Ask, response: &Response<OriginBody>) {
     let Some(target) = ask.uri() else { return };
+    let mut is_success = false;
     for uri in spoiled(&ask.asked, &target, response.status(), response.headers()) {
         if let Some(key) = ask.key_for(&uri) {
             gateway.cache().remove(&Key::from(key.as_slice())).await;
+            is_success = true;
         }
+    }
+    if is_success {
+        spoil_groups(gateway, ask, response).await;
+    }
+}
+
+/// Purges, on every node, the groups that the origin says it has changed (RFC 9875 section 3).
+async fn spoil_groups(gateway: &Gateway, ask: &Ask, response: &Response<OriginBody>) {
+    let policy = &ask.lane.route.policy;
+    if !policy.tag_fields.iter().any(|field| field.form == TagForm::Groups) {
+        return;
+    }
+    let names = tags::spoiled_groups(response.headers());
+    let Some(target) = KeyTarget::of(&ask.key).filter(|_| !names.is_empty()) else { return };
+    let group = |name: &String| Scope::Group(groups::group(&target, name));
+    let scopes = match names.len() {
+        1..=ORDER_MAX => names.iter().map(group).collect(),
+        // More than one call takes: all of the origin, and never less than was said.
+        _ => groups::below(&target, b"/").map(Scope::Prefix).into_iter().collect::<Vec<_>>(),
+    };
+    let rules = scopes.into_iter().map(|scope| Rule { scope, kind: Kind::Hard }).collect();
+    if let Err(failure) = gateway.storage().log.append(rules).await {
+        tracing::warn!("cannot purge the groups that `{}` names: {failure}", ask.url());
     }
 }

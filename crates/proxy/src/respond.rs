@@ -8,7 +8,7 @@ use forebay_semantics::fields::{is_never_stored, named_by_connection};
 use forebay_semantics::range::{self, ByteRange, Multipart, Ranged};
 use forebay_semantics::status::{CacheStatus, Source};
 use forebay_semantics::validation::{self, Outcome, Validators};
-use forebay_semantics::{Stored, Timestamp};
+use forebay_semantics::{Policy, Stored, Timestamp};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
@@ -210,6 +210,7 @@ pub fn passed_on(ask: &Ask, response: Response<OriginBody>) -> Answer {
     let mut fields = head.headers;
     let length = content_length(&fields);
     remove_hop_by_hop(&mut fields);
+    strip_tags(&mut fields, &ask.lane.route.policy);
     let bodiless = head.status == StatusCode::NO_CONTENT || head.status == StatusCode::NOT_MODIFIED;
     let body = if bodiless {
         AnswerBody::None
@@ -222,6 +223,13 @@ pub fn passed_on(ask: &Ask, response: Response<OriginBody>) -> Answer {
         AnswerBody::Stream { length, frames: body.map_err(Into::into).boxed_unsync() }
     };
     answer(head.status, Bytes::new(), fields, body)
+}
+
+/// Takes away what only caches are to see.
+fn strip_tags(fields: &mut HeaderMap, policy: &Policy) {
+    for field in policy.tag_fields.iter().filter(|field| policy.strips(&field.name)) {
+        fields.remove(&field.name);
+    }
 }
 
 fn content_length(fields: &HeaderMap) -> Option<u64> {
@@ -274,7 +282,8 @@ pub fn refusal(refused: Refusal) -> Answer {
 pub fn failure(failed: &FetchFailure) -> Answer {
     let mut answer = own(failed.status(), "the origin gave no answer");
     if failed.status().is_server_error() {
-        answer.fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let after = HeaderValue::from(failed.retry_after_seconds());
+        answer.fields.insert(header::RETRY_AFTER, after);
     }
     answer
 }

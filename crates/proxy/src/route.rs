@@ -20,7 +20,7 @@ pub mod value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use dynamic::{BATCH_MAX, DynamicRoutes, NotLearned, RoutesSnapshot, Way};
+pub use dynamic::{BATCH_MAX, Change, Changes, DynamicRoutes, NotLearned, RoutesSnapshot, Way};
 pub use known::{ABSENT_MAX, Grounds};
 pub use lane::{Connects, Lane, Upstreams};
 pub use line::{RouteLine, RouteSource, RouteState};
@@ -72,6 +72,11 @@ impl<R: AsRef<Route>> Table<R> {
     /// [`forebay_semantics::key::host_and_port`] gives it) and a raw path.
     pub fn find(&self, host: &str, path: &str) -> Option<&Arc<R>> {
         self.by_name(host, path).or_else(|| self.by_any(path))
+    }
+
+    /// All routes, those for every host last.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<R>> {
+        self.exact.values().chain(self.below.values()).chain([&self.any]).flatten()
     }
 
     fn by_name(&self, host: &str, path: &str) -> Option<&Arc<R>> {

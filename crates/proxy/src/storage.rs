@@ -6,14 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_cache::disk::{DiskError, DiskOptions, DiskTier};
+use forebay_cache::log::{FileLog, FileOptions, Journal, MemoryLog};
 use forebay_cache::redis::{
-    self, LeaseOptions, Link, LinkOptions, Names, RedisLeases, RedisOptions, RedisTier, Server,
-    Tls, Tracked, TrackedOptions,
+    self, LeaseOptions, Link, LinkOptions, Names, NodeName, RedisLeases, RedisLog, RedisLogOptions,
+    RedisOptions, RedisTier, Server, Tls, Tracked, TrackedOptions,
 };
-use forebay_cache::{Budget, Clock, Leases, Options, Tier};
+use forebay_cache::{Bounds, Budget, Clock, Leases, Log, Options, Rules, Tier, Trust};
+use tokio::time::Instant;
 
 use crate::config::defaults;
-use crate::config::{self, Admission, Config, DiskSettings, RedisServers, RedisSettings, Switch};
+use crate::config::{
+    self, Admission, Config, DiskSettings, InDoubt, Listen, RedisServers, RedisSettings, Switch,
+};
 use crate::kept::{self, Cache, Kept};
 use crate::kept_codec::KeptCodec;
 use crate::route::Source;
@@ -23,6 +27,15 @@ use crate::route::value::VALUE_BYTES_MAX;
 const ARRIVING_BYTES_LEAST: usize = 8 << 20;
 const ARRIVING_BYTES_MOST: usize = 64 << 20;
 
+/// Where the log of purges lies beside the disk tier.
+const LOG_DIRECTORY: &str = "purges";
+
+/// How often a node tells Redis where it is in the log.
+const BEAT_EVERY_MAX: Duration = Duration::from_millis(500);
+
+/// How often a node that starts looks whether it has heard the log.
+const LOG_PAUSE: Duration = Duration::from_millis(5);
+
 /// How long a first use is remembered where only the second is put into Redis.
 const SECOND_USE_WITHIN: Duration = Duration::from_secs(600);
 
@@ -31,10 +44,13 @@ pub struct Storage {
     options: Options,
     budget: Budget,
     clock: Clock,
+    node_name: String,
     /// The disk.
     pub disk: Option<Arc<DiskTier<Kept>>>,
     /// What all nodes of a cluster share.
     pub shared: Option<Shared>,
+    /// The log of purges.
+    pub log: Arc<dyn Log>,
 }
 
 /// Redis, in each of its uses.
@@ -65,7 +81,10 @@ impl Storage {
     /// Memory alone.
     pub fn of_memory(config: &Config, clock: Clock) -> Self {
         let options = options(config);
-        Storage { budget: options.budget(), options, clock, disk: None, shared: None }
+        let node_name = node_name(config);
+        let log = Arc::new(MemoryLog::new(node_name.clone(), bounds(config), clock.clone()));
+        let budget = options.budget();
+        Storage { budget, options, clock, node_name, disk: None, shared: None, log }
     }
 
     /// All that the configuration names. Reads what the disk has, on this thread; Redis is connected
@@ -78,7 +97,28 @@ impl Storage {
         if let Some(settings) = &config.redis {
             storage.shared = Some(storage.open_redis(settings)?);
         }
+        storage.open_log(config)?;
         Ok(storage)
+    }
+
+    // Where all nodes see it, else beside the disk tier, else in memory.
+    fn open_log(&mut self, config: &Config) -> Result<(), StorageError> {
+        if let (Some(shared), Some(settings)) = (&self.shared, &config.redis) {
+            let mut options = log_options(config, settings);
+            let mut rules = Rules::new(bounds(config));
+            if let Some(disk) = &config.disk {
+                let opened = Journal::open(file_options(config, disk));
+                let (journal, known) = opened.map_err(StorageError::Disk)?;
+                (options.journal, rules) = (Some(journal), known);
+            }
+            let (link, clock) = (Arc::clone(&shared.link), self.clock.clone());
+            self.log = Arc::new(RedisLog::open(link, rules, clock, options));
+        } else if let Some(disk) = &config.disk {
+            let log =
+                FileLog::open(file_options(config, disk), node_name(config), self.clock.clone());
+            self.log = Arc::new(log.map_err(StorageError::Disk)?);
+        }
+        Ok(())
     }
 
     /// The clock that all of it goes by.
@@ -92,7 +132,19 @@ impl Storage {
         tiers.extend(self.disk.clone().map(|disk| disk as Arc<dyn Tier<Kept>>));
         tiers.extend(self.shared.as_ref().map(|it| Arc::clone(&it.tier) as Arc<dyn Tier<Kept>>));
         let leases = self.shared.as_ref().map(|it| Arc::clone(&it.leases) as Arc<dyn Leases>);
-        Cache::with_tiers(&self.options, self.clock.clone(), &self.budget, tiers, leases)
+        Cache::with_tiers(
+            &self.options,
+            self.clock.clone(),
+            &self.budget,
+            tiers,
+            leases,
+            self.log.purges().clone(),
+        )
+    }
+
+    /// How people tell this node from others.
+    pub fn node_name(&self) -> &str {
+        &self.node_name
     }
 
     /// Waits until Redis can be asked, for as long as connecting may take; says why where it cannot.
@@ -100,10 +152,16 @@ impl Storage {
     pub async fn connected(&self) -> Result<(), String> {
         let Some(Shared { link, .. }) = &self.shared else { return Ok(()) };
         let limit = link.options().connect_timeout;
-        if tokio::time::timeout(limit, link.connected()).await.is_ok() {
+        let ready = async {
+            link.connected().await;
+            while self.log.purges().trust(Instant::now()) == Trust::Doubt {
+                tokio::time::sleep(LOG_PAUSE).await;
+            }
+        };
+        if tokio::time::timeout(limit, ready).await.is_ok() {
             return Ok(());
         }
-        let why = link.snapshot().last_failure;
+        let why = link.snapshot().last_failure.or_else(|| self.log.snapshot().last_failure);
         Err(why.unwrap_or_else(|| format!("it did not answer within {limit:?}")))
     }
 
@@ -151,6 +209,51 @@ impl Storage {
     }
 }
 
+/// The bounds of the rules that purges make.
+fn bounds(config: &Config) -> Bounds {
+    Bounds { rules_max: config.purge.rules_max, ..Bounds::default() }
+}
+
+fn file_options(config: &Config, disk: &DiskSettings) -> FileOptions {
+    let mut options = FileOptions::new(disk.path.join(LOG_DIRECTORY));
+    options.file.entries_max = config.purge.log_max;
+    options.rules = bounds(config);
+    options
+}
+
+fn log_options(config: &Config, settings: &RedisSettings) -> RedisLogOptions {
+    let names = Names::new(&settings.prefix, kept::family);
+    let address = config.admin.filter(|at| !at.ip().is_loopback() && !at.ip().is_unspecified());
+    let name =
+        NodeName { name: node_name(config), address: address.map(|address| address.to_string()) };
+    RedisLogOptions {
+        bound: config.purge.doubt_after,
+        in_doubt: match config.purge.in_doubt {
+            InDoubt::Validate | InDoubt::Strict => redis::InDoubt::Validates,
+            InDoubt::Serve => redis::InDoubt::Serves,
+        },
+        secret: settings.secret.as_ref().map(|secret| secret.expose().into()),
+        entries_max: config.purge.log_max as u64,
+        // Twice within the bound at least, so that one that is late puts nobody in doubt.
+        beat_every: (config.purge.doubt_after / 4).min(BEAT_EVERY_MAX),
+        ..RedisLogOptions::new(names, name)
+    }
+}
+
+/// How people tell this node from others: its name, its machine's, and where it listens.
+fn node_name(config: &Config) -> String {
+    let machine = rustix::system::uname();
+    let machine = machine.nodename().to_string_lossy();
+    let port = config.listen.iter().find_map(|listen| match listen {
+        Listen::Tcp(address) => Some(address.port()).filter(|port| *port != 0),
+        Listen::Unix(_) => None,
+    });
+    match port {
+        Some(port) => format!("{}@{machine}:{port}", config.name),
+        None => format!("{}@{machine}:{}", config.name, std::process::id()),
+    }
+}
+
 /// The connection on which routes are read, if the configuration wants any. Connected behind; to be
 /// called within a runtime.
 pub fn open_routes(config: &Config) -> Result<Option<Arc<dyn Source>>, StorageError> {
@@ -163,6 +266,19 @@ pub fn open_routes(config: &Config) -> Result<Option<Arc<dyn Source>>, StorageEr
         ..TrackedOptions::new(link_options(redis)?)
     };
     Ok(Some(Tracked::open(options)))
+}
+
+/// The link over which routes are written and nodes are asked about them, if the configuration wants
+/// any: the tier's, where routes are in the same Redis. To be called within a runtime.
+pub fn open_routes_link(
+    config: &Config,
+    storage: &Storage,
+) -> Result<Option<Arc<Link>>, StorageError> {
+    let Some(settings) = &config.dynamic else { return Ok(None) };
+    match (&settings.redis, &storage.shared) {
+        (Some(own), _) => Ok(Some(Link::open(link_options(own)?))),
+        (None, shared) => Ok(shared.as_ref().map(|shared| Arc::clone(&shared.link))),
+    }
 }
 
 fn link_options(settings: &RedisSettings) -> Result<LinkOptions, StorageError> {

@@ -5,6 +5,7 @@
 //! path is tidied up: the key is made of what the origin will see.
 
 mod nearest;
+mod read;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod words;
 use http::{HeaderMap, Method, header};
 
 pub use nearest::nearest;
+pub use read::KeyTarget;
 pub use target::{HostPort, Scheme, TargetError, TargetParts, host_and_port};
 pub use words::TemplateError;
 

@@ -7,7 +7,8 @@
 //! 2, [`reuse`]: may this stored response answer it, now? 3, [`storing`]: may this response be
 //! kept? 4: how is a stored response validated, and what does a 304 change? 5, [`invalidation`]:
 //! what does an unsafe request spoil? They are asked with [`Asked`], a request read once, and
-//! [`Stored`], a kept head; [`variants`] finds the one that fits.
+//! [`Stored`], a kept head; [`variants`] finds the one that fits. What purges did to a response is
+//! told by a [`Standing`]; [`tags`] are the names by which they do it.
 
 pub mod cache_control;
 #[cfg(test)]
@@ -24,11 +25,13 @@ pub mod policy;
 pub mod range;
 pub mod request;
 pub mod reuse;
+pub mod standing;
 pub mod status;
 pub mod stored;
 pub mod storing;
 #[cfg(test)]
 mod suite;
+pub mod tags;
 pub mod validation;
 pub mod variants;
 
@@ -36,4 +39,6 @@ pub use date::Timestamp;
 pub use fields::FieldBlock;
 pub use policy::Policy;
 pub use request::Asked;
+pub use standing::Standing;
 pub use stored::Stored;
+pub use tags::Tags;

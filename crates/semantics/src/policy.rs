@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
+use crate::tags::TagField;
+
+/// The fields that name tags where nothing else is said.
+const TAG_FIELDS: [&str; 3] = ["surrogate-key", "cache-tag", "cache-groups"];
+
 /// An operator's wishes for one route.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -31,6 +36,10 @@ pub struct Policy {
     /// Methods beside GET and HEAD whose responses may be kept under a key that holds the request
     /// body's digest (P1.10).
     pub listed_methods: Vec<Method>,
+    /// Response fields that name tags.
+    pub tag_fields: Vec<TagField>,
+    /// Whether clients see these fields.
+    pub shown_tags: ShownTags,
     /// How long a stored response with a validator is kept beyond all windows, so that it can be
     /// revalidated.
     pub keep: Duration,
@@ -69,6 +78,15 @@ pub enum Heuristic {
     },
 }
 
+/// Whether clients see the fields that name tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownTags {
+    /// They do not.
+    Stripped,
+    /// They do, as another cache on the way may want.
+    PassedOn,
+}
+
 /// What is done with a response that sets a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetCookie {
@@ -76,6 +94,14 @@ pub enum SetCookie {
     KeepOut,
     /// Kept like any other.
     Allow,
+}
+
+impl Policy {
+    /// Whether this is a field that clients do not see, since it names tags.
+    pub fn strips(&self, name: &HeaderName) -> bool {
+        self.shown_tags == ShownTags::Stripped
+            && self.tag_fields.iter().any(|field| field.name == name)
+    }
 }
 
 impl Default for Policy {
@@ -90,6 +116,8 @@ impl Default for Policy {
             stale_when_unreachable: Duration::from_secs(3600),
             set_cookie: SetCookie::KeepOut,
             listed_methods: Vec::new(),
+            tag_fields: TAG_FIELDS.map(HeaderName::from_static).map(TagField::named).into(),
+            shown_tags: ShownTags::Stripped,
             keep: Duration::from_secs(3600),
         }
     }

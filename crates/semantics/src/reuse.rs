@@ -9,6 +9,7 @@ use crate::cache_control::Seconds;
 use crate::date::Timestamp;
 use crate::policy::Policy;
 use crate::request::Asked;
+use crate::standing::{InPlaceOfErrors, Proof, Standing};
 use crate::status::Forward;
 use crate::stored::{Change, OnceStale, Stored};
 
@@ -54,6 +55,12 @@ pub enum RevalidateReason {
     RequestMaxAge,
     /// It is not fresh for as long as the client wants: `min-fresh`.
     RequestMinFresh,
+    /// An operator purged it softly, and its windows do not hold.
+    Purged,
+    /// Purges are not heard of just now, and it was validated too long ago.
+    InDoubt,
+    /// A purge of it may have been missed.
+    Unproven,
 }
 
 impl RevalidateReason {
@@ -65,13 +72,36 @@ impl RevalidateReason {
             RevalidateReason::RequestNoCache => "request-no-cache",
             RevalidateReason::RequestMaxAge => "request-max-age",
             RevalidateReason::RequestMinFresh => "request-min-fresh",
+            RevalidateReason::Purged => "purged",
+            RevalidateReason::InDoubt => "in-doubt",
+            RevalidateReason::Unproven => "unproven",
+        }
+    }
+
+    /// The same in words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            RevalidateReason::Stale => "it is stale",
+            RevalidateReason::NoCache => "it must always be validated",
+            RevalidateReason::RequestNoCache => "the client asks for it with `no-cache`",
+            RevalidateReason::RequestMaxAge => "it is older than the client takes",
+            RevalidateReason::RequestMinFresh => "it is not fresh for as long as the client wants",
+            RevalidateReason::Purged => "a soft purge made it stale",
+            RevalidateReason::InDoubt => {
+                "purges are not heard of just now, and it was validated too long ago"
+            }
+            RevalidateReason::Unproven => "a purge of it may have been missed",
         }
     }
 
     /// The word for `Cache-Status`'s `fwd`.
     pub fn forward(self) -> Forward {
         match self {
-            RevalidateReason::Stale | RevalidateReason::NoCache => Forward::Stale,
+            RevalidateReason::Stale
+            | RevalidateReason::NoCache
+            | RevalidateReason::Purged
+            | RevalidateReason::InDoubt
+            | RevalidateReason::Unproven => Forward::Stale,
             RevalidateReason::RequestNoCache
             | RevalidateReason::RequestMaxAge
             | RevalidateReason::RequestMinFresh => Forward::Request,
@@ -89,11 +119,25 @@ pub enum Failing {
 }
 
 /// What to do with a stored response for this request.
-pub fn reuse(asked: &Asked, stored: &Stored, policy: &Policy, now: Timestamp) -> Reuse {
-    let answer = match (reason_to_validate(asked, stored, now), stored.staleness(now)) {
+pub fn reuse(
+    asked: &Asked,
+    stored: &Stored,
+    policy: &Policy,
+    standing: &Standing,
+    now: Timestamp,
+) -> Reuse {
+    let staleness = standing.staleness(stored.staleness(now), now);
+    let answer = match (reason_to_validate(asked, stored, standing, now), staleness) {
         (Some(reason), _) => Reuse::Revalidate(reason),
         (None, None) => Reuse::Serve,
-        (None, Some(staleness)) => reuse_stale(asked, stored, policy, staleness),
+        (None, Some(staleness)) if may_be_stale(asked, stored, staleness) => Reuse::Serve,
+        (None, Some(staleness)) if is_in_window(asked, stored, policy, staleness) => {
+            Reuse::ServeAndRefresh(RefreshReason::StaleWhileRevalidate)
+        }
+        (None, Some(_)) => Reuse::Revalidate(match stored.is_fresh(now) {
+            true => RevalidateReason::Purged,
+            false => RevalidateReason::Stale,
+        }),
     };
     match answer {
         Reuse::Revalidate(_) if asked.is_only_if_cached() => Reuse::Refuse,
@@ -107,13 +151,20 @@ pub fn stale_on_failure(
     asked: &Asked,
     stored: &Stored,
     policy: &Policy,
+    standing: &Standing,
     now: Timestamp,
     failing: Failing,
 ) -> bool {
     if asked.directives().no_cache || stored.once_stale() == OnceStale::AlwaysValidate {
         return false;
     }
-    let Some(staleness) = stored.staleness(now) else { return is_failure(failing) };
+    if standing.in_place_of_errors == InPlaceOfErrors::Never
+        && !standing.is_proven(stored.received_at(), now)
+    {
+        return false;
+    }
+    let staleness = standing.staleness(stored.staleness(now), now);
+    let Some(staleness) = staleness else { return is_failure(failing) };
     let window = match failing {
         Failing::Unreachable => stored.error_window(policy).max(policy.stale_when_unreachable),
         Failing::Status(_) => stored.error_window(policy),
@@ -130,9 +181,20 @@ fn is_failure(failing: Failing) -> bool {
 }
 
 /// What forbids to serve it whether it is fresh or stale.
-fn reason_to_validate(asked: &Asked, stored: &Stored, now: Timestamp) -> Option<RevalidateReason> {
+fn reason_to_validate(
+    asked: &Asked,
+    stored: &Stored,
+    standing: &Standing,
+    now: Timestamp,
+) -> Option<RevalidateReason> {
     if stored.once_stale() == OnceStale::AlwaysValidate {
         return Some(RevalidateReason::NoCache);
+    }
+    if !standing.is_proven(stored.received_at(), now) {
+        return Some(match standing.proof {
+            Proof::Sure | Proof::Within(_) => RevalidateReason::InDoubt,
+            Proof::Missing => RevalidateReason::Unproven,
+        });
     }
     let wanted = asked.directives();
     if wanted.no_cache {
@@ -159,18 +221,18 @@ fn is_too_old(stored: &Stored, max_age: Seconds, now: Timestamp) -> bool {
     is_reload || stored.age(now) > span(max_age)
 }
 
-fn reuse_stale(asked: &Asked, stored: &Stored, policy: &Policy, staleness: Duration) -> Reuse {
+/// Whether the client takes it however it became stale (RFC 9111 section 5.2.1.2).
+fn may_be_stale(asked: &Asked, stored: &Stored, staleness: Duration) -> bool {
     let is_open = stored.once_stale() == OnceStale::Windows;
-    let wanted = asked.directives();
-    if is_open && wanted.max_stale.is_some_and(|max_stale| staleness <= span(max_stale)) {
-        return Reuse::Serve;
-    }
+    is_open && asked.directives().max_stale.is_some_and(|max_stale| staleness <= span(max_stale))
+}
+
+/// RFC 5861 section 3.
+fn is_in_window(asked: &Asked, stored: &Stored, policy: &Policy, staleness: Duration) -> bool {
+    let is_open = stored.once_stale() == OnceStale::Windows;
     // Who says how old it may be and nothing of staleness wants none (RFC 9111 section 5.2.1.1).
-    let wants_fresh = wanted.max_age.is_some();
-    if is_open && !wants_fresh && staleness < stored.revalidate_window(policy) {
-        return Reuse::ServeAndRefresh(RefreshReason::StaleWhileRevalidate);
-    }
-    Reuse::Revalidate(RevalidateReason::Stale)
+    let wants_fresh = asked.directives().max_age.is_some();
+    is_open && !wants_fresh && staleness < stored.revalidate_window(policy)
 }
 
 fn span(seconds: Seconds) -> Duration {

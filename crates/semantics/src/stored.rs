@@ -14,6 +14,7 @@ use crate::fields::FieldBlock;
 use crate::freshness::LifetimeSource;
 use crate::policy::Policy;
 use crate::request::{Asked, Credentials};
+use crate::tags::Tags;
 use crate::variants::Vary;
 
 mod arrival;
@@ -28,6 +29,7 @@ const KEPT_MIN: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     fields: FieldBlock,
+    tags: Tags,
     received_at: Timestamp,
     keep_until: Timestamp,
     initial_age_millis: u64,
@@ -94,6 +96,11 @@ impl Stored {
         &self.fields
     }
 
+    /// The names by which it is purged together with others.
+    pub fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
     /// When it, or the last response that freshened it, was received.
     pub fn received_at(&self) -> Timestamp {
         self.received_at
@@ -152,7 +159,8 @@ impl Stored {
         Vary::of(&self.fields.to_map())
     }
 
-    /// This head, updated by a 304 that was chosen for it (RFC 9111 sections 3.2 and 4.3.4).
+    /// This head, updated by a 304 that was chosen for it (RFC 9111 sections 3.2 and 4.3.4). Its
+    /// tags stay where the 304 names none.
     pub fn freshen(
         &self,
         policy: &Policy,
@@ -161,8 +169,12 @@ impl Stored {
         received_at: Timestamp,
     ) -> Stored {
         let credentials = self.credentials;
-        Arrival { policy, credentials, requested_at, received_at }
-            .head(self.status, &arrival::updated(&self.fields, fields, received_at))
+        let mut newer = Arrival { policy, credentials, requested_at, received_at }
+            .head(self.status, &arrival::updated(&self.fields, fields, received_at));
+        if !Tags::are_said(fields, policy) {
+            newer.tags = self.tags.clone();
+        }
+        newer
     }
 
     /// What a 200 to HEAD does to it, whose body is so long (RFC 9111 section 4.3.5).
@@ -202,7 +214,11 @@ impl Stored {
     pub fn weight_bytes(&self) -> usize {
         // What an allocator and `Bytes` add to one shared allocation.
         const ALLOCATION_BYTES: usize = 48;
-        size_of::<Stored>() + self.fields.len() + ALLOCATION_BYTES
+        let tags = match self.tags.is_empty() {
+            true => 0,
+            false => self.tags.weight_bytes() + ALLOCATION_BYTES,
+        };
+        size_of::<Stored>() + self.fields.len() + ALLOCATION_BYTES + tags
     }
 
     pub(crate) fn once_stale(&self) -> OnceStale {
@@ -214,12 +230,12 @@ impl Stored {
     }
 
     /// The window while it is refreshed: its own, else the policy's.
-    pub(crate) fn revalidate_window(&self, policy: &Policy) -> Duration {
+    pub fn revalidate_window(&self, policy: &Policy) -> Duration {
         self.stale_while_revalidate.map_or(policy.stale_while_revalidate, span)
     }
 
     /// The window in place of an error: its own, else the policy's.
-    pub(crate) fn error_window(&self, policy: &Policy) -> Duration {
+    pub fn error_window(&self, policy: &Policy) -> Duration {
         self.stale_if_error.map_or(policy.stale_if_error, span)
     }
 

@@ -12,6 +12,7 @@ use crate::freshness::{Evidence, LifetimeSource};
 use crate::invalidation::resolve;
 use crate::policy::{Heuristic, Policy, SetCookie};
 use crate::request::{Asked, Credentials, MethodClass};
+use crate::tags::Tags;
 use crate::variants::Vary;
 
 /// The answer to question 3.
@@ -50,6 +51,8 @@ pub enum DeclineReason {
     Authorization,
     /// It sets a cookie, and does not say that it may be shared.
     SetCookie,
+    /// Its tags are more than are kept, or no text; without them it could not be purged.
+    Tags,
     /// The operator says not to keep this status.
     Operator,
     /// Its status is kept only with an explicit lifetime.
@@ -78,6 +81,7 @@ impl DeclineReason {
             DeclineReason::VaryAny => "vary-any",
             DeclineReason::Authorization => "authorization",
             DeclineReason::SetCookie => "set-cookie",
+            DeclineReason::Tags => "tags",
             DeclineReason::Operator => "operator",
             DeclineReason::Status => "status",
             DeclineReason::ServerError => "server-error",
@@ -95,6 +99,7 @@ impl DeclineReason {
             | DeclineReason::NotUnderstood
             | DeclineReason::VaryAny
             | DeclineReason::SetCookie
+            | DeclineReason::Tags
             | DeclineReason::Operator
             | DeclineReason::Status
             | DeclineReason::NoLifetime
@@ -179,6 +184,9 @@ fn objection(
     let sets_cookies = fields.keys().any(fields::sets_cookies);
     if sets_cookies && !takes_cookies(policy, directives) {
         return Some(DeclineReason::SetCookie);
+    }
+    if Tags::of(fields, policy).is_err() {
+        return Some(DeclineReason::Tags);
     }
     uselessness(&evidence(asked, status, fields, directives), policy)
 }

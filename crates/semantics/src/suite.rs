@@ -9,6 +9,7 @@ use crate::case::{NOW, after, fields};
 use crate::policy::Policy;
 use crate::request::Asked;
 use crate::reuse::{Reuse, reuse};
+use crate::standing::Standing;
 use crate::stored::Stored;
 use crate::storing::{Storing, storing};
 use crate::variants::{Variants, Vary};
@@ -53,7 +54,7 @@ impl Exchange<'_> {
             return Origin;
         }
         let asked = Asked::of(&Method::GET, &second, policy);
-        match reuse(&asked, &stored, policy, after(self.pause_millis)) {
+        match reuse(&asked, &stored, policy, &Standing::SOUND, after(self.pause_millis)) {
             Reuse::Serve | Reuse::ServeAndRefresh(_) => Cached,
             Reuse::Revalidate(_) | Reuse::Refuse => Origin,
         }

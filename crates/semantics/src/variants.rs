@@ -4,7 +4,7 @@
 //! and the values that they had, normalised and whole: a hash alone could be made to collide.
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::date::Timestamp;
 use crate::fields::{NameSet, members_of};
@@ -202,6 +202,17 @@ impl Variant {
     /// When it was received.
     pub fn received_at(&self) -> Timestamp {
         self.received_at
+    }
+
+    /// Writes the nominated fields into a request, so that it fits.
+    pub fn write_request(&self, fields: &mut HeaderMap) {
+        for Selecting { name, value } in &self.selecting {
+            fields.remove(name);
+            let value = value.as_ref().and_then(|value| HeaderValue::from_bytes(value).ok());
+            if let Some(value) = value {
+                fields.insert(name, value);
+            }
+        }
     }
 
     fn fits(&self, request: &HeaderMap) -> bool {

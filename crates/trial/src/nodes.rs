@@ -193,14 +193,15 @@ impl Node {
         self.answered(self.seat.address, request).await
     }
 
-    /// What operators get for this request line's method and path.
+    /// What operators get for this request line's method and path, sent to this machine.
     pub async fn operate(
         &self,
         method: &str,
         path: &str,
         fields: &[&str],
     ) -> Result<Message, Failure> {
-        self.answered(self.seat.admin, &request(method, path, fields)).await
+        let fields: Vec<&str> = ["Host: localhost"].iter().chain(fields).copied().collect();
+        self.answered(self.seat.admin, &request(method, path, &fields)).await
     }
 
     /// What it has counted.

@@ -190,7 +190,8 @@ impl Drop for Gateway {
     }
 }
 
-/// The configuration of a gateway with one route before one origin.
+/// The configuration of a gateway with one route before one origin, or before those that `to` of
+/// the table `route` names.
 pub fn configuration(
     listen: SocketAddr,
     admin: SocketAddr,
@@ -211,7 +212,10 @@ pub fn without_listeners(origin: &str, tables: &[Table]) -> String {
     for table in named {
         text.push_str(&format!("[{}]\n{}\n", table.name, table.lines.join("\n")));
     }
-    text.push_str(&format!("[[route]]\nto = [\"{origin}\"]\n"));
+    text.push_str("[[route]]\n");
+    if !says(tables, "to = ") {
+        text.push_str(&format!("to = [\"{origin}\"]\n"));
+    }
     if !says(tables, "early_refresh") {
         // It refreshes by chance, and chance has no place in a story.
         text.push_str("early_refresh = 0\n");

@@ -296,7 +296,14 @@ impl World {
         let Some(old) = self.cache.peek(name(key).as_bytes()) else { return };
         self.judge(key, &old);
         let head = Head { number: self.next(), body: old.head().body };
-        self.cache.replace_head(&name(key), &old, head, self.keep_until(amount), None);
+        self.cache.replace_head(
+            &name(key),
+            &old,
+            head,
+            self.keep_until(amount),
+            self.cache.epoch_now(),
+            None,
+        );
     }
 
     /// Lets the sweeper walk for a moment of a clock that stands still.

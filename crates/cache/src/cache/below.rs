@@ -9,7 +9,9 @@ use tokio::sync::Semaphore;
 
 use crate::entry::{Entry, Head, Key};
 use crate::lease::{Fence, Lease, Word};
+use crate::log::Purges;
 use crate::options::Options;
+use crate::purge::Verdict;
 use crate::stats::{Count, TierSnapshot};
 use crate::tier::{Admitted, Reach, Tier};
 
@@ -18,11 +20,18 @@ use super::level::Level;
 use super::lookups::{LookUps, Turn};
 use super::removals::{Mark, Removals};
 
+/// Entries that are reclaimed below at once because a purge killed them. Over it, they stay until
+/// they are found again, or their time is over.
+const RECLAIMS_MAX: usize = 64;
+
 pub(super) struct Below<H> {
-    levels: Vec<Level<H>>,
+    levels: Vec<Arc<Level<H>>>,
     lookups: LookUps<H>,
     puts: Arc<Semaphore>,
+    reclaims: Arc<Semaphore>,
+    purges: Purges,
     pub(super) puts_dropped: Count,
+    pub(super) purged: Count,
 }
 
 /// An entry, the key under which it goes into the tiers, and the index that must be there first.
@@ -45,12 +54,15 @@ pub(super) enum Into {
 }
 
 impl<H: Head> Below<H> {
-    pub(super) fn new(tiers: Vec<Arc<dyn Tier<H>>>, options: &Options) -> Self {
+    pub(super) fn new(tiers: Vec<Arc<dyn Tier<H>>>, options: &Options, purges: Purges) -> Self {
         Self {
-            levels: tiers.into_iter().map(|tier| Level::new(tier, options)).collect(),
+            levels: tiers.into_iter().map(|tier| Arc::new(Level::new(tier, options))).collect(),
             lookups: LookUps::new(),
             puts: Arc::new(Semaphore::new(options.puts_max.min(Semaphore::MAX_PERMITS))),
+            reclaims: Arc::new(Semaphore::new(RECLAIMS_MAX)),
+            purges,
             puts_dropped: Count::default(),
+            purged: Count::default(),
         }
     }
 
@@ -61,13 +73,13 @@ impl<H: Head> Below<H> {
     /// The longest body that any of them keeps for this node.
     pub(super) fn body_bytes_max(&self) -> u64 {
         let own = self.levels.iter().filter(|level| level.reach() == Reach::Node);
-        own.map(Level::body_bytes_max).max().unwrap_or(0)
+        own.map(|level| level.body_bytes_max()).max().unwrap_or(0)
     }
 
     /// The longest body that all nodes may share.
     pub(super) fn shared_bytes_max(&self) -> u64 {
         let shared = self.levels.iter().filter(|level| level.reach() == Reach::Cluster);
-        shared.map(Level::body_bytes_max).max().unwrap_or(0)
+        shared.map(|level| level.body_bytes_max()).max().unwrap_or(0)
     }
 
     /// The entry from the first tier that has it, and how many tiers lie above that one, for the one
@@ -93,7 +105,7 @@ impl<H: Head> Below<H> {
     pub(super) async fn look_up_shared(&self, key: &Key) -> Option<(Found<H>, usize)> {
         for (depth, level) in self.levels.iter().enumerate() {
             if level.reach() == Reach::Cluster
-                && let Some(entry) = level.look_up(key).await
+                && let Some(entry) = self.look_up_in(level, key).await
             {
                 return Some((Found { entry, tier: level.name() }, depth));
             }
@@ -105,17 +117,54 @@ impl<H: Head> Below<H> {
         join_all(self.levels.iter().map(|level| level.remove(key))).await;
     }
 
+    /// What each tier has, whatever the purges say of it.
+    pub(super) async fn survey(&self, key: &Key) -> Vec<Found<H>> {
+        let all = join_all(self.levels.iter().map(|level| level.look_up(key))).await;
+        let named = self.levels.iter().zip(all);
+        named
+            .filter_map(|(level, entry)| Some(Found { entry: entry?, tier: level.name() }))
+            .collect()
+    }
+
     pub(super) fn snapshot(&self) -> Vec<TierSnapshot> {
-        self.levels.iter().map(Level::snapshot).collect()
+        self.levels.iter().map(|level| level.snapshot()).collect()
     }
 
     async fn walk(&self, key: &Key) -> Option<(Found<H>, usize)> {
         for (depth, level) in self.levels.iter().enumerate() {
-            if let Some(entry) = level.look_up(key).await {
+            if let Some(entry) = self.look_up_in(level, key).await {
                 return Some((Found { entry, tier: level.name() }, depth));
             }
         }
         None
+    }
+
+    // What a purge has killed is not there. One below may hold what was fetched since.
+    async fn look_up_in(&self, level: &Arc<Level<H>>, key: &Key) -> Option<Arc<Entry<H>>> {
+        let entry = level.look_up(key).await?;
+        if !self.is_gone(&entry, key) {
+            return Some(entry);
+        }
+        self.reclaim_behind(level, key);
+        None
+    }
+
+    fn is_gone(&self, entry: &Entry<H>, key: &Key) -> bool {
+        matches!(self.purges.judge_entry(entry, key.as_bytes()), Verdict::Gone { .. })
+    }
+
+    // A fetch that is faster than this loses its copy there, which costs another fetch at most.
+    fn reclaim_behind(&self, level: &Arc<Level<H>>, key: &Key) {
+        self.purged.one_more();
+        let permit = Arc::clone(&self.reclaims).try_acquire_owned().ok();
+        let (Some(permit), Ok(runtime)) = (permit, tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let (level, key) = (Arc::clone(level), key.clone());
+        runtime.spawn(async move {
+            level.remove(&key).await;
+            drop(permit);
+        });
     }
 
     // The shared tiers first: other nodes wait for them.
@@ -128,7 +177,7 @@ impl<H: Head> Below<H> {
     ) -> Word {
         let mut word = Word::Local;
         for level in self.chosen(into, Reach::Cluster) {
-            for (key, entry) in load.pieces() {
+            for (key, entry) in self.pieces(load) {
                 let admitted = level.put(key, entry, fence).await;
                 word = if admitted == Some(Admitted::Kept) { Word::Stored } else { Word::Local };
             }
@@ -140,18 +189,26 @@ impl<H: Head> Below<H> {
     async fn store_own(&self, load: &Load<H>, into: Into, removals: &Removals) {
         for level in self.chosen(into, Reach::Node) {
             // At once, since the begin of what arrives is not held for long.
-            join_all(load.pieces().map(|(key, entry)| level.put(key, entry, None))).await;
+            join_all(self.pieces(load).map(|(key, entry)| level.put(key, entry, None))).await;
             self.take_back(level, load, removals).await;
         }
     }
 
     async fn take_back(&self, level: &Level<H>, load: &Load<H>, removals: &Removals) {
-        if removals.mark(load.key.as_bytes()) != load.mark {
+        if removals.is_since(load.mark, load.key.as_bytes()) {
             level.remove(&load.key).await;
         }
     }
 
-    fn chosen(&self, into: Into, reach: Reach) -> impl Iterator<Item = &Level<H>> {
+    // What a purge has overtaken on its way stays out.
+    fn pieces<'a>(
+        &'a self,
+        load: &'a Load<H>,
+    ) -> impl Iterator<Item = (&'a Key, &'a Arc<Entry<H>>)> {
+        load.pieces().filter(|(key, entry)| !self.is_gone(entry, key))
+    }
+
+    fn chosen(&self, into: Into, reach: Reach) -> impl Iterator<Item = &Arc<Level<H>>> {
         self.levels.iter().enumerate().filter_map(move |(depth, level)| {
             let is_wanted = match into {
                 Into::All => true,

@@ -51,13 +51,17 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         match leases.ask(Wish { key: &key, watched, seen, purpose }).await {
             Response::Ours(lease) => {
                 flight.hold(lease);
+                flight.begin();
                 Clearance::Go
             }
             Response::Theirs(vigil) => Clearance::Wait(vigil),
             Response::Newer => Clearance::Newer,
             Response::Unshared(rest) => Clearance::Unshared(rest),
             Response::Resting(rest) => Clearance::Resting(rest),
-            Response::Unreachable => Clearance::Go,
+            Response::Unreachable => {
+                flight.begin();
+                Clearance::Go
+            }
         }
     }
 
@@ -69,7 +73,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
             return Shared::Nothing;
         };
         let entry = found.entry;
-        if entry.is_expired(self.parts.clock.now()) {
+        if !self.is_live(key, &entry) {
             return Shared::Nothing;
         }
         if self.peek(key.as_bytes()).is_some_and(|held| !is_newer(&entry, &held)) {

@@ -8,7 +8,7 @@ use super::below::{Into, Load, end, store_behind};
 use super::{Cache, Mark, Place};
 use crate::body::{Body, End};
 use crate::clock::Timestamp;
-use crate::entry::{Entry, Head, Key};
+use crate::entry::{Entry, Epoch, Head, Key};
 use crate::flight::Flight;
 use crate::lease::{Lease, Word};
 
@@ -40,7 +40,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         keep_until: Timestamp,
     ) -> Arc<Entry<H>> {
         let mark = self.mark(place.key.as_bytes());
-        let entry = Arc::new(Entry::new(head, body, keep_until));
+        let entry = Arc::new(Entry::new(head, body, keep_until).since(flight.epoch()));
         let lease = self.lease_of_filled(&flight, entry.body());
         let landing = flight.fill(Arc::clone(&entry));
         self.spill(&place, &entry, mark, &lease);
@@ -49,7 +49,8 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         // which always comes, unties it. Only when the entry is in memory does the flight close.
         entry.body().on_end(Box::new(move |end| {
             let lease = lease.lock().take();
-            if *end != End::Whole || landing.is_spoiled() {
+            let is_purged = cache.is_gone(&kept, place.key.as_bytes());
+            if *end != End::Whole || landing.is_spoiled() || is_purged {
                 return give_back(lease);
             }
             cache.parts.memory.insert(&place.key, &kept);
@@ -92,7 +93,8 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         self.insert_unless_removed(key.clone().into(), entry, key.as_bytes(), mark, None);
     }
 
-    /// How often the key was removed until now. Taken before a fetch without a flight.
+    /// How often the key was removed until now, and which purges are known. Taken before a fetch
+    /// without a flight.
     pub fn mark(&self, key: &[u8]) -> Mark {
         self.parts.removals.mark(key)
     }
@@ -143,11 +145,12 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         marked: &[u8],
         mark: Mark,
     ) -> bool {
-        if self.mark(marked) != mark {
+        let removals = &self.parts.removals;
+        if removals.is_since(mark, marked) || self.is_gone(entry, key.as_bytes()) {
             return false;
         }
         self.parts.memory.insert(key, entry);
-        if self.mark(marked) != mark {
+        if removals.is_since(mark, marked) {
             self.parts.memory.remove_this(key.as_bytes(), entry);
             return false;
         }
@@ -160,18 +163,26 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         drop(flight.withdraw(Arc::clone(entry)));
     }
 
-    /// Gives an entry a new head over the same body, if it is still the one that memory holds. A
-    /// lease is ended when the entry is stored, or given back if it is not.
+    /// Gives an entry a new head over the same body, if it is still the one that memory holds, and
+    /// no purge has killed it. `validated` is what was known of
+    /// purges when its validation began. A lease is ended when the
+    /// entry is stored, or given back if it is not.
     pub fn replace_head(
         &self,
         key: &Key,
         old: &Arc<Entry<H>>,
         head: H,
         keep_until: Timestamp,
+        validated: Epoch,
         flight: Option<&Flight<H, F>>,
     ) -> Option<Arc<Entry<H>>> {
+        // What is gone is never used again, though its origin may say that it is good.
+        if self.is_gone(old, key.as_bytes()) {
+            return None;
+        }
         let mark = self.parts.removals.mark(key.as_bytes());
-        let new = Arc::new(Entry::new(head, old.body().clone(), keep_until));
+        let new = Arc::new(Entry::new(head, old.body().clone(), keep_until).since(validated));
+        new.inherit_uses(old);
         self.parts.memory.replace(key, old, &new)?;
         let lease = flight.and_then(Flight::take_lease);
         self.store(key.clone().into(), &new, mark, lease, Into::All);

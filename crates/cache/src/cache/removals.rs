@@ -1,7 +1,11 @@
-//! Whether a key was removed while an older entry of it was on its way between tiers.
+//! Whether a key was removed while an older entry of it was on its way between tiers, and what was
+//! known of purges when that was fetched.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::entry::Epoch;
+use crate::log::Purges;
 
 /// Keys share a counter by chance; then an entry is not promoted that could have been.
 const COUNTERS: usize = 1_024;
@@ -10,20 +14,41 @@ const COUNTERS: usize = 1_024;
 pub(super) struct Removals {
     counters: Box<[AtomicU64]>,
     hasher: RandomState,
+    purges: Purges,
 }
 
-/// How often a key, or one that shares its counter, had been removed at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark(u64);
+/// How often a key, or one that shares its counter, had been removed at one moment, and the purges
+/// that were known then.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    removed: u64,
+    epoch: Epoch,
+}
+
+impl Mark {
+    /// What an entry bears that was fetched from that moment on.
+    pub fn epoch(self) -> Epoch {
+        self.epoch
+    }
+}
 
 impl Removals {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(purges: Purges) -> Self {
         let counters = (0..COUNTERS).map(|_| AtomicU64::new(0)).collect();
-        Self { counters, hasher: RandomState::new() }
+        Self { counters, hasher: RandomState::new(), purges }
     }
 
     pub(super) fn mark(&self, key: &[u8]) -> Mark {
-        Mark(self.counter(key).load(Ordering::SeqCst))
+        Mark { removed: self.removed(key), epoch: self.purges.epoch() }
+    }
+
+    /// Whether the key was removed since.
+    pub(super) fn is_since(&self, mark: Mark, key: &[u8]) -> bool {
+        self.removed(key) != mark.removed
+    }
+
+    fn removed(&self, key: &[u8]) -> u64 {
+        self.counter(key).load(Ordering::SeqCst)
     }
 
     pub(super) fn note(&self, key: &[u8]) {

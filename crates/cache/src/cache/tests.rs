@@ -6,7 +6,9 @@ use super::*;
 use crate::body::Reader;
 use crate::tier::contract::{MapTier, Mood};
 
+mod cluster;
 mod model;
+mod purged;
 mod tiers;
 
 type Small = Cache<u32, &'static str>;
@@ -28,7 +30,17 @@ fn small() -> Small {
 fn over_map() -> (Small, Arc<MapTier>) {
     let (clock, options) = (clock(), options());
     let map = MapTier::new(clock.clone());
-    (Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None), map)
+    (
+        Cache::with_tiers(
+            &options,
+            clock,
+            &options.budget(),
+            vec![map.clone()],
+            None,
+            Purges::default(),
+        ),
+        map,
+    )
 }
 
 fn key(name: &str) -> Key {
@@ -192,8 +204,11 @@ async fn a_freshened_entry_shares_the_body_of_the_old() {
     let bytes = cache.budget().bytes();
     let flight = lead(cache.join(&key("a"), Some(&old)));
     let new = cache.fill(flight, 2, old.body().clone(), Timestamp::FAR);
-    let newer = cache.replace_head(&key("a"), &new, 3, Timestamp::FAR, None).unwrap();
-    assert!(cache.replace_head(&key("a"), &old, 4, Timestamp::FAR, None).is_none());
+    let newer =
+        cache.replace_head(&key("a"), &new, 3, Timestamp::FAR, cache.epoch_now(), None).unwrap();
+    assert!(
+        cache.replace_head(&key("a"), &old, 4, Timestamp::FAR, cache.epoch_now(), None).is_none()
+    );
     assert!(Arc::ptr_eq(&cache.look_up_memory(b"a").unwrap(), &newer));
     assert_eq!((cache.budget().bytes(), cache.snapshot().entries), (bytes, 1));
 }
@@ -242,8 +257,14 @@ async fn what_is_filled_goes_below_behind_the_answer_in_a_bound() {
     let clock = clock();
     let map = MapTier::new(clock.clone());
     let options = Options { puts_max: 1, ..options() };
-    let cache: Small =
-        Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None);
+    let cache: Small = Cache::with_tiers(
+        &options,
+        clock,
+        &options.budget(),
+        vec![map.clone()],
+        None,
+        Purges::default(),
+    );
     *map.mood.lock() = Mood::Late;
     cache.insert(&key("a"), &entry(&cache, 1, LONG));
     cache.insert(&key("b"), &entry(&cache, 2, LONG));

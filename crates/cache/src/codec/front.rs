@@ -85,10 +85,11 @@ impl Front {
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&self.flags().to_le_bytes());
+        let epoch = self.epoch.to_longs();
         let longs = [
             self.stamp.number(),
-            self.epoch.millis,
-            self.epoch.number,
+            epoch[0],
+            epoch[1],
             self.keep_until.as_millis(),
             self.body_len,
             self.stored_len,
@@ -120,7 +121,7 @@ impl Front {
         }
         let flags = u16::from_le_bytes(rest.take());
         let stamp = Stamp::from_number(rest.long());
-        let epoch = Epoch { millis: rest.long(), number: rest.long() };
+        let epoch = Epoch::from_longs([rest.long(), rest.long()]);
         let keep_until = Timestamp::from_millis(rest.long());
         let (body_len, stored_len) = (rest.long(), rest.long());
         let (key_len, head_len, trailer_len) = (rest.short(), rest.short(), rest.short());

@@ -12,7 +12,7 @@ fn record<'a>(key: &'a [u8], head: &'a [u8], body: &'a [u8]) -> Record<'a> {
         body: StoredBody::Plain(body),
         keep_until: Timestamp::from_millis(77),
         stamp: Stamp::from_number(0x0102_0304),
-        epoch: Epoch { millis: 5, number: 6 },
+        epoch: Epoch::new(5, 6, 7),
     }
 }
 
@@ -31,7 +31,7 @@ fn what_was_written_reads() {
     assert_eq!(read.body(4).unwrap(), "body");
     assert_eq!(read.body(3), Err(Damage::TooLong));
     assert_eq!(read.front.stamp, Stamp::from_number(0x0102_0304));
-    assert_eq!(read.front.epoch, Epoch { millis: 5, number: 6 });
+    assert_eq!(read.front.epoch, Epoch::new(5, 6, 7));
     assert_eq!(read.front.keep_until, Timestamp::from_millis(77));
     assert_eq!(bytes[STAMP_OFFSET..STAMP_OFFSET + 8], 0x0102_0304_u64.to_le_bytes());
 }

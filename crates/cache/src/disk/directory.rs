@@ -85,7 +85,7 @@ impl Directory {
 }
 
 /// Files of a directory whose names are a number and this ending.
-pub(super) fn numbered(
+pub(crate) fn numbered(
     directory: &Path,
     ending: &str,
     radix: u32,
@@ -102,7 +102,8 @@ pub(super) fn numbered(
     Ok(found)
 }
 
-fn make(path: &Path) -> Result<(), DiskError> {
+/// Makes a directory for this user alone, unless it is there.
+pub(crate) fn make(path: &Path) -> Result<(), DiskError> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => return Ok(()),
         Ok(_) => return Err(DiskError::NotADirectory { path: path.to_owned() }),
@@ -117,7 +118,8 @@ fn make(path: &Path) -> Result<(), DiskError> {
     made.map_err(DiskError::system("make directory", path))
 }
 
-fn lock(root: &Path, path: &Path) -> Result<File, DiskError> {
+/// Locks a file, and with it this directory; another process that has it is named.
+pub(crate) fn lock(root: &Path, path: &Path) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let mut file = options.open(path).map_err(DiskError::system("open", path))?;

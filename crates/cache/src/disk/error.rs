@@ -56,7 +56,7 @@ pub enum DiskError {
 
 impl DiskError {
     /// For `map_err`: the system refused this, on that.
-    pub(super) fn system(tried: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn system(tried: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::System { tried, path, source }
     }

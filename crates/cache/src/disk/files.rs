@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustix::fs::{Advice, fadvise};
 use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::directory::Paths;
@@ -42,6 +44,12 @@ impl Opened {
         let wanted = buffers.iter().map(|buffer| buffer.len()).sum::<usize>();
         // What comes back short, or not at all, is for who may wait: he learns why.
         preadv2(&self.file, buffers, at, ReadWriteFlags::NOWAIT) == Ok(wanted)
+    }
+
+    /// Lets the system fetch from the disk what will be read next, behind.
+    pub(super) fn read_ahead(&self, at: u64, bytes: NonZeroU64) {
+        // Only advice: what is not taken is read when it is wanted.
+        let _ = fadvise(&self.file, at, Some(bytes), Advice::WillNeed);
     }
 
     /// Fills the buffers from this place on, and waits for the disk.

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use super::files::Opened;
 use super::frame::LargeFile;
 use super::index::Place;
 use super::queue::Message;
+use super::spare::{Buffer, SPARE_BYTES};
 use super::sum::sum;
 use crate::body::{Reading, Source};
 use crate::error::Broken;
@@ -21,8 +23,10 @@ use crate::error::Broken;
 pub(super) const BLOCK_BYTES: usize = 64 << 10;
 const SUM_BYTES: usize = 8;
 /// Blocks that are read at once, and written at once.
-const BLOCKS_AT_ONCE: usize = 2;
+const BLOCKS_AT_ONCE: usize = SPARE_BYTES / BLOCK_BYTES;
 const BLOCKS_WRITTEN: usize = 4;
+/// What the system is asked to fetch behind a read that had to wait for the disk.
+const READ_AHEAD_BYTES: u64 = 2 << 20;
 /// What is reserved at a time for a body of unknown length.
 const STEP_BYTES: u64 = 4 << 20;
 
@@ -176,7 +180,7 @@ pub(super) struct LargeBody {
 /// The blocks that hold a piece of a body.
 struct Blocks {
     first: u64,
-    bytes: Vec<u8>,
+    bytes: Buffer,
     sums: [[u8; SUM_BYTES]; BLOCKS_AT_ONCE],
 }
 
@@ -188,22 +192,32 @@ impl LargeBody {
         let wanted = (at % block).saturating_add(bytes_max as u64).div_ceil(block);
         let blocks = wanted.clamp(1, BLOCKS_AT_ONCE as u64);
         let end = ((first + blocks) * block).min(self.body_len);
-        let bytes = vec![0; end.saturating_sub(first * block) as usize];
+        let bytes = self.disk.spares.take(end.saturating_sub(first * block) as usize);
         Blocks { first, bytes, sums: [[0; SUM_BYTES]; BLOCKS_AT_ONCE] }
+    }
+
+    // Who takes as much as there is at once will want what comes next.
+    fn read_ahead(&self, file_at: u64, bytes_max: usize) {
+        let ahead = READ_AHEAD_BYTES.min(self.opened.len.saturating_sub(file_at));
+        if bytes_max >= SPARE_BYTES
+            && let Some(ahead) = NonZeroU64::new(ahead)
+        {
+            self.opened.read_ahead(file_at, ahead);
+        }
     }
 
     // What of them was asked for, if all of them are as they were written.
     fn checked(&self, blocks: Blocks, at: u64, bytes_max: usize) -> Result<Bytes, Broken> {
         let places = blocks.first..;
-        for ((block, seal), place) in blocks.bytes.chunks(BLOCK_BYTES).zip(blocks.sums).zip(places)
-        {
+        let read = blocks.bytes.bytes().chunks(BLOCK_BYTES);
+        for ((block, seal), place) in read.zip(blocks.sums).zip(places) {
             if sum(block, self.opened.id, place).to_le_bytes() != seal {
                 self.disk.note_damaged(self.hash, self.place);
                 return Err(Broken::new("a checksum on the disk differs"));
             }
         }
         let from = (at - blocks.first * BLOCK_BYTES as u64) as usize;
-        let bytes = Bytes::from(blocks.bytes);
+        let bytes = blocks.bytes.freeze();
         let to = from.saturating_add(bytes_max).min(bytes.len());
         Ok(bytes.slice(from.min(to)..to))
     }
@@ -216,7 +230,7 @@ impl Blocks {
 
     // The body's bytes into one piece, the sums aside.
     fn buffers(&mut self) -> Vec<&mut [u8]> {
-        let blocks = self.bytes.chunks_mut(BLOCK_BYTES).zip(&mut self.sums);
+        let blocks = self.bytes.bytes_mut().chunks_mut(BLOCK_BYTES).zip(&mut self.sums);
         blocks.flat_map(|(block, seal)| [block, &mut seal[..]]).collect()
     }
 }
@@ -240,6 +254,7 @@ impl Source for LargeBody {
             let read = disk.read_behind(move || {
                 let mut blocks = self.blocks_at(at, bytes_max);
                 let file_at = blocks.file_at();
+                self.read_ahead(file_at, bytes_max);
                 self.opened.read(&mut blocks.buffers(), file_at)?;
                 Ok(self.checked(blocks, at, bytes_max))
             });

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Acts that change what lies on the disk.
-pub(super) trait Medium: Send + Sync + 'static {
+pub(crate) trait Medium: Send + Sync + 'static {
     /// A new file, to be written and read.
     fn create(&self, path: &Path) -> io::Result<File>;
 
@@ -27,7 +27,7 @@ pub(super) trait Medium: Send + Sync + 'static {
 
 /// The system's.
 #[derive(Debug)]
-pub(super) struct System;
+pub(crate) struct System;
 
 impl Medium for System {
     fn create(&self, path: &Path) -> io::Result<File> {

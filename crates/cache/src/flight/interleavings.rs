@@ -8,6 +8,7 @@ use shuttle::{check_random, thread};
 use super::*;
 use crate::body::Body;
 use crate::clock::{Clock, Timestamp};
+use crate::log::Purges;
 use crate::stats::Stats;
 
 const ROUNDS: usize = 4_000;
@@ -16,7 +17,7 @@ type Table = Arc<Flights<u8, &'static str>>;
 
 fn table() -> Table {
     let bounds = Bounds { flights_max: 9, followers_max: 9, declined_max: 16, resting_max: 16 };
-    Flights::new(bounds, Clock::system(), Arc::new(Stats::default()))
+    Flights::new(bounds, Clock::system(), Arc::new(Stats::default()), Purges::default())
 }
 
 fn key() -> Key {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::{Course, Flight, Follower, Place, Role, Told};
 use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Key};
+use crate::log::Purges;
 use crate::remembered::Remembered;
 use crate::stats::Stats;
 use crate::sync::Mutex;
@@ -34,6 +35,7 @@ pub(crate) struct Flights<H, F> {
     bounds: Bounds,
     clock: Clock,
     stats: Arc<Stats>,
+    purges: Purges,
 }
 
 // Lock order: a shard, then a course's stage in it.
@@ -59,7 +61,12 @@ pub(crate) enum RefreshEntrance<H, F> {
 }
 
 impl<H, F> Flights<H, F> {
-    pub(crate) fn new(bounds: Bounds, clock: Clock, stats: Arc<Stats>) -> Arc<Self> {
+    pub(crate) fn new(
+        bounds: Bounds,
+        clock: Clock,
+        stats: Arc<Stats>,
+        purges: Purges,
+    ) -> Arc<Self> {
         let shard = || Shard {
             open: HashMap::new(),
             declined: Remembered::new(bounds.declined_max.div_ceil(SHARDS)),
@@ -72,11 +79,16 @@ impl<H, F> Flights<H, F> {
             bounds,
             clock,
             stats,
+            purges,
         })
     }
 
     pub(crate) fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    pub(crate) fn purges(&self) -> &Purges {
+        &self.purges
     }
 
     /// How many are open now.
@@ -121,7 +133,22 @@ impl<H, F> Flights<H, F> {
 
     /// What is being fetched for the key now is not to be kept, nor joined any more.
     pub(crate) fn spoil(&self, key: &[u8]) {
+        self.spoil_in(&mut self.shard(key).lock(), key);
+    }
+
+    /// As [`Flights::spoil`], if what is under way is this entry.
+    pub(crate) fn spoil_filled(&self, key: &[u8], entry: &Arc<Entry<H>>) {
         let mut shard = self.shard(key).lock();
+        let is_this = |course: &Arc<Course<H, F>>| match &course.stage.lock().told {
+            Some(Told::Filled(filled)) => Arc::ptr_eq(filled, entry),
+            Some(Told::Declined | Told::Abandoned(_)) | None => false,
+        };
+        if shard.open.get(key).is_some_and(is_this) {
+            self.spoil_in(&mut shard, key);
+        }
+    }
+
+    fn spoil_in(&self, shard: &mut Shard<H, F>, key: &[u8]) {
         let Some(course) = shard.open.remove(key) else { return };
         self.open.fetch_sub(1, Ordering::Relaxed);
         course.spoiled.store(true, Ordering::SeqCst);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::body::Body;
 use crate::clock::{Clock, Timestamp};
+use crate::log::Purges;
 use crate::stats::Stats;
 
 type Table = Arc<Flights<u8, &'static str>>;
@@ -11,7 +12,7 @@ const LONG: Duration = Duration::from_secs(3_600);
 
 fn table_of(bounds: Bounds) -> Table {
     let clock = Clock::virtual_from(Timestamp::from_millis(1_000));
-    Flights::new(bounds, clock, Arc::new(Stats::default()))
+    Flights::new(bounds, clock, Arc::new(Stats::default()), Purges::default())
 }
 
 fn key(name: &str) -> Key {

@@ -91,7 +91,7 @@ async fn expired_entries_are_reclaimed_on_reading_and_by_the_sweep() {
     assert!(memory.look_up(key(0).as_bytes()).is_none());
     assert_eq!((memory.len(), memory.stats.expired.now()), (109, 1));
     let mut sweep = memory.sweep();
-    while sweep.step(7).is_some() {}
+    while sweep.step(7, |_, _| false).is_some() {}
     assert_eq!((memory.len(), memory.stats.expired.now()), (11, 99));
     assert!(memory.look_up(key(1).as_bytes()).is_some());
 }

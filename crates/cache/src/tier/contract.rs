@@ -12,11 +12,17 @@ use crate::body::{Body, Limits};
 use crate::budget::Budget;
 use crate::clock::{Clock, Timestamp};
 use crate::entry::Head;
+use crate::purge::{Belongs, Group};
 
-/// A head that is a number.
+/// A head that is a number. An entry belongs to the group of its key, and lies there on its path.
 impl Head for u32 {
     fn weight_bytes(&self) -> usize {
         0
+    }
+
+    fn belongs<'a>(&'a self, key: &'a [u8], to: &mut Belongs<'a>) {
+        to.to(Group::of("key", key));
+        to.lies_on(Group::of("all", b""), key);
     }
 }
 
@@ -200,6 +206,15 @@ impl MapTier {
     }
 }
 
+fn stored(entry: &Entry<u32>, body: Body) -> Arc<Entry<u32>> {
+    let (until, stamp) = (entry.keep_until(), entry.stamp());
+    Arc::new(Entry::stored(*entry.head(), body, until, stamp, entry.epoch()))
+}
+
+fn copy_of(entry: &Entry<u32>) -> Arc<Entry<u32>> {
+    stored(entry, entry.body().clone())
+}
+
 impl Tier<u32> for MapTier {
     fn name(&self) -> &'static str {
         "map"
@@ -213,7 +228,9 @@ impl Tier<u32> for MapTier {
         self.look_ups.fetch_add(1, Ordering::SeqCst);
         Box::pin(self.as_told(async move {
             let now = self.clock.now();
-            self.entries.lock().get(key).filter(|entry| !entry.is_expired(now)).cloned()
+            let held = self.entries.lock().get(key).filter(|it| !it.is_expired(now)).cloned()?;
+            // What several nodes see, each reads for itself.
+            Some(if self.reach() == Reach::Cluster { copy_of(&held) } else { held })
         }))
     }
 
@@ -238,9 +255,7 @@ impl Tier<u32> for MapTier {
                 return Admitted::Expired;
             }
             let body = Body::whole(&all.into(), None, &Budget::new(0));
-            let until = entry.keep_until();
-            let stored = Entry::stored(*entry.head(), body, until, entry.stamp(), entry.epoch());
-            self.entries.lock().insert(key.clone(), Arc::new(stored));
+            self.entries.lock().insert(key.clone(), stored(&entry, body));
             Admitted::Kept
         }))
     }

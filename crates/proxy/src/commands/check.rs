@@ -134,8 +134,7 @@ fn line(text: &mut String, word: &str, rest: &str) {
 }
 
 fn in_short(route: &Route) -> String {
-    let members: Vec<String> =
-        route.upstream.members.iter().map(MemberSettings::to_string).collect();
+    let members: Vec<String> = route.upstream.members.iter().map(weighed).collect();
     let stale = route.policy.stale_while_revalidate.max(route.policy.stale_if_error);
     format!(
         "{}{} to {}, stale {}",
@@ -144,6 +143,14 @@ fn in_short(route: &Route) -> String {
         members.join(", "),
         in_time(stale)
     )
+}
+
+/// A member, with its weight where that says something.
+fn weighed(member: &MemberSettings) -> String {
+    match member.weight {
+        1 => member.to_string(),
+        weight => format!("{member} (weight {weight})"),
+    }
 }
 
 #[cfg(test)]
@@ -156,7 +163,7 @@ mod tests {
         let config = config::parse(
             "a.toml",
             "listen = [\"127.0.0.1:80\", \"unix:/a.sock\"]\nadmin = \"off\"\nmemory = \"64MiB\"\n\
-             [[route]]\nhost = \"*.a.com\"\npath = \"/x\"\nto = [\"[::1]:3000\", \"unix:/b\"]\n\
+             [[route]]\nhost = \"*.a.com\"\npath = \"/x\"\nto = [{ url = \"[::1]:3000\", weight = 3 }, \"unix:/b\"]\n\
              stale = \"90s\"\n[disk]\npath = \"/c\"\nsize = \"20GiB\"\n[redis]\n\
              url = \"rediss+sentinel://me:hunter@b,[::1]:7/main/2\"\n",
         )
@@ -167,7 +174,7 @@ mod tests {
              admin       off\n\
              keeps       64MiB in memory\n            20GiB on disk in /c\n            \
              bodies up to 8MiB in rediss+sentinel://b:26379,[::1]:7/main/2\n\
-             route       *.a.com/x to http://[::1]:3000, unix:/b, stale 1m30s\n"
+             route       *.a.com/x to http://[::1]:3000 (weight 3), unix:/b, stale 1m30s\n"
         );
     }
 

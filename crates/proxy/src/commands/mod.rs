@@ -1,8 +1,12 @@
 //! The subcommands, one small file each.
 
+pub mod admin_client;
 pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
+pub mod purge;
+pub mod routes;
 pub mod run;
 pub mod runtime;
+pub mod why;

@@ -1,5 +1,7 @@
 //! `forebay run`: a gateway in the foreground, until it is told to end.
 
+mod operators;
+
 use std::fmt;
 use std::future::Future;
 use std::io::{IsTerminal, Write, stderr};
@@ -10,20 +12,18 @@ use forebay_cache::Clock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::admin::{Admin, Phase};
+use self::operators::Operators;
+use crate::admin::{Phase, RoutesDesk};
 use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::commands::runtime::runtime;
-use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings};
+use crate::config::{self, Colours, Config, Listen, UpstreamSettings};
 use crate::gateway::Gateway;
 use crate::route_watch;
 use crate::server::{Drained, Server};
 use crate::storage::{self, Storage};
 use crate::telemetry::{AccessLog, Telemetry};
-use crate::upstream::{Connect, Network};
-
-/// Connections to the admin listener at once.
-const ADMIN_CONNECTIONS_MAX: usize = 64;
+use crate::upstream::{Destinations, Networks, Own};
 
 /// Runs a gateway; 0 when it was told to end, 1 when it could not begin.
 pub fn run(args: &RunArgs) -> ExitCode {
@@ -56,12 +56,16 @@ pub async fn serve(
 ) -> Result<Drained, String> {
     let clients =
         Server::bind(&config.listen, &config.limits).map_err(|cause| cause.to_string())?;
-    let operators = bind_admin(&config)?;
+    let operators = Operators::bind(&config)?;
     let telemetry =
         Telemetry { metrics: Arc::default(), access_log: AccessLog::on_stdout(config.access_log) };
-    let connects = |settings: &UpstreamSettings| -> Arc<dyn Connect> {
-        Arc::new(Network::new(settings.resolve_interval))
+    let own = Own {
+        public: clients.listening().to_vec(),
+        admin: operators.as_ref().map(Operators::address),
     };
+    let destinations = Arc::new(Destinations::new(config.destinations.clone(), own));
+    let networks = Networks::new(destinations.clone());
+    let connects = move |settings: &UpstreamSettings| networks.network(settings.resolve_interval);
     let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
     if let Err(why) = storage.connected().await {
         say(&format!("forebay: goes on without Redis until it can be reached: {why}\n"));
@@ -70,15 +74,13 @@ pub async fn serve(
     let gateway =
         Gateway::new(config, Arc::new(connects), telemetry, clients.stats(), storage, source)
             .map_err(|cause| cause.to_string())?;
+    let desk = RoutesDesk::open(&gateway).map_err(|cause| cause.to_string())?;
     watch_routes(&gateway).await;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);
     let sweeper = gateway.clone();
     tokio::spawn(async move { sweeper.sweep().await });
-    if let Some(operators) = operators {
-        let admin = Admin::new(gateway.clone(), watched);
-        tokio::spawn(async move { operators.serve(admin, std::future::pending()).await });
-    }
+    let _operators = operators.map(|it| it.serve(gateway.clone(), watched, destinations, desk));
     ready();
     let draining = async {
         end.await;
@@ -90,6 +92,7 @@ pub async fn serve(
         drained = clients.serve(gateway.clone(), draining) => Ok(drained),
         () = told(2) => Err("ended at once, with exchanges under way".to_owned()),
     };
+    gateway.storage().log.leave().await;
     tokio::task::block_in_place(|| {
         gateway.storage().close();
         gateway.routes().iter().for_each(|routes| route_watch::close(routes));
@@ -109,20 +112,12 @@ async fn watch_routes(gateway: &Gateway) {
     }
 }
 
-fn bind_admin(config: &Config) -> Result<Option<Server>, String> {
-    let Some(address) = config.admin else { return Ok(None) };
-    let limits = Limits { connections_max: ADMIN_CONNECTIONS_MAX, ..config.limits.clone() };
-    Server::bind(&[Listen::Tcp(address)], &limits).map(Some).map_err(|cause| cause.to_string())
-}
-
 /// Where it listens, what it keeps and where, and how to see why something was a miss.
-fn banner(gateway: &Gateway, clients: &[Listen], operators: Option<&Server>) -> String {
+fn banner(gateway: &Gateway, clients: &[Listen], operators: Option<&Operators>) -> String {
     let mut shown = gateway.config().clone();
     shown.listen = clients.to_vec();
     let mut text = format!("forebay {}\n{}", env!("CARGO_PKG_VERSION"), check::summary(&shown));
-    if let Some(Listen::Tcp(address)) = operators.and_then(|server| server.listening().first()) {
-        text += &format!("metrics     http://{address}/metrics\n");
-    }
+    text += &operators.map(Operators::banner).unwrap_or_default();
     if let Some(Listen::Tcp(address)) = clients.first() {
         text += &format!(
             "why a miss  curl -so /dev/null -D - http://{address}/ | grep -i cache-status   (or --log text)\n"

@@ -14,7 +14,9 @@ use super::problem::Problem;
 use super::raw::{Placed, Section, count, length, said, size, span, word};
 use super::text::{self, Refusal, in_bytes, refuse};
 use super::words::{networks, refuse_none, secret};
-use super::{AccessLog, Admin, Config, Limits, Listen, disk, dynamic, redis, routes};
+use super::{
+    AccessLog, Admin, Config, Limits, Listen, destinations, disk, dynamic, purge, redis, routes,
+};
 
 /// The most memory that can be given: more than any machine has.
 const MEMORY_BYTES_MAX: u64 = 1 << 46;
@@ -78,6 +80,8 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         limits: limits(&mut root),
         trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
         access_log: access_log(&mut root, args),
+        purge: purge::read(&mut root),
+        destinations: destinations::read(&mut root),
         routes,
         dynamic,
     };

@@ -6,6 +6,8 @@ use std::time::Duration;
 use forebay_semantics::Policy;
 use forebay_semantics::key::Template;
 
+use super::balancing::{Balance, Ejection};
+use super::purge::PurgeSettings;
 use super::settings::*;
 use super::text::RedisUrl;
 use super::tiers::*;
@@ -110,6 +112,8 @@ impl Config {
             limits: Limits::default(),
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,
+            purge: PurgeSettings::default(),
+            destinations: DestinationSettings::default(),
             routes,
             dynamic: None,
         }
@@ -182,6 +186,16 @@ impl UpstreamSettings {
             head_bytes_max: 64 * 1024,
             ca_file: None,
             resolve_interval: Duration::from_secs(10),
+            balance: Balance::default(),
+            ejection: Ejection::default(),
+            slow_start: Duration::from_secs(10),
+            server_name: None,
+            health: None,
+            retries: 2,
+            retry_statuses: Vec::new(),
+            requests_max: None,
+            queue_max: 1024,
+            queue_timeout: Duration::from_secs(1),
         }
     }
 }

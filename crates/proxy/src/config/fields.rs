@@ -1,5 +1,6 @@
 //! Fields of requests and responses: what may be changed, and who may skip the lookup.
 
+use forebay_semantics::tags::TagField;
 use http::{HeaderName, HeaderValue};
 
 use super::problem::Problem;
@@ -124,6 +125,16 @@ pub(super) fn targeted(text: &str) -> Result<HeaderName, Refusal> {
     Ok(name)
 }
 
+/// A request field that may be looked for.
+pub(super) fn request_field(text: &str) -> Result<HeaderName, Refusal> {
+    changeable(text, REQUEST)
+}
+
+/// A field that names tags.
+pub(super) fn tag_field(text: &str) -> Result<TagField, Refusal> {
+    changeable(text, RESPONSE).map(TagField::named)
+}
+
 /// Who may skip the lookup: `off`, or a table of `field`, `secret` and `peers`.
 pub(super) fn skip(table: &mut Section<'_>, skip: &mut Option<Skip>) {
     let Some(value) = table.value("skip") else { return };
@@ -147,7 +158,7 @@ pub(super) fn skip(table: &mut Section<'_>, skip: &mut Option<Skip>) {
 
 fn skip_table(mut table: Section<'_>) -> Option<Skip> {
     let is_field_said = table.value("field").is_some();
-    let field = table.read("field", said(|text| changeable(text, REQUEST)));
+    let field = table.read("field", said(request_field));
     let is_guard_said = table.value("secret").is_some() || table.value("peers").is_some();
     let secret = table.read("secret", said(secret)).map(|secret| secret.value);
     let peers = networks(&mut table, "peers").unwrap_or_default();

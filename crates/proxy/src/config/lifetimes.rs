@@ -39,7 +39,7 @@ pub(super) fn read(table: &mut Section<'_>) -> Option<Vec<StatusLifetime>> {
 }
 
 /// `404`, `5xx` or `500-504`.
-fn statuses(text: &str) -> Result<(StatusCode, StatusCode), Refusal> {
+pub(super) fn statuses(text: &str) -> Result<(StatusCode, StatusCode), Refusal> {
     const FORM: &str = "write a status such as 404, a class such as 5xx, or a range such as \
                         500-504, within 200 to 599";
     if let Some(class) = text.strip_suffix("xx") {

@@ -4,15 +4,19 @@
 //! `check` and `routes` say what they mean together, `problem` shows what is wrong. All problems are
 //! found in one pass; there is no second look at a [`Config`].
 
+mod balancing;
 mod check;
 pub mod defaults;
+mod destinations;
 mod disk;
 mod dynamic;
 mod fields;
 pub mod flags;
+mod health;
 mod lifetimes;
 mod masking;
 mod problem;
+mod purge;
 mod raw;
 mod redis;
 mod routes;
@@ -31,9 +35,12 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use balancing::{Balance, Ejection};
 pub use dynamic::DynamicSettings;
+pub use health::{HealthMethod, HealthSettings, StatusRange};
 pub(crate) use masking::masked;
 pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
+pub use purge::{InDoubt, PublicPurge, PurgeSettings};
 pub use settings::*;
 pub use tiers::*;
 pub use value::{MEMBERS_MAX, ROUTES_MAX, UNIX_REFUSED, json_routes};

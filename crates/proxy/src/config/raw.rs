@@ -332,20 +332,25 @@ fn allowed(bounds: &RangeInclusive<u64>, written: impl Fn(u64) -> String) -> Str
     format!("allowed: {} to {}", written(*bounds.start()), written(*bounds.end()))
 }
 
-/// A factor of at most 100.
-pub(super) fn factor(value: Value<'_>) -> Result<f64, Refusal> {
-    let number = match value.0.get_ref() {
-        DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
-        DeValue::Integer(number) => number.as_str().parse::<f64>().ok(),
-        DeValue::String(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)
-        | DeValue::Table(_) => return Err(value.is_not("a number, such as 1.0")),
-    };
-    match number {
-        Some(number) if (0.0..=100.0).contains(&number) => Ok(number),
-        Some(_) | None => refuse("it is out of bounds", "allowed: 0.0 to 100.0"),
+/// A number within bounds, with a fraction or without.
+pub(super) fn number(bounds: RangeInclusive<f64>) -> impl Fn(Value<'_>) -> Result<f64, Refusal> {
+    move |value| {
+        let number = match value.0.get_ref() {
+            DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
+            DeValue::Integer(number) => number.as_str().parse::<f64>().ok(),
+            DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => return Err(value.is_not("a number, such as 1.0")),
+        };
+        match number {
+            Some(number) if bounds.contains(&number) => Ok(number),
+            Some(_) | None => {
+                let allowed = format!("allowed: {:?} to {:?}", bounds.start(), bounds.end());
+                refuse("it is out of bounds", allowed)
+            }
+        }
     }
 }
 

@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_semantics::key::Part;
-use forebay_semantics::policy::{ClientDirectives, Heuristic, SetCookie};
+use forebay_semantics::policy::{ClientDirectives, Heuristic, SetCookie, ShownTags};
 use http::Method;
 
 use super::defaults::StoredBody;
 use super::flags::RunArgs;
 use super::problem::Problem;
-use super::raw::{Section, Value, count, factor, length, said, size, span, word};
+use super::raw::{Section, Value, count, length, number, said, size, span, word};
 use super::text::{self, Refusal, meant, refuse};
-use super::words::{self, ANY_SPAN};
+use super::words::ANY_SPAN;
 use super::{
-    HostField, MemberScheme, MemberSettings, Route, Switch, UpstreamSettings, fields, lifetimes,
-    template,
+    HostField, MemberScheme, MemberSettings, Route, Switch, UpstreamSettings, balancing, fields,
+    health, lifetimes, template,
 };
 
 /// Routes of one file.
@@ -34,6 +34,8 @@ const HOST_FIELD: &[(&str, HostField)] =
     &[("client", HostField::Client), ("member", HostField::Member)];
 const CLIENT_DIRECTIVES: &[(&str, ClientDirectives)] =
     &[("protect", ClientDirectives::Protect), ("obey", ClientDirectives::Obey)];
+const SHOW_TAGS: &[(&str, ShownTags)] =
+    &[("on", ShownTags::PassedOn), ("off", ShownTags::Stripped)];
 const SET_COOKIE: &[(&str, SetCookie)] =
     &[("keep-out", SetCookie::KeepOut), ("allow", SetCookie::Allow)];
 
@@ -127,24 +129,13 @@ fn route(mut table: Section<'_>, defaults: &Route, stored: StoredBody, seen: &mu
         Some(name) => name.value,
         None => written(&route),
     };
-    route.upstream.members = members(&mut table);
+    route.upstream.members = balancing::members(&mut table);
     wishes(&mut table, &mut route, stored);
     refuse_unkeyed(&route, &table);
     refuse_nameless(&route, Some(table.place()), &table);
     seen.refuse_same(&route, Some(table.place()), &table);
     table.finish();
     route
-}
-
-fn members(table: &mut Section<'_>) -> Vec<MemberSettings> {
-    if table.value("to").is_none() {
-        let problem =
-            Problem::at(table.place(), "`route` has no `to`: nothing says where it leads");
-        table.findings().add(problem.with_help("write `to = \"http://localhost:3000\"`"));
-    }
-    words::refuse_none(table, "to");
-    let members = table.list("to", said(text::member)).unwrap_or_default();
-    members.into_iter().map(|member| member.value).collect()
 }
 
 /// What a route and the defaults can both say. A body that no tier has
@@ -158,7 +149,7 @@ fn wishes(table: &mut Section<'_>, route: &mut Route, stored: StoredBody) {
     table.set("collapse_wait", span(WAIT), &mut route.collapse_wait);
     table.set("hit_for_miss", span(PAUSE), &mut route.hit_for_miss);
     table.set("retry_pause", span(PAUSE), &mut route.retry_pause);
-    table.set("early_refresh", factor, &mut route.early_refresh);
+    table.set("early_refresh", number(0.0..=100.0), &mut route.early_refresh);
     table.set("variants_max", count(1..=10_000), &mut route.variants_max);
     table.set("ranges_max", count(1..=1000), &mut route.ranges_max);
     fields::changes(table, "request_fields", fields::REQUEST, &mut route.request_fields);
@@ -188,6 +179,10 @@ fn policy(table: &mut Section<'_>, route: &mut Route) {
     if let Some(names) = table.list("targeted_fields", said(fields::targeted)) {
         policy.targeted_fields = names.into_iter().map(|name| name.value).collect();
     }
+    if let Some(fields) = table.list("tags", said(fields::tag_field)) {
+        policy.tag_fields = fields.into_iter().map(|field| field.value).collect();
+    }
+    table.set("show_tags", word(SHOW_TAGS), &mut policy.shown_tags);
     if let Some(methods) = table.list("methods", said(method)) {
         policy.listed_methods = methods.into_iter().map(|method| method.value).collect();
     }
@@ -208,6 +203,8 @@ fn upstream(table: &mut Section<'_>, upstream: &mut UpstreamSettings) {
     if let Some(file) = table.read("ca_file", said(|text| Ok(PathBuf::from(text)))) {
         upstream.ca_file = Some(file.value);
     }
+    health::read(table, upstream);
+    balancing::read(table, upstream);
 }
 
 fn heuristic(value: Value<'_>) -> Result<Heuristic, Refusal> {

@@ -7,9 +7,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 
+use super::balancing::{Balance, Ejection};
 use super::dynamic::DynamicSettings;
+use super::health::HealthSettings;
+use super::purge::PurgeSettings;
 use super::tiers::{DiskSettings, RedisSettings};
 
 /// Everything that one gateway is told at its start.
@@ -37,10 +40,33 @@ pub struct Config {
     pub trusted_peers: Vec<Network>,
     /// The access log, or none.
     pub access_log: AccessLog,
+    /// How purges are kept and heard.
+    pub purge: PurgeSettings,
+    /// What may be connected to beyond and below what may be by itself.
+    pub destinations: DestinationSettings,
     /// Routes in the order in which they are written.
     pub routes: Vec<Route>,
     /// Routes that are read in Redis, or none.
     pub dynamic: Option<DynamicSettings>,
+}
+
+/// Which addresses may be connected to; what neither list says is judged by
+/// [`Destinations`](crate::upstream::Destinations).
+#[derive(Clone, Debug, Default)]
+pub struct DestinationSettings {
+    /// Allowed, although they would be refused.
+    pub allow: Vec<DestinationRange>,
+    /// Refused, although they would be allowed.
+    pub deny: Vec<DestinationRange>,
+}
+
+/// Addresses, and one of their ports or all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DestinationRange {
+    /// The addresses.
+    pub network: Network,
+    /// The port; `None` is all.
+    pub port: Option<u16>,
 }
 
 /// A place to accept clients.
@@ -229,6 +255,26 @@ pub struct UpstreamSettings {
     pub ca_file: Option<PathBuf>,
     /// How often a name is resolved again.
     pub resolve_interval: Duration,
+    /// How a member is chosen.
+    pub balance: Balance,
+    /// When a member that fails is left out.
+    pub ejection: Ejection,
+    /// How long a member that came back gets less than its share, from a tenth up.
+    pub slow_start: Duration,
+    /// The name that members prove to be by TLS; each one's own host where it is `None`.
+    pub server_name: Option<String>,
+    /// How members are asked whether they are well, or not at all.
+    pub health: Option<HealthSettings>,
+    /// Members that one request is tried on beyond its first.
+    pub retries: usize,
+    /// Statuses with which a member's answer is dropped and another asked.
+    pub retry_statuses: Vec<StatusCode>,
+    /// Requests at once to a member, or no bound but that on connections.
+    pub requests_max: Option<usize>,
+    /// Requests that wait for a member that has `requests_max`.
+    pub queue_max: usize,
+    /// How long one of them waits.
+    pub queue_timeout: Duration,
 }
 
 /// One origin server.
@@ -240,10 +286,12 @@ pub struct MemberSettings {
     pub host: String,
     /// Its port; 0 for `Unix`.
     pub port: u16,
+    /// Its share of the requests, beside those of the others.
+    pub weight: u32,
 }
 
 /// How a member is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MemberScheme {
     /// HTTP/1.1 in the clear.
     Http,

@@ -1,8 +1,10 @@
 //! The configuration as a whole: what is understood, what is refused in which words.
 
 mod accepted;
+mod balancing;
 mod dynamic;
 mod example;
+mod health;
 mod refused;
 mod refused_tiers;
 
@@ -45,6 +47,9 @@ fn likely_file() -> impl Strategy<Value = String> {
         Just("stale"),
         Just("methods"),
         Just("upstream"),
+        Just("upstream.ejection"),
+        Just("failures"),
+        Just("url"),
         Just("request_fields"),
         Just("early_refresh"),
         Just("[defaults]"),
@@ -64,6 +69,7 @@ fn likely_file() -> impl Strategy<Value = String> {
         Just("1979-05-27".to_owned()),
         Just("0xffffffffffffffff".to_owned()),
         Just("{ field = 1, set = { a = 1 } }".to_owned()),
+        Just("[{ url = \"a:1\", weight = 0 }, { weight = 1 }]".to_owned()),
         Just("{ 2xx = \"1s\", äxx = 2 }".to_owned()),
         "\"\\PC{0,8}\"",
         "\\PC{0,8}"

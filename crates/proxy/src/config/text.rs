@@ -10,7 +10,9 @@ use std::fmt;
 use forebay_semantics::key::nearest;
 
 pub use amount::{SPAN_MAX, in_bytes, in_time, size, span};
-pub use place::{admin, directory_path, disk, host, listen, member, network, path_prefix};
+pub use place::{
+    admin, destination, directory_path, disk, host, listen, member, network, path_prefix,
+};
 pub use server::{RedisUrl, SERVERS_MAX, password_of, redis, username};
 
 use super::AccessLog;

@@ -23,6 +23,19 @@ fn a_failure_says_what_was_tried_on_what_and_why_not() {
     check(ConnectTimeout, None, 504, "cannot connect to `127.0.0.1:3000`: connect_timeout passed");
     check(PoolFull, None, 503, "cannot connect to `127.0.0.1:3000`: all connections are in use");
     check(
+        MemberFull,
+        Some("it has `requests_max`, and `queue_timeout` passed"),
+        503,
+        "cannot send a further request to `127.0.0.1:3000`: it has `requests_max`, and \
+         `queue_timeout` passed",
+    );
+    check(
+        NoMember,
+        None,
+        503,
+        "cannot choose a member of `127.0.0.1:3000`: all are down or at rest",
+    );
+    check(
         HeadCut,
         None,
         502,
@@ -48,4 +61,19 @@ fn a_bound_of_ours_is_not_the_origins_fault() {
     assert_eq!(whose(FailureKind::PoolFull), Whose::Gateway);
     assert_eq!(whose(FailureKind::RequestCut), Whose::Client);
     assert_eq!(whose(FailureKind::HeadTimeout), Whose::Origin);
+}
+
+#[test]
+fn a_client_is_told_whole_seconds_and_at_least_one() {
+    let check = |millis: Option<u64>, seconds| {
+        let mut failure = FetchFailure::new(FailureKind::NoMember, &Arc::from("a:1"));
+        failure.retry_after = millis.map(Duration::from_millis);
+        assert_eq!(failure.retry_after_seconds(), seconds, "{millis:?}");
+    };
+    check(None, 1);
+    check(Some(0), 1);
+    check(Some(999), 1);
+    check(Some(1000), 1);
+    check(Some(1001), 2);
+    check(Some(4200), 5);
 }

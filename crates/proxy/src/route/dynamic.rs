@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use forebay_cache::Clock;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Duration, Instant, timeout};
 
 use super::known::{Applied, At, Grounds, KnownOptions, KnownRoutes};
@@ -24,9 +25,9 @@ use super::line::RouteLine;
 use super::name;
 use super::rate::Rate;
 use super::source::{Source, Stored};
-use super::value::Reading;
+use super::value::{Meaning, Reading};
 use super::{HOST_BYTES_MAX, Table};
-use crate::config::{DynamicSettings, text};
+use crate::config::{DynamicSettings, MemberSettings, text};
 
 /// Keys read in one round trip.
 pub const BATCH_MAX: usize = 500;
@@ -360,6 +361,34 @@ impl DynamicRoutes {
         self.known.line(&name).ok_or_else(|| refused("it was forgotten at once".to_owned()))
     }
 
+    /// The value in use for a host pattern, if it is a string.
+    pub fn text(&self, host_pattern: &str) -> Option<Vec<u8>> {
+        self.known.text(&name::of_pattern(&text::host(host_pattern).ok()?))
+    }
+
+    /// The members that a value would lead to, or what was expected.
+    pub fn members(&self, host_pattern: &str, value: &[u8]) -> Result<Vec<MemberSettings>, String> {
+        let host = text::host(host_pattern)
+            .map_err(|why| format!("no route is for `{}`: {why}", host_pattern.escape_debug()))?;
+        let members = match self.reading.meaning(&host, &Stored::Text(value.to_vec()))? {
+            Meaning::Plain(member) => vec![member],
+            Meaning::Routes(routes) => {
+                routes.into_iter().flat_map(|route| route.upstream.members).collect()
+            }
+        };
+        Ok(members)
+    }
+
+    /// Each change from now on, as the line that a key has when it is asked for.
+    pub fn changes(self: &Arc<Self>) -> Changes {
+        Changes { routes: Arc::clone(self), names: self.known.watch() }
+    }
+
+    /// Keys that have a value.
+    pub fn count(&self) -> usize {
+        self.known.tally.known.load(Relaxed)
+    }
+
     /// The key of a host pattern in Redis, where routes are written.
     pub fn key(&self, host_pattern: &str) -> Result<Vec<u8>, String> {
         let host = text::host(host_pattern)
@@ -372,6 +401,38 @@ impl DynamicRoutes {
     pub async fn ready(&self, limit: Duration) -> bool {
         let mut confirmed = self.confirmed.subscribe();
         timeout(limit, confirmed.wait_for(|it| *it)).await.is_ok_and(|it| it.is_ok())
+    }
+}
+
+/// The changes of what a node uses, one after the other.
+pub struct Changes {
+    routes: Arc<DynamicRoutes>,
+    names: broadcast::Receiver<Box<str>>,
+}
+
+/// What is heard of changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// This is so now.
+    Line(RouteLine),
+    /// Some were missed.
+    Gap,
+}
+
+impl Changes {
+    /// The next one. Safe to drop at any moment.
+    pub async fn next(&mut self) -> Change {
+        loop {
+            match self.names.recv().await {
+                Ok(name) => match self.routes.known.line(&name) {
+                    Some(line) => return Change::Line(line),
+                    None => continue,
+                },
+                Err(RecvError::Lagged(_)) => return Change::Gap,
+                // The routes hold the other end.
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use forebay_cache::Clock;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::broadcast;
 use tokio::time::{Duration, Instant};
 
 use super::lane::{Lane, Upstreams};
@@ -26,6 +27,9 @@ const SHARDS: usize = 64;
 
 /// Keys that are known to be absent, at once; beyond, the one asked for longest ago is forgotten.
 pub const ABSENT_MAX: usize = 10_000;
+
+/// Changes that wait for who watches them; who is slower misses some, and is told so.
+const CHANGES_MAX: usize = 1024;
 
 /// Absences that are passed over, because they were asked for since, to find one to forget.
 const PASSED_OVER_MAX: usize = 8;
@@ -105,6 +109,8 @@ pub(crate) struct KnownRoutes {
     stamps: AtomicU64,
     doubt: AtomicU64,
     pub(super) tally: Tally,
+    /// The names of keys whose line is another one now.
+    told: broadcast::Sender<Box<str>>,
     options: KnownOptions,
     upstreams: Arc<Upstreams>,
     clock: Clock,
@@ -122,6 +128,7 @@ impl KnownRoutes {
             stamps: AtomicU64::new(0),
             doubt: AtomicU64::new(0),
             tally: Tally::default(),
+            told: broadcast::Sender::new(CHANGES_MAX),
             options,
             upstreams,
             clock,
@@ -256,6 +263,7 @@ impl KnownRoutes {
         }
         let known = Known { value, lanes, wrong: None, from, since, seen: AtomicU64::new(stamp) };
         self.count(shard.insert(name.into(), Slot::Known(known)));
+        self.tell(name);
         Applied::Changed
     }
 
@@ -273,12 +281,14 @@ impl KnownRoutes {
             }
             self.tally.wrong_now.fetch_add(usize::from(known.wrong.is_none()), Relaxed);
             (known.wrong, known.since) = (Some(Box::new(wrong)), since);
+            self.tell(name);
             return Applied::Wrong;
         }
         let (lanes, wrong) = (Lanes::none(), Some(Box::new(wrong)));
         let known = Known { value: None, lanes, wrong, from, since, seen: AtomicU64::new(stamp) };
         self.tally.wrong_now.fetch_add(1, Relaxed);
         self.count(shard.insert(name.into(), Slot::Known(known)));
+        self.tell(name);
         Applied::Wrong
     }
 
@@ -353,6 +363,7 @@ impl KnownRoutes {
                     self.tally.wrong_now.fetch_sub(usize::from(known.wrong.is_some()), Relaxed);
                     self.tally.changes.fetch_add(1, Relaxed);
                     self.tally.absent.fetch_add(1, Relaxed);
+                    self.tell(name);
                 }
                 Some(Slot::Absent(_)) => {}
                 None => {
@@ -453,6 +464,26 @@ impl KnownRoutes {
             Slot::Absent(_) => Some((name.clone(), None)),
         };
         shard.iter().filter_map(kept).collect()
+    }
+
+    /// From now on the names of keys whose line changes. An absence that only came or went is none.
+    pub(crate) fn watch(&self) -> broadcast::Receiver<Box<str>> {
+        self.told.subscribe()
+    }
+
+    fn tell(&self, name: &str) {
+        if self.told.receiver_count() > 0 {
+            // The last may have left meanwhile.
+            let _ = self.told.send(name.into());
+        }
+    }
+
+    /// The value in use under a name, if it is a string.
+    pub(crate) fn text(&self, name: &str) -> Option<Vec<u8>> {
+        match self.shard(name).read().get(name)? {
+            Slot::Known(Known { value: Some(Value::Text(text)), .. }) => Some(text.to_vec()),
+            Slot::Known(_) | Slot::Absent(_) => None,
+        }
     }
 
     /// What an operator sees of a key.

@@ -170,7 +170,7 @@ mod tests {
 
     fn upstreams() -> Arc<Upstreams> {
         Upstreams::new(Arc::new(|settings: &UpstreamSettings| -> Arc<dyn Connect> {
-            Arc::new(Network::new(settings.resolve_interval))
+            Arc::new(Network::new(settings.resolve_interval, Arc::default()))
         }))
     }
 

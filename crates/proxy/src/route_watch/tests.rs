@@ -9,7 +9,7 @@ use super::*;
 use crate::config::{DynamicSettings, Route, UpstreamSettings};
 use crate::route::fake::{Fake, Mood};
 use crate::route::{Grounds, RouteSource, RouteState, Source, Stored, Table, Upstreams, Way};
-use crate::upstream::{Connect, Network};
+use crate::upstream::{Connect, Destinations, Network};
 
 /// What takes longer than hearing of a change, and much less than an interval.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -20,7 +20,7 @@ fn settings() -> DynamicSettings {
 
 fn routes_with(fake: &Arc<Fake>, settings: DynamicSettings) -> Arc<DynamicRoutes> {
     let upstreams = Upstreams::new(Arc::new(|settings: &UpstreamSettings| -> Arc<dyn Connect> {
-        Arc::new(Network::new(settings.resolve_interval))
+        Arc::new(Network::new(settings.resolve_interval, Arc::new(Destinations::default())))
     }));
     let clock = Clock::virtual_from(Timestamp::from_millis(1_000));
     DynamicRoutes::new(settings, Arc::clone(fake) as Arc<dyn Source>, upstreams, clock)

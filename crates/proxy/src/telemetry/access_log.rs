@@ -180,7 +180,7 @@ fn visible(text: &str) -> String {
 }
 
 /// A moment as RFC 3339 has it, in UTC and milliseconds.
-fn rfc3339(moment: SystemTime) -> String {
+pub(crate) fn rfc3339(moment: SystemTime) -> String {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (days, rest) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = civil(days);

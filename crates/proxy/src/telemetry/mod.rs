@@ -4,24 +4,29 @@
 
 mod access_log;
 mod metrics;
+mod purges;
 mod readings;
 mod record;
 mod routes;
 mod storage;
 mod telling;
 mod tiers;
+mod upstreams;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub(crate) use access_log::rfc3339;
 pub use access_log::{AccessLog, LINES_MAX};
 pub use metrics::Metrics;
-pub use readings::{Reading, write_refused};
+pub use purges::write_purges;
+pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
 pub use routes::write_routes;
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
+pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
 
 use crate::server::{Refused, Request};
 

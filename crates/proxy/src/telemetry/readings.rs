@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use forebay_cache::Snapshot;
 
-use super::metrics::write_head;
+use super::metrics::{write_head, write_single};
 use crate::server::{RefusalReason, ServerStats};
 
 pub(super) const COUNTER: &str = "counter";
-const GAUGE: &str = "gauge";
+pub(super) const GAUGE: &str = "gauge";
 
 /// A value that is read when somebody asks, and how it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +151,19 @@ pub fn write_refused(text: &mut String, now: &ServerStats) {
     let rows = RefusalReason::ALL.map(|reason| (reason.label(), now.refused(reason)));
     let help = "Requests that broke the rules of HTTP or a bound.";
     write_labelled(text, "forebay_requests_refused_total", help, "reason", &rows);
+}
+
+/// How many addresses were not connected to, by reason.
+pub fn write_destinations(text: &mut String, refused: &[(&str, u64)]) {
+    let help = "Addresses of origins that were not connected to.";
+    write_labelled(text, "forebay_destinations_refused_total", help, "why", refused);
+}
+
+/// Single numbers, one after the other.
+pub(super) fn write_rows(text: &mut String, rows: &[Reading]) {
+    for row in rows {
+        write_single(text, row.name, row.help, row.kind, row.value);
+    }
 }
 
 /// A counter by the values of one label.

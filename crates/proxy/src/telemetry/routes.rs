@@ -1,7 +1,6 @@
 //! What is counted of the routes in Redis, as `/metrics` tells it.
 
-use super::readings::{Reading, write_labelled};
-use super::storage::write;
+use super::readings::{Reading, write_labelled, write_rows};
 use crate::route::RoutesSnapshot;
 
 /// What is counted of the routes in Redis.
@@ -29,7 +28,7 @@ pub fn write_routes(text: &mut String, now: &RoutesSnapshot) {
             now.tables_ignored,
         ),
     ];
-    write(text, &rows);
+    write_rows(text, &rows);
     let lookups =
         [("asked", now.lookups), ("limited", now.limited), ("failed", now.lookups_failed)];
     let help = "Questions for hosts that were not known.";

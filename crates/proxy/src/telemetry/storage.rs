@@ -3,8 +3,7 @@
 use forebay_cache::disk::DiskSnapshot;
 use forebay_cache::redis::{LeaseSnapshot, LinkSnapshot, LinkState, RedisTierSnapshot};
 
-use super::metrics::write_single;
-use super::readings::{Reading, write_labelled};
+use super::readings::{Reading, write_labelled, write_rows};
 
 /// What the disk counts.
 pub fn write_disk(text: &mut String, now: &DiskSnapshot) {
@@ -33,7 +32,7 @@ pub fn write_disk(text: &mut String, now: &DiskSnapshot) {
         Reading::counter("forebay_disk_write_errors_total", "Writes refused.", now.write_errors),
         Reading::counter("forebay_disk_read_errors_total", "Reads refused.", now.read_errors),
     ];
-    write(text, &rows);
+    write_rows(text, &rows);
     let reads = [("at-once", now.reads_at_once), ("behind", now.reads_behind)];
     let help = "Reads, from the page cache at once or on another thread.";
     write_labelled(text, "forebay_disk_reads_total", help, "how", &reads);
@@ -70,7 +69,7 @@ pub fn write_redis(text: &mut String, link: &LinkSnapshot, tier: &RedisTierSnaps
             tier.compressed,
         ),
     ];
-    write(text, &rows);
+    write_rows(text, &rows);
     let failures = [
         ("failed", link.failed),
         ("late", link.late),
@@ -108,11 +107,5 @@ pub fn write_leases(text: &mut String, now: &LeaseSnapshot) {
             now.lost,
         ),
     ];
-    write(text, &rows);
-}
-
-pub(super) fn write(text: &mut String, rows: &[Reading]) {
-    for row in rows {
-        write_single(text, row.name, row.help, row.kind, row.value);
-    }
+    write_rows(text, &rows);
 }

@@ -1,29 +1,23 @@
 //! One exchange with a member: send, wait for the head, judge it, and try once more where the
-//! connection had died of old age.
+//! connection had died of old age. Whether another member is tried is for `several` to say.
 
 mod http1;
 mod http2;
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 
 use super::Observer;
 use super::body::OriginBody;
 use super::member::Member;
-use super::pool::{Held, Line, Wanted};
+use super::pool::{Held, Line, Reused, Wanted};
 use super::request::{RequestBody, Unsendable};
+use super::retry::{Again, Attempted, Left, Reached, after_failure};
 use crate::failure::{FailureKind, FetchFailure};
 
-/// An attempt that came to no response.
-struct Lost {
-    failure: FetchFailure,
-    again: Again,
-}
-
-/// Whether a request may be sent again; if so it is again as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Again {
-    Yes,
-    No,
+/// An attempt that came to no response. Where the request may be sent again, it is as it was.
+pub(super) struct Lost {
+    pub(super) failure: FetchFailure,
+    pub(super) again: Again,
 }
 
 impl Member {
@@ -35,15 +29,18 @@ impl Member {
         held: Held,
         request: &mut Request<RequestBody>,
         wanted: Wanted,
-        observer: Option<Observer>,
-    ) -> Result<Response<OriginBody>, FetchFailure> {
-        let lost = match self.attempt(held, request, wanted, observer.as_ref()).await {
+        observer: Option<&Observer>,
+    ) -> Result<Response<OriginBody>, Lost> {
+        let lost = match self.attempt(held, request, wanted, observer).await {
             Ok(response) => return Ok(response),
             Err(lost) => lost,
         };
         match lost.again {
-            Again::Yes => Box::pin(self.send_again(request, wanted, observer.as_ref())).await,
-            Again::No => Err(lost.failure),
+            Again::Here(cost) => {
+                let again = Box::pin(self.send_again(request, wanted, observer)).await;
+                again.map_err(|lost| Lost { again: lost.again.elsewhere(cost), ..lost })
+            }
+            Again::Elsewhere(_) | Again::No => Err(lost),
         }
     }
 
@@ -52,10 +49,10 @@ impl Member {
         request: &mut Request<RequestBody>,
         wanted: Wanted,
         observer: Option<&Observer>,
-    ) -> Result<Response<OriginBody>, FetchFailure> {
-        let held = self.another_connection(wanted).await?;
-        let answered = self.attempt(held, request, wanted, observer).await;
-        answered.map_err(|lost| lost.failure)
+    ) -> Result<Response<OriginBody>, Lost> {
+        let held = self.another_connection(wanted).await;
+        let held = held.map_err(|failure| Lost::unsent(failure, request.method()))?;
+        self.attempt(held, request, wanted, observer).await
     }
 
     async fn attempt(
@@ -88,6 +85,14 @@ impl Member {
 
     fn unsendable(&self) -> impl Fn(Unsendable) -> FetchFailure {
         |Unsendable| self.failure(FailureKind::Unsendable)
+    }
+}
+
+impl Lost {
+    /// Of a request that found no connection.
+    pub(super) fn unsent(failure: FetchFailure, method: &Method) -> Self {
+        let tried = Attempted { reached: Reached::Nobody, left: Left::Whole, reused: Reused::No };
+        Lost { again: after_failure(failure.kind, tried, method), failure }
     }
 }
 

@@ -11,6 +11,7 @@ use super::ended::Ended;
 use super::h1::{Apart, Download, Tunnel};
 use super::h2::Received;
 use super::pool::Pool;
+use super::tries::Under;
 use crate::failure::FetchFailure;
 
 /// An origin's body. Read to its end, its connection is used again; dropped before, the
@@ -18,6 +19,8 @@ use crate::failure::FetchFailure;
 pub struct OriginBody {
     source: Source,
     member: Arc<str>,
+    /// What it holds at its member until it is over.
+    under: Option<Under>,
 }
 
 /// Where the bytes come from.
@@ -42,15 +45,27 @@ impl OriginBody {
             true => Source::Apart(Apart::of(download)),
             false => Source::Http1(download, pool),
         };
-        OriginBody { source, member }.ended_if_over()
+        OriginBody { source, member, under: None }.ended_if_over()
     }
 
     pub(super) fn of_http2(received: Received, member: Arc<str>) -> Self {
-        OriginBody { source: Source::Http2(Box::new(received)), member }.ended_if_over()
+        let source = Source::Http2(Box::new(received));
+        OriginBody { source, member, under: None }.ended_if_over()
     }
 
     pub(super) fn of_tunnel(tunnel: Tunnel, member: Arc<str>) -> Self {
-        OriginBody { source: Source::Tunnel(Box::new(tunnel)), member }
+        OriginBody { source: Source::Tunnel(Box::new(tunnel)), member, under: None }
+    }
+
+    /// Holds this until it has ended. A tunnel takes it along.
+    pub(super) fn hold(&mut self, under: Under) {
+        match &mut self.source {
+            Source::Over | Source::Failed(_) => {}
+            Source::Tunnel(tunnel) => tunnel.hold(under),
+            Source::Http1(..) | Source::Apart(_) | Source::Http2(_) => {
+                self.under = Some(under);
+            }
+        }
     }
 
     /// The member that it comes from, as `host:port` or a path.
@@ -95,6 +110,7 @@ impl OriginBody {
 
     /// Parts with the connection: to the pool if both messages are over, else it closes.
     fn end(&mut self) {
+        self.under = None;
         let source = std::mem::replace(&mut self.source, Source::Over);
         let Source::Http1(download, pool) = source else { return };
         if let Some(connection) = download.into_connection() {
@@ -104,6 +120,9 @@ impl OriginBody {
 
     fn fail(&mut self, ended: Ended) -> FetchFailure {
         let failure = ended.at(&self.member);
+        if let Some(under) = self.under.take() {
+            under.broke(&failure);
+        }
         self.source = Source::Failed(failure.clone());
         failure
     }

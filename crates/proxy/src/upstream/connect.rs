@@ -2,20 +2,23 @@
 //!
 //! Behind a trait, so that a simulator can put a pipe in memory in its place.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
+use super::destination::Destinations;
 use super::dns::{Names, Resolve, SystemResolver};
 use crate::answer::Duplex;
 
@@ -54,30 +57,65 @@ pub trait Connect: Send + Sync {
 /// The real network.
 pub struct Network {
     names: Arc<Names>,
+    destinations: Arc<Destinations>,
 }
 
 impl Network {
-    /// The network with the system's names, asked again after `resolve_interval`.
-    pub fn new(resolve_interval: Duration) -> Self {
-        Network::resolving_with(Arc::new(SystemResolver), resolve_interval)
+    /// The network with the system's names, asked again after `resolve_interval`, and as much of
+    /// it as may be connected to.
+    pub fn new(resolve_interval: Duration, destinations: Arc<Destinations>) -> Self {
+        Network::resolving_with(Arc::new(SystemResolver), resolve_interval, destinations)
     }
 
     /// The network with names from elsewhere.
-    pub fn resolving_with(resolver: Arc<dyn Resolve>, resolve_interval: Duration) -> Self {
-        Network { names: Arc::new(Names::new(resolver, resolve_interval)) }
+    pub fn resolving_with(
+        resolver: Arc<dyn Resolve>,
+        resolve_interval: Duration,
+        destinations: Arc<Destinations>,
+    ) -> Self {
+        Network { names: Arc::new(Names::new(resolver, resolve_interval)), destinations }
+    }
+}
+
+/// Networks by how often their names are resolved again, so that upstreams share the names, and
+/// with them their members. It keeps none of them alive.
+pub struct Networks {
+    known: Mutex<HashMap<Duration, Weak<Network>>>,
+    destinations: Arc<Destinations>,
+}
+
+impl Networks {
+    /// Networks of which as much may be connected to as these allow.
+    pub fn new(destinations: Arc<Destinations>) -> Self {
+        Networks { known: Mutex::default(), destinations }
+    }
+
+    /// The network whose names are asked for again after this time.
+    pub fn network(&self, resolve_interval: Duration) -> Arc<dyn Connect> {
+        let mut networks = self.known.lock();
+        if let Some(network) = networks.get(&resolve_interval).and_then(Weak::upgrade) {
+            return network;
+        }
+        networks.retain(|_, network| network.strong_count() > 0);
+        let network = Arc::new(Network::new(resolve_interval, self.destinations.clone()));
+        networks.insert(resolve_interval, Arc::downgrade(&network));
+        network
     }
 }
 
 impl Connect for Network {
     fn connect(&self, member: &MemberAddress) -> Connecting {
+        let destinations = self.destinations.clone();
         match member.clone() {
             MemberAddress::Unix(path) => Box::pin(async move {
+                destinations.judge_path(&path)?;
                 Ok(Box::new(UnixStream::connect(path).await?) as Box<dyn Duplex>)
             }),
             MemberAddress::Tcp { host, port } => {
                 let names = self.names.clone();
                 Box::pin(async move {
-                    let addresses = names.addresses(&host, port).await?;
+                    // Judged here, for what a name leads to may change from one time to the next.
+                    let addresses = destinations.admit(names.addresses(&host, port).await?)?;
                     Ok(Box::new(first_to_connect(addresses).await?) as Box<dyn Duplex>)
                 })
             }

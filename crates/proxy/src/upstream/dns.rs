@@ -1,9 +1,9 @@
 //! Names to addresses: asked once, remembered, and asked again behind the requests.
 //!
 //! An answer is used until a newer one arrives; a failing resolver keeps the last good answer. An
-//! IP address resolves to itself.
+//! IP address resolves to itself. Names that nobody uses any more leave when there are too many.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,10 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// Addresses of one name that are kept; further ones are ignored.
 const ADDRESSES_MAX: usize = 16;
+/// Names that are remembered; beyond it those leave that were unused for longest, some at a time.
+const NAMES_MAX: usize = 65_536;
+/// The part of all names that leaves at once, so that looking for the oldest is seldom.
+const LEAVING: usize = 16;
+/// Questions to the system at once; each keeps a thread busy. Further ones wait, within the limit of
+/// whoever connects.
+const ASKING_MAX: usize = 64;
 
 /// An answer under way.
 pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
@@ -29,10 +37,13 @@ pub trait Resolve: Send + Sync {
 /// The system's resolver, on tokio's pool of blocking threads.
 pub struct SystemResolver;
 
+static ASKING: Semaphore = Semaphore::const_new(ASKING_MAX);
+
 impl Resolve for SystemResolver {
     fn resolve(&self, host: &str) -> Resolving {
         let host = host.to_owned();
         Box::pin(async move {
+            let _turn = ASKING.acquire().await.map_err(io::Error::other)?;
             Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
         })
     }
@@ -51,10 +62,11 @@ impl std::fmt::Display for NotResolved {
 
 impl std::error::Error for NotResolved {}
 
-/// The names that were asked for. As many as the configuration has members.
+/// The names that were asked for, as many as [`NAMES_MAX`].
 pub(super) struct Names {
     resolver: Arc<dyn Resolve>,
     interval: Duration,
+    names_max: usize,
     known: Mutex<HashMap<String, Known>>,
 }
 
@@ -65,12 +77,13 @@ struct Known {
     turn: usize,
     generation: u64,
     asked: Instant,
+    used: Instant,
 }
 
 impl Names {
     /// Nothing known yet; answers older than `interval` are asked for again.
     pub(super) fn new(resolver: Arc<dyn Resolve>, interval: Duration) -> Self {
-        Names { resolver, interval, known: Mutex::default() }
+        Names { resolver, interval, names_max: NAMES_MAX, known: Mutex::default() }
     }
 
     /// The addresses of a host, in turn a different one first. Waits for the resolver only when
@@ -83,7 +96,7 @@ impl Names {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
-        self.refresh_behind(host);
+        self.use_of(host);
         if let Some(addresses) = self.rotated(host, port) {
             return Ok(addresses);
         }
@@ -97,17 +110,26 @@ impl Names {
         if host.parse::<IpAddr>().is_ok() {
             return 0;
         }
-        self.refresh_behind(host);
-        self.known.lock().get(host).map_or(0, |known| known.generation)
+        self.use_of(host)
     }
 
-    /// Asks again, once an interval, without making anybody wait.
-    fn refresh_behind(self: &Arc<Self>, host: &str) {
+    /// Notes that a name is used, asks for it again once an interval, and says its generation.
+    fn use_of(self: &Arc<Self>, host: &str) -> u64 {
         let now = Instant::now();
-        match self.known.lock().get_mut(host) {
-            Some(known) if now.duration_since(known.asked) >= self.interval => known.asked = now,
-            Some(_) | None => return,
+        let mut names = self.known.lock();
+        let Some(known) = names.get_mut(host) else { return 0 };
+        known.used = now;
+        let generation = known.generation;
+        if now.duration_since(known.asked) >= self.interval {
+            known.asked = now;
+            drop(names);
+            self.refresh_behind(host);
         }
+        generation
+    }
+
+    /// Asks again without making anybody wait.
+    fn refresh_behind(self: &Arc<Self>, host: &str) {
         let names = self.clone();
         let host = host.to_owned();
         tokio::spawn(async move {
@@ -131,7 +153,10 @@ impl Names {
         let mut names = self.known.lock();
         let asked = Instant::now();
         let Some(known) = names.get_mut(host) else {
-            let known = Known { addresses, turn: 0, generation: 0, asked };
+            if names.len() >= self.names_max {
+                forget_unused(&mut names);
+            }
+            let known = Known { addresses, turn: 0, generation: 0, asked, used: asked };
             names.insert(host.to_owned(), known);
             return;
         };
@@ -143,10 +168,20 @@ impl Names {
     }
 }
 
-/// One answer with at least one address.
+/// Forgets the names that were unused for longest.
+fn forget_unused(names: &mut HashMap<String, Known>) {
+    let mut used: Vec<Instant> = names.values().map(|known| known.used).collect();
+    let last = (used.len() / LEAVING).min(used.len().saturating_sub(1));
+    let (_, oldest, _) = used.select_nth_unstable(last);
+    let oldest = *oldest;
+    names.retain(|_, known| known.used > oldest);
+}
+
+/// One answer with at least one address, each once.
 async fn ask(resolver: &dyn Resolve, host: &str) -> io::Result<Vec<IpAddr>> {
     let mut addresses = resolver.resolve(host).await.map_err(NotResolved)?;
-    addresses.dedup();
+    let mut seen = HashSet::new();
+    addresses.retain(|address| seen.insert(*address));
     addresses.truncate(ADDRESSES_MAX);
     if addresses.is_empty() {
         return Err(no_address().into());

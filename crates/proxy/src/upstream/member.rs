@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -13,38 +13,58 @@ use rustls::pki_types::ServerName;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
+use super::choice::{Choice, ChoiceTerms};
 use super::connect::{Connect, MemberAddress};
+use super::destination::Refused;
 use super::dns::NotResolved;
+use super::health::Watches;
+use super::limit::{Limit, LimitTerms};
 use super::pool::{Held, Pool, PoolLimits, Room, Wanted};
 use super::tls::{Spoken, Tls, explain};
-use super::{UpstreamError, cause, h1, h2};
+use super::{UpstreamError, cause, h1, h2, registry};
 use crate::config::{MemberScheme, MemberSettings, UpstreamSettings};
 use crate::failure::{FailureKind, FetchFailure};
 
-/// How long a member that could not be reached is asked only when all others rest too.
-const REST: Duration = Duration::from_secs(5);
-
-/// One origin server and the connections to it.
+/// One origin server and the connections to it. Upstreams that lead to it on the same terms share
+/// it; when the last of them lets go, its idle connections close, and the others as their exchanges
+/// end.
 pub(super) struct Member {
     pub(super) name: Arc<str>,
-    address: MemberAddress,
+    pub(super) terms: MemberTerms,
     /// What goes into `Host` when the request has none.
     pub(super) host: HeaderValue,
-    scheme: MemberScheme,
     tls: Option<(Tls, ServerName<'static>)>,
     connect: Arc<dyn Connect>,
     pool: Arc<Pool>,
     /// What the last connection spoke; see [`Member::dials_alone`].
     spoken: AtomicU8,
     dialling: tokio::sync::Mutex<()>,
-    /// Until when others are asked first, because it could not be reached.
-    rests_until: Mutex<Option<Instant>>,
+    /// The bound on requests at once, where there is one.
+    pub(super) limit: Option<Box<Limit>>,
+    /// Who asks it whether it is well.
+    pub(super) watches: Watches,
+    /// Its standing where it is the only one.
+    pub(super) choices: Choices,
+}
+
+/// Where a member is and how it is spoken to: what makes two of them the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct MemberTerms {
+    scheme: MemberScheme,
+    address: MemberAddress,
+    server_name: Option<Box<str>>,
     pub(super) times: Times,
+    pool: PoolLimits,
+    limit: Option<LimitTerms>,
     head_bytes_max: usize,
+    /// Which authorities are trusted, and by whom connections are made. A member keeps both alive,
+    /// so that nothing else has these numbers.
+    tls: usize,
+    connect: usize,
 }
 
 /// How long each step may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Times {
     connect: Duration,
     pub(super) send: Duration,
@@ -56,10 +76,45 @@ const SPOKEN_NOTHING: u8 = 0;
 const SPOKEN_HTTP1: u8 = 1;
 const SPOKEN_HTTP2: u8 = 2;
 
-impl Member {
-    pub(super) fn new(
+impl MemberTerms {
+    pub(super) fn of(
         settings: &MemberSettings,
         upstream: &UpstreamSettings,
+        tls: Option<&Tls>,
+        connect: &Arc<dyn Connect>,
+    ) -> Self {
+        let is_tls = settings.scheme == MemberScheme::Https;
+        MemberTerms {
+            scheme: settings.scheme,
+            address: address(settings),
+            server_name: upstream.server_name.as_deref().filter(|_| is_tls).map(Box::from),
+            times: Times {
+                connect: upstream.connect_timeout,
+                send: upstream.send_timeout,
+                read: upstream.read_timeout,
+            },
+            pool: PoolLimits {
+                connections_max: upstream.connections_max,
+                idle_connections_max: upstream.idle_connections_max,
+                idle_timeout: upstream.idle_timeout,
+            },
+            limit: upstream.requests_max.map(|requests_max| LimitTerms {
+                requests_max,
+                queue_max: upstream.queue_max,
+                queue_timeout: upstream.queue_timeout,
+            }),
+            head_bytes_max: upstream.head_bytes_max,
+            tls: tls.filter(|_| is_tls).map_or(0, Tls::id),
+            connect: Arc::as_ptr(connect).cast::<()>() as usize,
+        }
+    }
+}
+
+impl Member {
+    /// A member of these settings, of which the terms were made.
+    pub(super) fn new(
+        terms: MemberTerms,
+        settings: &MemberSettings,
         tls: Option<&Tls>,
         connect: Arc<dyn Connect>,
     ) -> Result<Member, UpstreamError> {
@@ -67,45 +122,60 @@ impl Member {
         let unusable = || UpstreamError::MemberName(name.to_string());
         let tls = match (settings.scheme, tls) {
             (MemberScheme::Https, Some(tls)) => {
-                let server = ServerName::try_from(settings.host.clone());
-                Some((tls.clone(), server.map_err(|_| unusable())?))
+                let server = terms.server_name.as_deref().unwrap_or(&settings.host).to_owned();
+                Some((tls.clone(), ServerName::try_from(server).map_err(|_| unusable())?))
             }
             (MemberScheme::Https, None) => return Err(UpstreamError::NoAuthorities),
             (MemberScheme::Http | MemberScheme::H2c | MemberScheme::Unix, _) => None,
         };
-        let spoken = match settings.scheme {
+        let host = HeaderValue::try_from(host_field(settings)).map_err(|_| unusable())?;
+        Ok(Member::made(name, host, terms, tls, connect))
+    }
+
+    fn made(
+        name: Arc<str>,
+        host: HeaderValue,
+        terms: MemberTerms,
+        tls: Option<(Tls, ServerName<'static>)>,
+        connect: Arc<dyn Connect>,
+    ) -> Member {
+        let spoken = match terms.scheme {
             MemberScheme::Http | MemberScheme::Unix => SPOKEN_HTTP1,
             MemberScheme::H2c => SPOKEN_HTTP2,
             MemberScheme::Https => SPOKEN_NOTHING,
         };
-        Ok(Member {
-            address: address(settings),
-            host: HeaderValue::try_from(host_field(settings)).map_err(|_| unusable())?,
+        Member {
             name,
-            scheme: settings.scheme,
+            host,
             tls,
             connect,
-            pool: Pool::new(PoolLimits {
-                connections_max: upstream.connections_max,
-                idle_connections_max: upstream.idle_connections_max,
-                idle_timeout: upstream.idle_timeout,
-            }),
+            pool: Pool::new(terms.pool),
             spoken: AtomicU8::new(spoken),
             dialling: tokio::sync::Mutex::default(),
-            rests_until: Mutex::new(None),
-            times: Times {
-                connect: upstream.connect_timeout,
-                send: upstream.send_timeout,
-                read: upstream.read_timeout,
-            },
-            head_bytes_max: upstream.head_bytes_max,
-        })
+            limit: terms.limit.map(|terms| Box::new(Limit::new(terms))),
+            watches: Watches::default(),
+            choices: Choices::default(),
+            terms,
+        }
+    }
+
+    /// The same origin server with a connection of its own, which is not kept: for one who asks
+    /// whether it is well, within this time.
+    pub(super) fn apart(&self, timeout: Duration) -> Member {
+        let terms = MemberTerms {
+            times: Times { connect: timeout, send: timeout, read: timeout },
+            pool: PoolLimits { connections_max: 1, idle_connections_max: 0, ..self.terms.pool },
+            limit: None,
+            ..self.terms.clone()
+        };
+        let (name, host) = (self.name.clone(), self.host.clone());
+        Member::made(name, host, terms, self.tls.clone(), self.connect.clone())
     }
 
     /// A connection for one exchange: an idle one, or a new one within `connect_timeout`.
     pub(super) async fn connection(&self, wanted: Wanted) -> Result<Held, FetchFailure> {
         let wanted = self.possible(wanted);
-        let generation = self.connect.generation(&self.address);
+        let generation = self.connect.generation(&self.terms.address);
         match self.pool.take_at_once(wanted, generation) {
             Some(held) => Ok(held),
             // Its state is large, and would be in the way of every exchange that need not wait.
@@ -118,7 +188,7 @@ impl Member {
         wanted: Wanted,
         generation: u64,
     ) -> Result<Held, FetchFailure> {
-        let deadline = Instant::now() + self.times.connect;
+        let deadline = Instant::now() + self.terms.times.connect;
         let full = || self.failure(FailureKind::PoolFull);
         let turn = self.pool.queue().ok_or_else(full)?;
         let mut alone = match self.dials_alone(wanted) {
@@ -148,7 +218,7 @@ impl Member {
         if self.dials_alone(wanted) == Alone::Yes {
             return self.connection(wanted).await;
         }
-        let deadline = Instant::now() + self.times.connect;
+        let deadline = Instant::now() + self.terms.times.connect;
         let full = || self.failure(FailureKind::PoolFull);
         let turn = self.pool.queue().ok_or_else(full)?;
         let place = timeout_at(deadline, self.pool.place()).await.map_err(|_| full())?;
@@ -156,27 +226,20 @@ impl Member {
         self.dial_until(deadline, place, wanted).await
     }
 
-    /// Connects, and notes whether the member could be reached.
+    /// Connects.
     async fn dial_until(
         &self,
         deadline: Instant,
         place: OwnedSemaphorePermit,
         wanted: Wanted,
     ) -> Result<Held, FetchFailure> {
-        let dialled = self.within(deadline, self.dial(place, wanted)).await.flatten();
-        *self.rests_until.lock() = dialled.as_ref().err().map(|_| Instant::now() + REST);
-        dialled
-    }
-
-    /// Whether others should be asked first.
-    pub(super) fn rests(&self) -> bool {
-        self.rests_until.lock().is_some_and(|until| Instant::now() < until)
+        self.within(deadline, self.dial(place, wanted)).await.flatten()
     }
 
     /// With prior knowledge of HTTP/2 there is no HTTP/1.1; the origin then ignores the wish for
     /// a tunnel, as RFC 9110 section 7.8 lets it.
     fn possible(&self, wanted: Wanted) -> Wanted {
-        match self.scheme {
+        match self.terms.scheme {
             MemberScheme::H2c => Wanted::Any,
             MemberScheme::Http | MemberScheme::Https | MemberScheme::Unix => wanted,
         }
@@ -184,7 +247,7 @@ impl Member {
 
     /// The URI scheme of requests to it.
     pub(super) fn uri_scheme(&self) -> http::uri::Scheme {
-        match self.scheme {
+        match self.terms.scheme {
             MemberScheme::Https => http::uri::Scheme::HTTPS,
             MemberScheme::Http | MemberScheme::H2c | MemberScheme::Unix => http::uri::Scheme::HTTP,
         }
@@ -204,15 +267,15 @@ impl Member {
         place: OwnedSemaphorePermit,
         wanted: Wanted,
     ) -> Result<Held, FetchFailure> {
-        let generation = self.connect.generation(&self.address);
-        let bytes = self.connect.connect(&self.address).await;
+        let generation = self.connect.generation(&self.terms.address);
+        let bytes = self.connect.connect(&self.terms.address).await;
         let bytes = bytes.map_err(|error| self.unreached(&error))?;
         let (bytes, spoken) = match &self.tls {
             Some((tls, server)) => {
                 let shaken = tls.handshake(bytes, server.clone(), wanted).await;
                 shaken.map_err(|error| self.because(FailureKind::Tls, explain(&error)))?
             }
-            None if self.scheme == MemberScheme::H2c => (bytes, Spoken::Http2),
+            None if self.terms.scheme == MemberScheme::H2c => (bytes, Spoken::Http2),
             None => (bytes, Spoken::Http1),
         };
         match spoken {
@@ -220,13 +283,14 @@ impl Member {
                 if wanted == Wanted::Any {
                     self.spoken.store(SPOKEN_HTTP1, Ordering::Relaxed);
                 }
-                let http1 = h1::Connection::new(bytes, place, self.head_bytes_max, generation);
+                let http1 =
+                    h1::Connection::new(bytes, place, self.terms.head_bytes_max, generation);
                 Ok(self.pool.hold(Box::new(http1)))
             }
             Spoken::Http2 => {
                 self.spoken.store(SPOKEN_HTTP2, Ordering::Relaxed);
                 let socket = h2::Socket::new(bytes, place);
-                let http2 = h2::open(socket, self.head_bytes_max, generation).await;
+                let http2 = h2::open(socket, self.terms.head_bytes_max, generation).await;
                 let failed = |error| self.because(FailureKind::Connect, cause(&error));
                 let held = self.pool.share(http2.map_err(failed)?);
                 held.ok_or_else(|| self.failure(FailureKind::PoolFull))
@@ -237,6 +301,7 @@ impl Member {
     fn unreached(&self, error: &io::Error) -> FetchFailure {
         let kind = match error.get_ref() {
             Some(inner) if inner.is::<NotResolved>() => FailureKind::Resolve,
+            Some(inner) if inner.is::<Refused>() => FailureKind::Refused,
             Some(_) | None => FailureKind::Connect,
         };
         self.because(kind, cause(error))
@@ -263,6 +328,35 @@ impl Member {
 
     pub(super) fn because(&self, kind: FailureKind, cause: impl fmt::Display) -> FetchFailure {
         FetchFailure::because(kind, &self.name, cause)
+    }
+}
+
+/// The choice of a member that is the only one of its upstreams: one for all of them, so that each
+/// knows what the others met.
+#[derive(Default)]
+pub(super) struct Choices(Mutex<Weak<Choice>>);
+
+impl Choices {
+    /// The choice on these terms: the one that is in use, or a new one.
+    pub(super) fn on(
+        &self,
+        terms: &ChoiceTerms,
+        make: impl FnOnce() -> Arc<Choice>,
+    ) -> Arc<Choice> {
+        let mut used = self.0.lock();
+        if let Some(choice) = used.upgrade().filter(|choice| choice.is_on(terms)) {
+            return choice;
+        }
+        let choice = make();
+        *used = Arc::downgrade(&choice);
+        choice
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.pool.drain();
+        registry::forget(&self.terms);
     }
 }
 

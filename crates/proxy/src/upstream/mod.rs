@@ -1,19 +1,28 @@
 //! Origins: choose a member, take or make a connection, send, time out.
 //!
 //! It knows HTTP's versions and connections (RFC 9112, RFC 9113) and nothing of caching. Read
-//! [`Upstream::send`] first, then `attempt`.
+//! [`Upstream::send`] first, then `several` and `attempt`.
 
 mod attempt;
 mod body;
+mod choice;
 mod connect;
+mod counts;
+mod destination;
 mod dns;
 mod ended;
 mod h1;
 mod h2;
+mod health;
+mod limit;
 mod member;
 mod pool;
+mod registry;
 mod request;
+mod retry;
+mod several;
 mod tls;
+mod tries;
 
 use std::error::Error;
 use std::fmt;
@@ -24,22 +33,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::UPGRADE;
 use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::time::Instant;
 
 pub use body::OriginBody;
-pub use connect::{Connect, Connecting, MemberAddress, Network};
+pub use choice::{
+    Cause, Choice, ChoiceTerms, Health, LAST_RESORT_PAUSE, MemberStanding, Nobody, Outcome, State,
+    Tried, Turn, digest,
+};
+pub use connect::{Connect, Connecting, MemberAddress, Network, Networks};
+pub use counts::{Event, counted};
+pub use destination::{Destinations, Interfaces, Local, Own, Refused, RefusedWhy};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
-pub use request::RequestBody;
+pub use request::{KeyHash, RequestBody};
+pub use several::MemberReading;
 pub(crate) use tls::tls_to;
 
 use self::member::Member;
-use self::pool::{Held, Wanted};
+use self::pool::Wanted;
+use self::several::Several;
 use self::tls::Tls;
 use crate::answer::Duplex;
 use crate::config::{MemberScheme, UpstreamSettings};
 use crate::failure::{FailureKind, FetchFailure};
 
-/// Members that one request tries to reach before it fails.
-const MEMBERS_TRIED_MAX: usize = 3;
 /// 1xx responses to one request that are passed on; further ones are dropped.
 const INFORMATIONAL_MAX: usize = 16;
 
@@ -49,8 +65,15 @@ pub type Informational = Box<dyn Fn(StatusCode, HeaderMap) + Send + Sync>;
 
 /// A set of origin servers that a route leads to, and the connections to them.
 pub struct Upstream {
-    members: Vec<Member>,
-    turn: AtomicUsize,
+    lead: Lead,
+}
+
+/// Where requests go.
+enum Lead {
+    /// To one member. It is small, for there may be very many of it.
+    Plain(Arc<Member>, Arc<Choice>),
+    /// To one that is chosen, checked, or bounded.
+    Chosen(Arc<Several>),
 }
 
 /// Why an upstream cannot be used at all.
@@ -74,22 +97,97 @@ pub enum UpstreamError {
 }
 
 impl Upstream {
-    /// Checks the settings and reads the certificate authorities. Connects to nobody yet.
+    /// Checks the settings and reads the certificate authorities. Connects to nobody yet, but for
+    /// health checks. Members that other upstreams lead to on the same terms are shared with them.
     pub fn new(
         settings: &UpstreamSettings,
         connect: Arc<dyn Connect>,
     ) -> Result<Arc<Upstream>, UpstreamError> {
+        let fresh = |terms, weighted: &[(&str, u32)]| {
+            Choice::new(terms, weighted.iter().copied(), rand::random(), Instant::now())
+        };
+        Upstream::choosing(settings, connect, fresh)
+    }
+
+    /// The upstream after a change of settings: members that it has already keep their connections
+    /// and their standing.
+    pub fn succeeded_by(
+        &self,
+        settings: &UpstreamSettings,
+        connect: Arc<dyn Connect>,
+    ) -> Result<Arc<Upstream>, UpstreamError> {
+        let after = |terms, weighted: &[(&str, u32)]| {
+            self.choice().succeeded_by(terms, weighted.iter().copied(), Instant::now())
+        };
+        Upstream::choosing(settings, connect, after)
+    }
+
+    fn choosing(
+        settings: &UpstreamSettings,
+        connect: Arc<dyn Connect>,
+        choice: impl FnOnce(ChoiceTerms, &[(&str, u32)]) -> Arc<Choice>,
+    ) -> Result<Arc<Upstream>, UpstreamError> {
         let is_tls = settings.members.iter().any(|member| member.scheme == MemberScheme::Https);
         let tls = is_tls.then(|| Tls::new(settings.ca_file.as_deref())).transpose()?;
-        let members = settings
-            .members
-            .iter()
-            .map(|member| Member::new(member, settings, tls.as_ref(), connect.clone()))
+        let members = settings.members.iter();
+        let members = members
+            .map(|member| registry::member(member, settings, tls.as_ref(), &connect))
             .collect::<Result<Vec<_>, _>>()?;
-        if members.is_empty() {
-            return Err(UpstreamError::NoMembers);
+        let terms = ChoiceTerms {
+            balance: settings.balance,
+            ejection: settings.ejection.clone(),
+            slow_start: settings.slow_start,
+        };
+        let is_plain = settings.health.is_none() && settings.requests_max.is_none();
+        let lead = match &*members {
+            [] => return Err(UpstreamError::NoMembers),
+            [only] if is_plain => {
+                let choice = only.choices.on(&terms, || choice(terms.clone(), &[(&only.name, 1)]));
+                Lead::Plain(only.clone(), choice)
+            }
+            several => {
+                let names = several.iter().map(|member| &*member.name);
+                let weights = settings.members.iter().map(|member| member.weight);
+                let weighted: Vec<(&str, u32)> = names.zip(weights).collect();
+                let choice = choice(terms, &weighted);
+                Lead::Chosen(Several::new(members, choice, settings))
+            }
+        };
+        Ok(Arc::new(Upstream { lead }))
+    }
+
+    fn choice(&self) -> &Arc<Choice> {
+        match &self.lead {
+            Lead::Plain(_, choice) => choice,
+            Lead::Chosen(several) => several.choice(),
         }
-        Ok(Arc::new(Upstream { members, turn: AtomicUsize::new(0) }))
+    }
+
+    /// Whether members are chosen by the cache key, so that the request must bear a [`KeyHash`].
+    pub fn chooses_by_key(&self) -> bool {
+        match &self.lead {
+            Lead::Plain(..) => false,
+            Lead::Chosen(several) => several.choice().chooses_by_key(),
+        }
+    }
+
+    /// How its members stand, in the order of the settings.
+    pub fn readings(&self) -> Vec<MemberReading> {
+        match &self.lead {
+            Lead::Plain(member, choice) => {
+                let standings = choice.snapshot(Instant::now()).into_iter();
+                standings.map(|standing| MemberReading::of(member, standing)).collect()
+            }
+            Lead::Chosen(several) => several.readings(),
+        }
+    }
+
+    #[cfg(test)]
+    fn first(&self) -> &Arc<Member> {
+        match &self.lead {
+            Lead::Plain(member, _) => member,
+            Lead::Chosen(several) => several.first(),
+        }
     }
 
     /// Sends a request to a member and returns its final response head; the body follows as it
@@ -97,45 +195,30 @@ impl Upstream {
     /// a tunnel goes out with its `Upgrade` field; all other hop-by-hop fields are the caller's
     /// to remove. Framing is made from the body, and `Expect` is never sent. Dropping the future
     /// ends the exchange with the origin.
-    pub async fn send(
+    // No `async fn`: that would hold the request twice.
+    pub fn send(
         &self,
         mut request: Request<RequestBody>,
         observe: Option<Informational>,
-    ) -> Result<Response<OriginBody>, FetchFailure> {
+    ) -> impl Future<Output = Result<Response<OriginBody>, FetchFailure>> + Send {
+        let observer = observe.map(Observer::new);
         let wanted = match request.headers().contains_key(UPGRADE) {
             true => Wanted::Http1,
             false => Wanted::Any,
         };
-        let (member, held) = self.reach(wanted).await?;
-        member.exchange(held, &mut request, wanted, observe.map(Observer::new)).await
-    }
-
-    /// A connection to the member whose turn it is, or to another that can be reached.
-    async fn reach(&self, wanted: Wanted) -> Result<(&Member, Held), FetchFailure> {
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut tried = Vec::new();
-        loop {
-            let index = self.next(first, &tried);
-            let member = &self.members[index];
-            let failure = match member.connection(wanted).await {
-                Ok(held) => return Ok((member, held)),
-                Err(failure) => failure,
-            };
-            tried.push(index);
-            if tried.len() >= self.members.len().min(MEMBERS_TRIED_MAX) {
-                return Err(failure);
+        async move {
+            match &self.lead {
+                Lead::Plain(member, choice) => {
+                    let entered = tries::enter_only(member, choice)?;
+                    let asked = entered.ask(member, &mut request, wanted, observer.as_ref());
+                    asked.await.map_err(|lost| lost.failure)
+                }
+                // Its state is large, and is not to be in the way of what is plain.
+                Lead::Chosen(several) => {
+                    Box::pin(several.send(&mut request, wanted, observer.as_ref())).await
+                }
             }
-            tracing::debug!("{failure}; trying the next member");
         }
-    }
-
-    /// The first member from `first` on that was not tried; one that rests only when all do.
-    fn next(&self, first: usize, tried: &[usize]) -> usize {
-        let count = self.members.len();
-        let turns = (0..count).map(|step| first.wrapping_add(step) % count);
-        let mut untried = turns.filter(|index| !tried.contains(index));
-        let awake = untried.clone().find(|index| !self.members[*index].rests());
-        awake.or_else(|| untried.next()).unwrap_or(first % count)
     }
 }
 
@@ -154,6 +237,11 @@ struct Observer(Arc<(Informational, AtomicUsize)>);
 impl Observer {
     fn new(observe: Informational) -> Self {
         Observer(Arc::new((observe, AtomicUsize::new(0))))
+    }
+
+    /// Whether any was passed on.
+    fn has_told(&self) -> bool {
+        self.0.1.load(Ordering::Relaxed) > 0
     }
 
     fn tell(&self, status: StatusCode, fields: HeaderMap) {

@@ -21,7 +21,7 @@ const WAITING_MAX: usize = 1024;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The bounds of a pool.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PoolLimits {
     /// Connections at once.
     pub(super) connections_max: usize,
@@ -48,6 +48,16 @@ struct Shelf {
     idle: VecDeque<(Box<h1::Connection>, Instant)>,
     shared: Vec<Arc<Http2>>,
     sweeper: Sweeper,
+    keeps: Keeps,
+}
+
+/// Whether connections are kept for further requests.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Keeps {
+    #[default]
+    Yes,
+    /// None will come.
+    No,
 }
 
 /// Whether somebody already looks after idle connections.
@@ -199,6 +209,9 @@ impl Pool {
     pub(super) fn give_back(self: &Arc<Self>, mut http1: Box<h1::Connection>) {
         http1.used = true;
         let mut shelf = self.shelf.lock();
+        if shelf.keeps == Keeps::No {
+            return;
+        }
         shelf.idle.push_back((http1, Instant::now()));
         let surplus = (shelf.idle.len() > self.limits.idle_connections_max)
             .then(|| shelf.idle.pop_front())
@@ -207,6 +220,15 @@ impl Pool {
         drop(shelf);
         drop(surplus);
         self.wake_one();
+    }
+
+    /// Closes what is idle, and the rest as it comes back.
+    pub(super) fn drain(&self) {
+        let mut shelf = self.shelf.lock();
+        shelf.keeps = Keeps::No;
+        let ready = (std::mem::take(&mut shelf.idle), std::mem::take(&mut shelf.shared));
+        drop(shelf);
+        drop(ready);
     }
 
     #[cfg(test)]

@@ -7,6 +7,11 @@ use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::answer::BodyError;
 
+/// The digest of a request's cache key, as an extension of the request: one that is chosen by it
+/// goes to the same member as others of that key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyHash(pub u64);
+
 /// The body of a request to an origin.
 #[derive(Default)]
 pub enum RequestBody {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::case::{after, asked, stored};
 use crate::policy::ClientDirectives;
+use crate::standing::Standing;
 
 const STALE: Reuse = Reuse::Revalidate(RevalidateReason::Stale);
 const REFRESH: Reuse = Reuse::ServeAndRefresh(RefreshReason::StaleWhileRevalidate);
@@ -12,7 +13,7 @@ fn obeying() -> Policy {
 fn check(policy: &Policy, cases: &[(&str, &str, u64, Reuse)]) {
     for (response, request, seconds, expected) in cases {
         let (asked, stored) = (asked(request, policy), stored(response, policy));
-        let found = reuse(&asked, &stored, policy, after(seconds * 1000));
+        let found = reuse(&asked, &stored, policy, &Standing::SOUND, after(seconds * 1000));
         assert_eq!(found, *expected, "`{response}` for `{request}` after {seconds} s");
     }
 }
@@ -166,7 +167,14 @@ fn stale_answers_in_place_of_a_failure_unless_it_is_forbidden() {
         ("cache-control: max-age=10, no-cache", Failing::Unreachable, 5, false),
     ] {
         let (asked, stored) = (asked("GET", &policy), stored(response, &policy));
-        let found = stale_on_failure(&asked, &stored, &policy, after(seconds * 1000), failing);
+        let found = stale_on_failure(
+            &asked,
+            &stored,
+            &policy,
+            &Standing::SOUND,
+            after(seconds * 1000),
+            failing,
+        );
         assert_eq!(found, expected, "`{response}` {failing:?} after {seconds} s");
     }
 }
@@ -176,7 +184,14 @@ fn who_is_obeyed_and_asks_for_validation_gets_the_failure() {
     let policy = obeying();
     let stored = stored("cache-control: max-age=10", &policy);
     let insisting = asked("GET cache-control: no-cache", &policy);
-    assert!(!stale_on_failure(&insisting, &stored, &policy, after(0), Failing::Unreachable));
+    assert!(!stale_on_failure(
+        &insisting,
+        &stored,
+        &policy,
+        &Standing::SOUND,
+        after(0),
+        Failing::Unreachable
+    ));
 }
 
 #[test]
@@ -185,4 +200,57 @@ fn reasons_have_words() {
     assert_eq!(RevalidateReason::NoCache.forward(), Forward::Stale);
     assert_eq!(RevalidateReason::NoCache.detail(), "no-cache");
     assert_eq!(RefreshReason::StaleWhileRevalidate.detail(), "stale-while-revalidate");
+}
+
+#[test]
+fn a_soft_purge_opens_the_windows_and_lost_proof_closes_them() {
+    let policy = Policy::default();
+    let asked = asked("GET", &policy);
+    let check = |said: &str, standing: Standing, seconds: u64, expected: Reuse| {
+        let stored = stored(said, &policy);
+        let found = reuse(&asked, &stored, &policy, &standing, after(seconds * 1000));
+        assert_eq!(found, expected, "{said} {standing:?} {seconds}");
+    };
+    let at =
+        |seconds: u64| Standing { stale_since: Some(after(seconds * 1000)), ..Standing::SOUND };
+    let within = |seconds| Standing {
+        proof: Proof::Within(Duration::from_secs(seconds)),
+        ..Standing::SOUND
+    };
+    let missing = Standing { proof: Proof::Missing, ..Standing::SOUND };
+    let refreshed = Reuse::ServeAndRefresh(RefreshReason::StaleWhileRevalidate);
+    let cc = "cache-control: max-age=60";
+    let swr = "cache-control: max-age=60, stale-while-revalidate=30";
+
+    check(cc, at(10), 20, Reuse::Revalidate(RevalidateReason::Purged));
+    check(swr, at(10), 20, refreshed);
+    check(swr, at(10), 39, refreshed);
+    check(swr, at(10), 40, Reuse::Revalidate(RevalidateReason::Purged));
+    // What is stale for longer than it was purged counts.
+    check(swr, at(85), 91, Reuse::Revalidate(RevalidateReason::Stale));
+
+    check(cc, within(2), 1, Reuse::Serve);
+    check(cc, within(2), 2, Reuse::Revalidate(RevalidateReason::InDoubt));
+    check(swr, within(100), 70, refreshed);
+    check(swr, within(2), 70, Reuse::Revalidate(RevalidateReason::InDoubt));
+    check(cc, missing, 0, Reuse::Revalidate(RevalidateReason::Unproven));
+}
+
+#[test]
+fn without_proof_an_error_is_covered_unless_the_operator_forbids_it() {
+    let policy = Policy::default();
+    let asked = asked("GET", &policy);
+    let stored = stored("cache-control: max-age=60", &policy);
+    let check = |proof, in_place_of_errors, expected| {
+        let standing = Standing { proof, in_place_of_errors, ..Standing::SOUND };
+        let now = after(5_000);
+        let found =
+            stale_on_failure(&asked, &stored, &policy, &standing, now, Failing::Unreachable);
+        assert_eq!(found, expected, "{standing:?}");
+    };
+    check(Proof::Missing, InPlaceOfErrors::AsEver, true);
+    check(Proof::Missing, InPlaceOfErrors::Never, false);
+    check(Proof::Within(Duration::from_secs(2)), InPlaceOfErrors::Never, false);
+    check(Proof::Within(Duration::from_secs(9)), InPlaceOfErrors::Never, true);
+    check(Proof::Sure, InPlaceOfErrors::Never, true);
 }

@@ -25,6 +25,8 @@ pub enum Detail {
     RequestRefused,
     /// The gateway has as many exchanges under way as it may.
     TooManyRequests,
+    /// What was stored has been purged.
+    Purged,
     /// The key is remembered as not shareable, so nobody waited for anybody.
     HitForMiss,
     /// A fetch that was waited for turned out not to be shareable.
@@ -55,7 +57,7 @@ pub enum Detail {
 
 impl Detail {
     /// Every one.
-    pub const ALL: [Detail; 24] = [
+    pub const ALL: [Detail; 25] = [
         Detail::SkipField,
         Detail::Upgrade,
         Detail::KeyedBodyTooLarge,
@@ -67,6 +69,7 @@ impl Detail {
         Detail::Loop,
         Detail::RequestRefused,
         Detail::TooManyRequests,
+        Detail::Purged,
         Detail::HitForMiss,
         Detail::CollapseDeclined,
         Detail::CollapseTimeout,
@@ -96,6 +99,7 @@ impl Detail {
             Detail::Loop => "loop",
             Detail::RequestRefused => "request-refused",
             Detail::TooManyRequests => "too-many-requests",
+            Detail::Purged => "purged",
             Detail::HitForMiss => "hit-for-miss",
             Detail::CollapseDeclined => "collapse-declined",
             Detail::CollapseTimeout => "collapse-timeout",

@@ -14,6 +14,7 @@ use crate::freshness::{self, Evidence};
 use crate::policy::Policy;
 use crate::request::Credentials;
 use crate::storing;
+use crate::tags::Tags;
 
 /// The circumstances under which a response came.
 pub(super) struct Arrival<'a> {
@@ -31,8 +32,10 @@ impl Arrival<'_> {
         let evidence = Evidence { status, fields, directives, credentials, received_at };
         let lifetime = evidence.lifetime(policy);
         let initial_age = freshness::initial_age_millis(fields, requested_at, received_at);
+        let tags = Tags::of(fields, policy);
         let mut stored = Stored {
             fields: self.stored_fields(fields, directives),
+            tags: tags.clone().unwrap_or_default(),
             received_at,
             keep_until: received_at,
             initial_age_millis: initial_age
@@ -49,7 +52,7 @@ impl Arrival<'_> {
         };
         stored.keep_until = stored.useful_until(policy);
         // A 304 may say that what it validates must not be kept any longer.
-        if storing::prohibition(directives, status).is_some() {
+        if storing::prohibition(directives, status).is_some() || tags.is_err() {
             stored.once_stale = OnceStale::AlwaysValidate;
             stored.keep_until = received_at.saturating_add(super::KEPT_MIN);
         }
@@ -64,6 +67,7 @@ impl Arrival<'_> {
             !fields::is_never_stored(name)
                 && !of_connection.contains(name)
                 && !directives.withheld.contains(name)
+                && !self.policy.strips(name)
                 && (takes_cookies || !fields::sets_cookies(name))
         };
         if freshness::date_in(fields, &header::DATE, self.received_at).is_some() {

@@ -10,6 +10,7 @@ use crate::fields::FieldBlock;
 use crate::form::{Reader, Writer};
 use crate::freshness::LifetimeSource;
 use crate::request::Credentials;
+use crate::tags::Tags;
 
 impl Stored {
     /// Appends its stored form.
@@ -41,6 +42,7 @@ impl Stored {
             Change::Possible => 0,
             Change::Excluded => 1,
         });
+        to.piece(self.tags.as_str().as_bytes());
         to.piece(self.fields.as_bytes());
     }
 
@@ -78,6 +80,7 @@ impl Stored {
                 1 => Change::Excluded,
                 _ => return None,
             },
+            tags: Tags::from_stored(&from.piece()?)?,
             fields: FieldBlock::from_stored(from.piece()?)?,
         };
         from.end()?;

@@ -5,6 +5,7 @@ use crate::case::{NOW, after, asked, fields, stored, stored_with};
 use crate::fields::FieldBlock;
 use crate::policy::ClientDirectives;
 use crate::reuse::{Failing, Reuse, reuse, stale_on_failure};
+use crate::standing::Standing;
 
 const MINUTE: u64 = 60_000;
 
@@ -180,7 +181,7 @@ fn a_304_that_forbids_storing_ends_reuse() {
     for newer in ["cache-control: no-store", "cache-control: private, max-age=60"] {
         let fresh = old.freshen(&policy, &fields(newer), NOW, NOW);
         assert_eq!(fresh.keep_until(), after(1000), "{newer}");
-        let answer = reuse(&asked("GET", &policy), &fresh, &policy, NOW);
+        let answer = reuse(&asked("GET", &policy), &fresh, &policy, &Standing::SOUND, NOW);
         assert!(matches!(answer, Reuse::Revalidate(_)), "{newer}");
     }
 }
@@ -243,8 +244,15 @@ fn invalidated_is_validated_before_any_reuse() {
     let policy = Policy { client_directives: ClientDirectives::Obey, ..Policy::default() };
     let head = stored("cache-control: max-age=60, stale-if-error=60", &policy).invalidated();
     let anyhow = asked("GET cache-control: max-stale", &policy);
-    assert!(matches!(reuse(&anyhow, &head, &policy, NOW), Reuse::Revalidate(_)));
-    assert!(!stale_on_failure(&anyhow, &head, &policy, NOW, Failing::Unreachable));
+    assert!(matches!(reuse(&anyhow, &head, &policy, &Standing::SOUND, NOW), Reuse::Revalidate(_)));
+    assert!(!stale_on_failure(
+        &anyhow,
+        &head,
+        &policy,
+        &Standing::SOUND,
+        NOW,
+        Failing::Unreachable
+    ));
 }
 
 #[test]
@@ -308,9 +316,9 @@ proptest! {
         };
         let (head, now) = (stored(&text, &policy), after(wait));
         let asked = asked("GET", &policy);
-        let is_served = matches!(reuse(&asked, &head, &policy, now), Reuse::Serve | Reuse::ServeAndRefresh(_))
-            || stale_on_failure(&asked, &head, &policy, now, Failing::Unreachable)
-            || stale_on_failure(&asked, &head, &policy, now, Failing::Status(StatusCode::BAD_GATEWAY));
+        let is_served = matches!(reuse(&asked, &head, &policy, &Standing::SOUND, now), Reuse::Serve | Reuse::ServeAndRefresh(_))
+            || stale_on_failure(&asked, &head, &policy, &Standing::SOUND, now, Failing::Unreachable)
+            || stale_on_failure(&asked, &head, &policy, &Standing::SOUND, now, Failing::Status(StatusCode::BAD_GATEWAY));
         prop_assert!(!is_served || now < head.keep_until());
         prop_assert!(head.keep_until() >= after(1000));
     }

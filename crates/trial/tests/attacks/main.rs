@@ -5,6 +5,7 @@
 
 mod bodies;
 mod deception;
+mod destinations;
 mod downgrade;
 mod explosions;
 mod floods;

@@ -14,17 +14,16 @@ async fn admin(stage: &Stage, request: &str) -> Message {
 }
 
 #[tokio::test]
-async fn the_admin_listener_changes_nothing_for_anyone() {
+async fn the_admin_listener_changes_nothing_for_strangers() {
     let mut stage = Stage::start(mirror).await;
     stage.get("/k").await;
     for method in ["POST", "PUT", "DELETE", "PATCH", "PURGE", "BAN", "OPTIONS", "X"] {
-        for path in ["/metrics", "/health", "/ready", "/purge", "/", "/k"] {
-            let request = format!(
-                "{method} {path} HTTP/1.1\r\nHost: localhost\r\n\
-                Origin: http://evil.example\r\nContent-Length: 0\r\n\r\n"
-            );
+        for path in ["/metrics", "/health", "/ready", "/purge", "/", "/k", "/routes", "/routes/a"] {
+            let request =
+                format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
             let answer = admin(&stage, &request).await;
-            assert_eq!(answer.head.status(), Ok(405), "{method} {path}");
+            let status = answer.head.status().expect("a status");
+            assert!([401, 404, 405].contains(&status), "{method} {path}: {status}");
         }
     }
     assert!(is_hit(&stage.get("/k").await));
@@ -33,22 +32,37 @@ async fn the_admin_listener_changes_nothing_for_anyone() {
 
 #[tokio::test]
 async fn the_admin_listener_answers_no_page_of_another_site() {
-    // A page can make a browser ask; it cannot read what comes, for nothing allows it to. A name
-    // that was bound anew (DNS rebinding) reads numbers at most: set a token where they are secret.
+    // A page can make a browser ask; it cannot read what comes, for nothing allows it to. Nor can a
+    // name that was bound anew (DNS rebinding): without a token only this machine's names are served.
     let stage = Stage::start(mirror).await;
-    for path in ["/metrics", "/health", "/ready", "/nothing"] {
+    for (path, statuses) in [
+        ("/metrics", &[421][..]),
+        ("/health", &[200]),
+        ("/ready", &[200]),
+        ("/openapi.json", &[200]),
+        ("/nothing", &[404]),
+    ] {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: evil.example\r\n\
             Origin: http://evil.example\r\nReferer: http://evil.example/\r\n\r\n"
         );
         let answer = admin(&stage, &request).await;
+        let status = answer.head.status().expect("a status");
+        assert!(statuses.contains(&status), "{path}: {status}");
         let allowed = answer.head.fields.iter();
         let allowed =
             allowed.filter(|(name, _)| name.to_ascii_lowercase().starts_with("access-control"));
         assert_eq!(allowed.count(), 0, "{path}");
         assert!(!text(&answer).contains("evil.example"), "{path}: {}", text(&answer));
+        assert!(!text(&answer).contains("forebay_requests_total"), "{path}");
         let kind = answer.head.field("content-type").unwrap_or_default();
-        assert!(kind.starts_with("text/plain"), "{path} is {kind}");
+        let is_page = !kind.starts_with("text/plain") && !kind.starts_with("application/json");
+        assert!(!is_page, "{path} is {kind}");
+        assert_eq!(
+            answer.head.field("x-content-type-options").as_deref(),
+            Some("nosniff"),
+            "{path}"
+        );
     }
 }
 

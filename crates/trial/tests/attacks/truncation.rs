@@ -210,8 +210,7 @@ where
 /// The program with a route of its own to this member, before the one that the trial writes.
 async fn h2c_gateway(to: &str) -> forebay_trial::real::Gateway {
     let nowhere = forebay_trial::real::free_address().expect("a free port");
-    let lines = [("route", "path = \"/unused\""), ("route", "[[route]]"), ("route", to)];
-    gateway(nowhere, &lines).await
+    gateway(nowhere, &[("route", to)]).await
 }
 
 async fn ask(address: SocketAddr) -> Option<Message> {

@@ -1,4 +1,4 @@
-//! Trials of the collapse, staleness and robustness rows against the built program over sockets.
+//! Trials of the collapse, staleness, robustness and upstream rows against the built program over sockets.
 //!
 //! Each starts the program on ports of its own before an origin of its own, and ends both. What
 //! they hold is order and number; where time is looked at, the bounds are wide.
@@ -7,9 +7,11 @@ mod bodies;
 mod collapse;
 mod connections;
 mod freshness;
+mod health;
 mod methods;
 mod operating;
 mod robustness;
 mod sharing;
 mod support;
+mod upstreams;
 mod variants;

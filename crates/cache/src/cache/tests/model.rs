@@ -78,7 +78,14 @@ impl World {
             entry_bytes_typical: 10_000,
             ..Options::default()
         };
-        let cache = Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None);
+        let cache = Cache::with_tiers(
+            &options,
+            clock,
+            &options.budget(),
+            vec![map.clone()],
+            None,
+            Purges::default(),
+        );
         Self { cache, map, oracle: Oracle::default(), heads: 0 }
     }
 
@@ -101,7 +108,7 @@ impl World {
                 self.judge(*key, self.cache.look_up_memory(name(*key).as_bytes()));
             }
             Step::Advance { secs } => tokio::time::advance(Duration::from_secs(*secs)).await,
-            Step::Sweep => while self.cache.memory().sweep().step(1_000).is_some() {},
+            Step::Sweep => while self.cache.memory().sweep().step(1_000, |_, _| false).is_some() {},
             Step::Below { mood } => *self.map.mood.lock() = *mood,
         }
         tokio::task::yield_now().await;
@@ -144,7 +151,14 @@ impl World {
     fn freshen(&mut self, key: u8, keep_secs: u64) {
         let Some(old) = self.cache.peek(name(key).as_bytes()) else { return };
         let (head, keep_until) = self.next(keep_secs);
-        let new = self.cache.replace_head(&name(key), &old, head, keep_until, None);
+        let new = self.cache.replace_head(
+            &name(key),
+            &old,
+            head,
+            keep_until,
+            self.cache.epoch_now(),
+            None,
+        );
         let body = self.known(key, &old).body.clone();
         if new.is_some() {
             self.note(key, head, body, keep_until);

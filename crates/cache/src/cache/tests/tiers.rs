@@ -49,7 +49,17 @@ async fn one_who_waits_looks_himself_when_the_one_who_looked_has_left() {
 fn narrow() -> (Small, Arc<MapTier>) {
     let (clock, options) = (clock(), Options { kept_bytes_max: Some(8), ..options() });
     let map = MapTier::new(clock.clone());
-    (Cache::with_tiers(&options, clock, &options.budget(), vec![map.clone()], None), map)
+    (
+        Cache::with_tiers(
+            &options,
+            clock,
+            &options.budget(),
+            vec![map.clone()],
+            None,
+            Purges::default(),
+        ),
+        map,
+    )
 }
 
 #[tokio::test(start_paused = true)]

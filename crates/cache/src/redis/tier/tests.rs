@@ -190,7 +190,7 @@ async fn bodies_of_every_length_come_back_as_they_went() {
 async fn an_entry_keeps_its_stamp_epoch_time_and_trailer() {
     let server = RedisServer::on_socket(&[]);
     let tier = tier(&server).await;
-    let (stamp, epoch) = (Stamp::from_number(7), Epoch { millis: 8, number: 9 });
+    let (stamp, epoch) = (Stamp::from_number(7), Epoch::new(8, 9, 10));
     let keep_until = Clock::system().now().plus(HOUR);
     for len in [10, 5_000] {
         let trailer = Some(Bytes::from_static(b"trailer"));

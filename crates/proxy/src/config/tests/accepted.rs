@@ -213,6 +213,32 @@ fn redis_is_said_whole() {
 }
 
 #[test]
+fn purges_are_said_whole() {
+    let silent = parse("f", "[[route]]\nto = \"a:1\"").unwrap().purge;
+    assert_eq!(silent, PurgeSettings::default());
+    let text = r#"
+        [purge]
+        doubt_after = "5s"
+        in_doubt = "strict"
+        rules_max = 1000
+        log_max = 2000
+        refresh_max = 0
+        peers = ["10.0.0.0/8"]
+        field = "X-Purge"
+        secret = "word"
+        [[route]]
+        to = "a:1"
+    "#;
+    let purge = parse("f", text).unwrap().purge;
+    assert_eq!((purge.doubt_after, purge.in_doubt), (seconds(5), InDoubt::Strict));
+    assert_eq!((purge.rules_max, purge.log_max, purge.refresh_max), (1000, 2000, 0));
+    let public = purge.public.unwrap();
+    assert_eq!(public.peers.len(), 1);
+    let (field, secret) = public.secret.unwrap();
+    assert_eq!((field.as_str(), secret.as_str()), ("x-purge", "word"));
+}
+
+#[test]
 fn flags_name_the_tiers_and_go_before_the_file() {
     let path = file(
         "tiers.toml",

@@ -66,9 +66,17 @@ fn the_defaults_of_code_and_of_an_empty_file_are_the_same() {
 #[test]
 fn the_example_names_every_key() {
     let unknown = "zzzzzzzzzzzz = 1\n";
-    let sections = ["", "[memory]", "[limits]", "[defaults]", "[defaults.upstream]", "[[route]]"];
+    let sections = [
+        "",
+        "[memory]",
+        "[limits]",
+        "[defaults]",
+        "[defaults.upstream]",
+        "[defaults.upstream.ejection]",
+        "[[route]]",
+    ];
     let more = ["[route.skip]", "[route.request_fields]", "[route.response_fields]"];
-    let tiers = ["[disk]", "[redis]", "[routes]"];
+    let tiers = ["[route.upstream.health]", "[disk]", "[redis]", "[routes]", "[destinations]"];
     let sections: Vec<&str> = sections.into_iter().chain(more).chain(tiers).collect();
     let text: String = sections.iter().map(|section| format!("{section}\n{unknown}")).collect();
     let problems = parse("f", &text).unwrap_err();

@@ -30,7 +30,7 @@ const LONG: &[(&str, &str)] = &[
     ("<SECRET>", "1 to 1024 visible characters of ASCII without spaces"),
     (
         "<TOP>",
-        "`access_log`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `disk`, `limits`, `listen`, `memory`, `name`, `redis`, `route`, `routes`, `trusted_peers`, `workers`",
+        "`access_log`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `destinations`, `disk`, `limits`, `listen`, `memory`, `name`, `purge`, `redis`, `route`, `routes`, `trusted_peers`, `workers`",
     ),
     (
         "<IN_LIMITS>",
@@ -38,15 +38,15 @@ const LONG: &[(&str, &str)] = &[
     ),
     (
         "<IN_DEFAULTS>",
-        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `targeted_fields`, `upstream`, `variants_max`, `x_cache`",
+        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `upstream`, `variants_max`, `x_cache`",
     ),
     (
         "<IN_ROUTE>",
-        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `name`, `path`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `targeted_fields`, `to`, `upstream`, `variants_max`, `x_cache`",
+        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `name`, `path`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `to`, `upstream`, `variants_max`, `x_cache`",
     ),
     (
         "<IN_UPSTREAM>",
-        "`ca_file`, `connect_timeout`, `connections_max`, `head_bytes_max`, `idle_connections_max`, `idle_timeout`, `read_timeout`, `resolve_interval`, `send_timeout`",
+        "`balance`, `ca_file`, `connect_timeout`, `connections_max`, `ejection`, `head_bytes_max`, `health`, `idle_connections_max`, `idle_timeout`, `queue_max`, `queue_timeout`, `read_timeout`, `requests_max`, `resolve_interval`, `retries`, `retry_statuses`, `send_timeout`, `server_name`, `slow_start`",
     ),
 ];
 
@@ -569,5 +569,21 @@ fn what_is_not_toml_is_said_beside_what_is_wrong_on_other_lines() {
     whole(
         "\n\nworkers = 1\nworkers = 2\nzz = 1\n[[route]]\nto = \"a:1\"",
         &["4:1: not TOML: duplicate key", "5:1: unknown key `zz`; known here: <TOP>"],
+    );
+}
+
+#[test]
+fn who_may_purge_is_said_whole() {
+    top("[purge]\nsecret = \"word\"", &["1:1: `purge` has a `secret` and no `field` to say it in"]);
+    top(
+        "[purge]\nfield = \"x-purge\"",
+        &["1:1: `purge` has a `field` and no `secret` that it must say"],
+    );
+    top("[purge]\npeers = []", &["1:1: `peers` is empty: nobody may purge, as without it"]);
+    top(
+        "[purge]\nin_doubt = \"sreve\"",
+        &[
+            "2:12: `in_doubt` cannot be `\"sreve\"`: no such word; did you mean `serve`? allowed: `validate`, `strict`, `serve`",
+        ],
     );
 }

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::{Refusal, refuse, size};
-use crate::config::{Admin, DiskRoom, HostPattern, Listen, MemberScheme, MemberSettings, Network};
+use crate::config::{
+    Admin, DestinationRange, DiskRoom, HostPattern, Listen, MemberScheme, MemberSettings, Network,
+};
 
 /// The longest name of a host (RFC 1035 section 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
@@ -93,7 +95,7 @@ pub fn directory_path(text: &str) -> Result<PathBuf, Refusal> {
 pub fn member(text: &str) -> Result<MemberSettings, Refusal> {
     if let Some(path) = text.strip_prefix("unix:") {
         let host = socket_path(path)?.to_owned();
-        return Ok(MemberSettings { scheme: MemberScheme::Unix, host, port: 0 });
+        return Ok(MemberSettings { scheme: MemberScheme::Unix, host, port: 0, weight: 1 });
     }
     let Some((scheme, rest)) = text.split_once("://") else {
         return member_at(MemberScheme::Http, text, None);
@@ -127,7 +129,7 @@ fn member_at(
             None => return refuse("the port is missing", MEMBER_FORM),
         },
     };
-    Ok(MemberSettings { scheme, host: member_host(host)?, port })
+    Ok(MemberSettings { scheme, host: member_host(host)?, port, weight: 1 })
 }
 
 /// The host and what follows its last colon; the colons inside brackets are an address's.
@@ -178,6 +180,29 @@ pub fn network(text: &str) -> Result<Network, Refusal> {
         return refuse(format!("bits are set beyond the first {prefix_bits}"), meant);
     }
     Ok(Network { address, prefix_bits })
+}
+
+/// Addresses that may be connected to, or not: a range as of [`network`], or an address with a port
+/// such as `169.254.7.1:3000` or `[fe80::1]:80`.
+pub fn destination(text: &str) -> Result<DestinationRange, Refusal> {
+    const FORM: &str = "write an address such as 169.254.7.1, one with a port such as \
+                        169.254.7.1:3000 or [::1]:80, or a range such as 10.0.0.0/8";
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        let network = exactly(address.ip());
+        return Ok(DestinationRange { network, port: Some(address.port()) });
+    }
+    match network(text) {
+        Ok(network) => Ok(DestinationRange { network, port: None }),
+        Err(Refusal { why, allowed }) => {
+            let is_meant = allowed.as_ref().is_some_and(|allowed| allowed.starts_with("did"));
+            Err(Refusal { why, allowed: allowed.filter(|_| is_meant).or(Some(FORM.to_owned())) })
+        }
+    }
+}
+
+/// The range of this address alone.
+fn exactly(address: IpAddr) -> Network {
+    Network { address, prefix_bits: if address.is_ipv4() { 32 } else { 128 } }
 }
 
 fn first_address(address: IpAddr, prefix_bits: u8) -> IpAddr {

@@ -114,7 +114,7 @@ fn the_admin_listener_is_an_address_or_off() {
 fn a_member_is_a_url_without_path_or_a_host_with_a_port() {
     let check = |text: &str, scheme: MemberScheme, host: &str, port: u16| {
         let host = host.to_owned();
-        assert_eq!(member(text), Ok(MemberSettings { scheme, host, port }), "{text}");
+        assert_eq!(member(text), Ok(MemberSettings { scheme, host, port, weight: 1 }), "{text}");
     };
     check("http://localhost:3000", MemberScheme::Http, "localhost", 3000);
     check("HTTP://LocalHost:3000/", MemberScheme::Http, "localhost", 3000);

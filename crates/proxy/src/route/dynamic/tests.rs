@@ -3,11 +3,11 @@
 use super::*;
 use crate::config::{Route, UpstreamSettings};
 use crate::route::fake::{Fake, Mood};
-use crate::upstream::{Connect, Network};
+use crate::upstream::{Connect, Destinations, Network};
 
 fn upstreams() -> Arc<Upstreams> {
     Upstreams::new(Arc::new(|settings: &UpstreamSettings| -> Arc<dyn Connect> {
-        Arc::new(Network::new(settings.resolve_interval))
+        Arc::new(Network::new(settings.resolve_interval, Arc::new(Destinations::default())))
     }))
 }
 

@@ -3,13 +3,13 @@
 use super::*;
 use crate::config::{Route, Switch, UpstreamSettings};
 use crate::route::{Connects, RouteState};
-use crate::upstream::{Connect, Network};
+use crate::upstream::{Connect, Destinations, Network};
 
 const ABSENT: Duration = Duration::from_secs(10);
 
 fn connects() -> Arc<Connects> {
     Arc::new(|settings: &UpstreamSettings| -> Arc<dyn Connect> {
-        Arc::new(Network::new(settings.resolve_interval))
+        Arc::new(Network::new(settings.resolve_interval, Arc::new(Destinations::default())))
     })
 }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode};
 
-use super::{Again, Lost};
+use super::Lost;
 use crate::failure::{FailureKind, FetchFailure};
 use crate::upstream::Observer;
 use crate::upstream::body::OriginBody;
 use crate::upstream::ended::Ended;
-use crate::upstream::h1::{Connection, Exchange, HeadOnly, Reached, ResponseHead};
+use crate::upstream::h1::{Connection, Exchange, HeadOnly, ResponseHead};
 use crate::upstream::member::Member;
-use crate::upstream::pool::{Pool, Wanted};
+use crate::upstream::pool::{Pool, Reused, Wanted};
 use crate::upstream::request::RequestBody;
+use crate::upstream::retry::{Attempted, Left, Reached, after_failure};
 
 impl Member {
     pub(super) async fn attempt_http1(
@@ -24,14 +25,13 @@ impl Member {
         wanted: Wanted,
         observer: Option<&Observer>,
     ) -> Result<Response<OriginBody>, Lost> {
-        let is_reused = connection.used;
-        let spare = if is_reused { request.body().replay() } else { None };
+        let reused = if connection.used { Reused::Yes } else { Reused::No };
+        let spare = request.body().replay();
         let begun = Exchange::begin(connection, request, &self.host);
         let mut exchange = begun.map_err(self.unsendable())?;
-        match poll_fn(|cx| exchange.poll_head(cx, observer, &self.times)).await {
+        match poll_fn(|cx| exchange.poll_head(cx, observer, &self.terms.times)).await {
             Ok(head) => Ok(self.accept_http1(pool, exchange, head, request.method(), wanted)?),
-            Err(ended) if is_reused => Err(self.lost_http1(exchange, ended, request, spare)),
-            Err(ended) => Err(ended.at(&self.name).into()),
+            Err(ended) => Err(self.lost_http1(exchange, ended, request, (spare, reused))),
         }
     }
 
@@ -51,7 +51,7 @@ impl Member {
         } else {
             self.refuse_switch(head.status)?;
             let head_only = if *method == Method::HEAD { HeadOnly::Yes } else { HeadOnly::No };
-            let download = exchange.into_download(&mut head, head_only, self.times.read);
+            let download = exchange.into_download(&mut head, head_only, self.terms.times.read);
             OriginBody::of_http1(download.map_err(|ended| ended.at(&member))?, pool, member)
         };
         let mut response = Response::new(body);
@@ -61,23 +61,23 @@ impl Member {
         Ok(response)
     }
 
-    /// Whether a request may be sent again that met its end on a connection that had been idle.
+    /// Where a request may be sent again that met its end here; its body is put back for that.
     fn lost_http1(
         &self,
         mut exchange: Exchange,
         ended: Ended,
         request: &mut Request<RequestBody>,
-        spare: Option<RequestBody>,
+        (spare, reused): (Option<RequestBody>, Reused),
     ) -> Lost {
-        let may_be_repeated = ended.kind == FailureKind::HeadCut;
-        let body = match exchange.reached() {
-            Reached::Nobody if may_be_repeated => spare.or_else(|| exchange.take_stream()),
-            Reached::Silence if may_be_repeated && request.method().is_idempotent() => spare,
-            Reached::Nobody | Reached::Silence | Reached::Somebody => None,
+        let reached = exchange.reached();
+        let body = match reached {
+            Reached::Nobody => spare.or_else(|| exchange.take_stream()),
+            Reached::Silence | Reached::Somebody => spare,
         };
-        let failure = ended.at(&self.name);
-        let Some(body) = body else { return failure.into() };
-        *request.body_mut() = body;
-        Lost { failure, again: Again::Yes }
+        let left = if body.is_some() { Left::Whole } else { Left::Spent };
+        let tried = Attempted { reached, left, reused };
+        let again = after_failure(ended.kind, tried, request.method());
+        *request.body_mut() = body.unwrap_or_default();
+        Lost { failure: ended.at(&self.name), again }
     }
 }

@@ -5,13 +5,13 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{Request, Response};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Again, Lost};
+use super::Lost;
 use crate::failure::{FailureKind, FetchFailure};
 use crate::upstream::body::OriginBody;
 use crate::upstream::h1::FIELDS_MAX;
@@ -19,6 +19,7 @@ use crate::upstream::h2::{self, Progress, Received, Sending, Step};
 use crate::upstream::member::Member;
 use crate::upstream::pool::{Reused, Stream};
 use crate::upstream::request::RequestBody;
+use crate::upstream::retry::{Attempted, Left, Reached, after_failure};
 use crate::upstream::{Observer, cause};
 
 /// How waiting for a head ended without one.
@@ -37,14 +38,13 @@ impl Member {
         asked: &mut Request<RequestBody>,
         observer: Option<&Observer>,
     ) -> Result<Response<OriginBody>, Lost> {
+        let named = if asked.headers().contains_key(HOST) { Named::Yes } else { Named::No };
         let mut request = std::mem::take(asked).map(Sending::new);
+        let method = request.method().clone();
         let progress = request.body().progress();
         let shaped = h2::shape(&mut request, self.uri_scheme(), &self.host);
         shaped.map_err(self.unsendable())?;
-        let spare = match reused {
-            Reused::Yes => spare(&request),
-            Reused::No => None,
-        };
+        let spare = spare(&request);
         if let Some(observer) = observer {
             let observer = observer.clone();
             hyper::ext::on_informational(&mut request, move |response| {
@@ -57,13 +57,22 @@ impl Member {
             Err(End::Late(kind)) => {
                 // Nothing new begins where the origin did not answer in time.
                 stream.http2.retire();
-                Err(self.failure(kind).into())
+                let tried = Attempted { reached: heard(observer), left: left(&spare), reused };
+                let again = after_failure(kind, tried, &method);
+                *asked = named.restored(spare);
+                Err(Lost { failure: self.failure(kind), again })
             }
             Err(End::Broken(error)) => {
-                let (lost, again) =
-                    self.lost_http2(stream, reused, *error, progress.as_deref(), spare);
-                *asked = again.unwrap_or_default();
-                Err(lost)
+                let broken = judge(stream, *error, progress.as_deref());
+                let (reached, whole) = match broken.unsent {
+                    Some(request) => (Reached::Nobody, Some(request.map(Sending::into_body))),
+                    None => (heard(observer), spare),
+                };
+                let reused = if broken.seen == Seen::Perhaps { Reused::No } else { reused };
+                let tried = Attempted { reached, left: left(&whole), reused };
+                let again = after_failure(broken.kind, tried, &method);
+                *asked = named.restored(whole);
+                Err(Lost { failure: self.because(broken.kind, broken.cause), again })
             }
         }
     }
@@ -99,7 +108,7 @@ impl Member {
     /// Until when to wait, and what it is called when nothing came by then. The client's own
     /// silence is not the origin's: how long that may last is for the client's side to say.
     fn patience(&self, begun: Instant, progress: Option<&Progress>) -> (Instant, FailureKind) {
-        let times = &self.times;
+        let times = &self.terms.times;
         match progress.map(Progress::step) {
             None => (begun + times.read, FailureKind::HeadTimeout),
             Some(Step::Offered(at)) => (at + times.send, FailureKind::SendTimeout),
@@ -125,40 +134,79 @@ impl Member {
             response.headers_mut().remove(CONTENT_LENGTH);
         }
         Ok(response.map(|frames| {
-            let received = Received::new(frames, stream, progress, self.times.read);
+            let received = Received::new(frames, stream, progress, self.terms.times.read);
             OriginBody::of_http2(received, self.name.clone())
         }))
     }
+}
 
-    /// Says what an error is about, and whether the request may be sent again; a connection that
-    /// is at its end is not chosen for that.
-    fn lost_http2(
-        &self,
-        stream: Stream,
-        reused: Reused,
-        mut error: TrySendError<Request<Sending>>,
-        progress: Option<&Progress>,
-        spare: Option<Request<RequestBody>>,
-    ) -> (Lost, Option<Request<RequestBody>>) {
-        let unsent = error.take_message();
-        let error = error.into_error();
-        let kind = kind_of(&error, progress);
-        let is_over = unsent.is_some()
-            || stream.http2.sender.is_closed()
-            || stream.http2.has_ended()
-            || http2_error(&error).is_some_and(::h2::Error::is_go_away);
-        let is_unseen = is_over || http2_error(&error).is_some_and(was_refused);
-        let again = match unsent {
-            Some(request) if reused == Reused::Yes => Some(request.map(Sending::into_body)),
-            None if kind == FailureKind::HeadCut && is_unseen => spare,
-            Some(_) | None => None,
-        };
-        if is_over {
-            stream.http2.retire();
-        }
-        let may = if again.is_some() { Again::Yes } else { Again::No };
-        (Lost { failure: self.because(kind, cause(&error)), again: may }, again)
+/// What an error is about.
+struct Broken {
+    kind: FailureKind,
+    cause: String,
+    /// The request, if nothing of it was sent.
+    unsent: Option<Request<Sending>>,
+    seen: Seen,
+}
+
+/// Whether the origin looked at a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// It did not: it said so, or the connection was at its end.
+    No,
+    /// Nobody knows.
+    Perhaps,
+}
+
+/// Says what an error is about; a connection that is at its end is not chosen again.
+fn judge(
+    stream: Stream,
+    mut error: TrySendError<Request<Sending>>,
+    progress: Option<&Progress>,
+) -> Broken {
+    let unsent = error.take_message();
+    let error = error.into_error();
+    let is_over = unsent.is_some()
+        || stream.http2.sender.is_closed()
+        || stream.http2.has_ended()
+        || http2_error(&error).is_some_and(::h2::Error::is_go_away);
+    let is_unseen = is_over || http2_error(&error).is_some_and(was_refused);
+    if is_over {
+        stream.http2.retire();
     }
+    let seen = if is_unseen { Seen::No } else { Seen::Perhaps };
+    Broken { kind: kind_of(&error, progress), cause: cause(&error), unsent, seen }
+}
+
+/// Whether a request names the host that it is for, or leaves it to the member.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Yes,
+    No,
+}
+
+impl Named {
+    /// The request as it was before it was shaped for one member.
+    fn restored(self, whole: Option<Request<RequestBody>>) -> Request<RequestBody> {
+        let mut request = whole.unwrap_or_default();
+        if self == Named::No {
+            let path = request.uri().path_and_query().cloned();
+            *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
+        }
+        request
+    }
+}
+
+/// Whether anything came back: an interim response is a word.
+fn heard(observer: Option<&Observer>) -> Reached {
+    match observer.is_some_and(Observer::has_told) {
+        true => Reached::Somebody,
+        false => Reached::Silence,
+    }
+}
+
+fn left(whole: &Option<Request<RequestBody>>) -> Left {
+    if whole.is_some() { Left::Whole } else { Left::Spent }
 }
 
 fn kind_of(error: &hyper::Error, progress: Option<&Progress>) -> FailureKind {

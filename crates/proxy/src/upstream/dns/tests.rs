@@ -94,3 +94,26 @@ async fn a_name_without_an_address_is_an_error_of_its_own() {
         assert!(error.get_ref().is_some_and(|cause| cause.is::<NotResolved>()), "{error:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_address_of_an_answer_counts_once() {
+    let (told, names) = names();
+    told.tell(Some(&["10.0.0.1", "10.0.0.2", "10.0.0.1"]));
+    assert_eq!(names.addresses("origin.example", 80).await.unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_nobody_uses_leave_when_there_are_too_many() {
+    let told = Arc::new(Told::default());
+    told.tell(Some(&["10.0.0.1"]));
+    let names = Names { names_max: 32, ..Names::new(told.clone(), Duration::from_secs(3600)) };
+    let names = Arc::new(names);
+    for number in 0..100 {
+        names.addresses(&format!("{number}.example"), 80).await.unwrap();
+        names.generation("0.example");
+        assert!(names.known.lock().len() <= 32);
+    }
+    let known = names.known.lock();
+    assert!(known.contains_key("0.example") && known.contains_key("99.example"));
+    assert!(!known.contains_key("1.example"));
+}

@@ -8,6 +8,7 @@ use http::{HeaderValue, Request, StatusCode};
 use super::super::ended::Ended;
 use super::super::member::Times;
 use super::super::request::{RequestBody, Unsendable};
+use super::super::retry::Reached;
 use super::super::{Observer, cause};
 use super::connection::{Connection, Wait};
 use super::download::Download;
@@ -28,17 +29,6 @@ pub(in super::super) struct Exchange {
     interim: usize,
     /// Whether any byte came back.
     heard: bool,
-}
-
-/// How far a request has come that got no response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Reached {
-    /// Not one byte of it was written.
-    Nobody,
-    /// Some of it was written, and not one byte came back.
-    Silence,
-    /// Something came back.
-    Somebody,
 }
 
 impl Exchange {

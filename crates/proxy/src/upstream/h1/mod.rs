@@ -18,7 +18,7 @@ mod upload;
 pub(super) use self::apart::Apart;
 pub(super) use self::connection::Connection;
 pub(super) use self::download::Download;
-pub(super) use self::exchange::{Exchange, Reached};
+pub(super) use self::exchange::Exchange;
 pub(super) use self::response::{HeadOnly, ResponseHead};
 pub(super) use self::socket::Tunnel;
 

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::super::tries::Under;
 use super::unshared::Unshared;
 use crate::answer::Duplex;
 use crate::http1::Output;
@@ -103,7 +104,8 @@ impl Socket {
 
     /// What the connection is after a 101.
     pub(super) fn into_tunnel(self) -> Tunnel {
-        Tunnel { early: self.input.freeze(), bytes: self.bytes, _place: self.place }
+        let early = self.input.freeze();
+        Tunnel { early, bytes: self.bytes, _place: self.place, _under: None }
     }
 }
 
@@ -113,6 +115,14 @@ pub(in super::super) struct Tunnel {
     early: Bytes,
     bytes: Unshared<Box<dyn Duplex>>,
     _place: OwnedSemaphorePermit,
+    _under: Option<Under>,
+}
+
+impl Tunnel {
+    /// Holds this as long as it is open.
+    pub(in super::super) fn hold(&mut self, under: Under) {
+        self._under = Some(under);
+    }
 }
 
 impl AsyncRead for Tunnel {

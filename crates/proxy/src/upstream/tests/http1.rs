@@ -82,7 +82,7 @@ async fn a_connection_that_its_origin_closed_is_not_held_until_it_is_wanted() {
     let upstream = over_network(&settings);
     ask(&upstream, get()).await.unwrap();
     let begun = std::time::Instant::now();
-    while upstream.members[0].idle() > 0 {
+    while upstream.first().idle() > 0 {
         assert!(begun.elapsed() < Duration::from_secs(10), "nobody looked after it");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -4,6 +4,7 @@ mod bounds;
 mod http1;
 mod origin;
 mod resending;
+mod several;
 mod timeouts;
 mod truncation;
 mod tunnels;
@@ -29,7 +30,7 @@ struct Heard {
 }
 
 fn member(scheme: MemberScheme, address: SocketAddr) -> MemberSettings {
-    MemberSettings { scheme, host: address.ip().to_string(), port: address.port() }
+    MemberSettings { scheme, host: address.ip().to_string(), port: address.port(), weight: 1 }
 }
 
 fn http(address: SocketAddr) -> UpstreamSettings {
@@ -37,7 +38,7 @@ fn http(address: SocketAddr) -> UpstreamSettings {
 }
 
 fn network() -> Arc<dyn Connect> {
-    Arc::new(Network::new(Duration::from_secs(10)))
+    Arc::new(Network::new(Duration::from_secs(10), Arc::default()))
 }
 
 fn over_network(settings: &UpstreamSettings) -> Arc<Upstream> {

@@ -151,6 +151,11 @@ impl Pipes {
     pub(super) fn seen(&self) -> Vec<String> {
         self.seen.lock().clone()
     }
+
+    /// Whether every script was played.
+    pub(super) fn is_spent(&self) -> bool {
+        self.scripts.lock().len() == 0
+    }
 }
 
 impl Connect for Pipes {

@@ -382,11 +382,66 @@ async fn a_member_may_be_a_unix_socket() {
         serve_http1(stream).await;
     });
     let host = path.0.to_str().unwrap().to_owned();
-    let unix = MemberSettings { scheme: MemberScheme::Unix, host, port: 0 };
+    let unix = MemberSettings { scheme: MemberScheme::Unix, host, port: 0, weight: 1 };
     let upstream = over_network(&UpstreamSettings::to(vec![unix]));
     let mut request = get();
     request.headers_mut().remove("host");
     let body = ask(&upstream, request).await.unwrap().body;
     assert_eq!(body, "/path?query HTTP/1.1 Some(\"localhost\")");
     assert_eq!(ask(&upstream, get()).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_member_may_prove_to_be_another_name_than_its_own() {
+    let authority = Authority::new();
+    let ca = Scratch::new("server-name-ca.pem");
+    std::fs::write(&ca.0, &authority.pem).unwrap();
+    let (address, _server) = tls(authority.server("shop.internal", 2040, &["h2"])).await;
+    let ask_as = async |name: Option<&str>| {
+        let settings = UpstreamSettings {
+            ca_file: Some(ca.0.clone()),
+            server_name: name.map(str::to_owned),
+            ..UpstreamSettings::to(vec![member(MemberScheme::Https, address)])
+        };
+        ask(&over_network(&settings), get()).await.map(|heard| heard.status)
+    };
+    assert_eq!(ask_as(Some("shop.internal")).await, Ok(200));
+    assert_eq!(ask_as(None).await.unwrap_err().kind, FailureKind::Tls);
+    assert_eq!(ask_as(Some("other.internal")).await.unwrap_err().kind, FailureKind::Tls);
+}
+
+/// Takes each connection and lets go of it when a request has come.
+async fn http2_that_dies(requests: Arc<AtomicUsize>) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = ::h2::server::handshake(stream).await.unwrap();
+            if let Some(Ok((_request, stream))) = connection.accept().await {
+                requests.fetch_add(1, Ordering::Relaxed);
+                drop((stream, connection));
+            }
+        }
+    });
+    (address, tasks)
+}
+
+#[tokio::test]
+async fn what_an_http2_member_left_unanswered_goes_to_another_under_its_own_name() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let (dies, _dying) = http2_that_dies(requests.clone()).await;
+    let (stays, connections, _server) = h2c().await;
+    let settings =
+        UpstreamSettings::to([dies, stays].map(|at| member(MemberScheme::H2c, at)).into());
+    let ask_for = async |method: &str| {
+        let mut request = request(method, RequestBody::Empty);
+        request.headers_mut().remove("host");
+        ask(&over_network(&settings), request).await
+    };
+    let heard = ask_for("GET").await.unwrap();
+    assert_eq!(heard.body, format!("http://{stays}/path?query HTTP/2.0 None"));
+    assert_eq!(ask_for("POST").await.unwrap_err().kind, FailureKind::HeadCut);
+    assert_eq!((requests.load(Ordering::Relaxed), connections.load(Ordering::Relaxed)), (2, 1));
 }

@@ -5,6 +5,7 @@ use crate::case::{NOW, after, asked, stored};
 use crate::fields::{FIELD_BYTES_MAX, FIELD_LINES_MAX};
 use crate::policy::Policy;
 use crate::reuse::reuse;
+use crate::standing::Standing;
 
 fn head(text: &str) -> Stored {
     stored(text, &Policy::default())
@@ -107,7 +108,7 @@ fn fields_beyond_a_bound_do_not_read() {
 
 #[test]
 fn the_form_is_this_and_no_other() {
-    let head = head("cache-control: max-age=60, stale-if-error=9 | age: 2");
+    let head = head("cache-control: max-age=60, stale-if-error=9 | age: 2 | cache-tag: a");
     let mut expected = Vec::new();
     for long in [NOW.unix_millis(), head.keep_until().unix_millis(), 2_000, 60_000] {
         expected.extend_from_slice(&long.to_le_bytes());
@@ -116,6 +117,7 @@ fn the_form_is_this_and_no_other() {
     expected.extend_from_slice(&9_u32.to_le_bytes());
     expected.extend_from_slice(&200_u16.to_le_bytes());
     expected.extend_from_slice(&[0, 0, 0, 0]);
+    Writer(&mut expected).piece(b"ta\n");
     Writer(&mut expected).piece(head.fields().as_bytes());
     assert_eq!(written(&head), expected);
 }
@@ -175,7 +177,7 @@ proptest! {
         Writer(&mut form).piece(b"etag: \"a\"\r\n");
         if let Some(read) = Stored::decode(&Bytes::from(form)) {
             let (policy, now) = (Policy::default(), Timestamp::from_unix_millis(now));
-            reuse(&asked("GET", &policy), &read, &policy, now);
+            reuse(&asked("GET", &policy), &read, &policy, &Standing::SOUND, now);
             read.ttl_seconds(now);
             read.freshen(&policy, &read.fields().to_map(), now, now);
             prop_assert!(!read.made_stale(now).is_fresh(now));

@@ -1,0 +1,228 @@
+//! What a node knows of the purges now, as the cache and the program ask it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::time::Instant;
+
+use super::follow::{Follower, Taken, Trust};
+use super::memory::new_lineage;
+use crate::entry::{Entry, Epoch, Head};
+use crate::purge::{Belongs, Bounds, LogEntry, Position, Rules, Verdict};
+use crate::stats::Count;
+
+/// How long a node may not have heard its log before it is in doubt, unless it is told otherwise.
+pub const DOUBT_BOUND: Duration = Duration::from_secs(2);
+
+/// For `heard`: never, and at every moment.
+const NEVER: u64 = 0;
+const ALWAYS: u64 = u64::MAX;
+
+/// The purges that a node knows. Cloning it shares it.
+#[derive(Clone)]
+pub struct Purges {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    follower: RwLock<Follower>,
+    /// That of the rules, for who does not wait.
+    version: AtomicU64,
+    /// When the last question was asked that was answered: microseconds after `begun`, and one.
+    heard: AtomicU64,
+    begun: Instant,
+    bound: Duration,
+    applied: Count,
+    raised: Count,
+}
+
+/// What a node knows of the purges, in numbers.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct PurgesSnapshot {
+    /// How far it has followed the log.
+    pub position: Position,
+    /// Entries with a lower number are unproven.
+    pub floor: u64,
+    /// Rules in the table.
+    pub rules: u64,
+    /// Their bytes.
+    pub rules_bytes: u64,
+    /// Whether it may have missed a purge.
+    pub trust: Trust,
+    /// How long ago the question was asked that was answered last; `None` where it never was, or
+    /// need not be.
+    pub heard_ago: Option<Duration>,
+    /// Purges that it has applied since it began.
+    pub applied: u64,
+    /// How often its floor has risen because of what it read.
+    pub raised: u64,
+}
+
+impl Purges {
+    /// For a log of others: in doubt until it is heard, and whenever it was not within the bound.
+    pub fn followed(rules: Rules, bound: Duration) -> Self {
+        Self::with(Follower::new(rules, new_lineage()), bound, NEVER)
+    }
+
+    /// For a log of this node's own, which knows it wholly.
+    pub fn own(rules: Rules) -> Self {
+        Self::with(Follower::new(rules, Position::default().lineage), DOUBT_BOUND, ALWAYS)
+    }
+
+    fn with(follower: Follower, bound: Duration, heard: u64) -> Self {
+        let shared = Shared {
+            version: AtomicU64::new(follower.rules().version()),
+            follower: RwLock::new(follower),
+            heard: AtomicU64::new(heard),
+            begun: Instant::now(),
+            bound,
+            applied: Count::default(),
+            raised: Count::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// What an entry bears whose fetch begins now.
+    pub fn epoch(&self) -> Epoch {
+        self.position().epoch()
+    }
+
+    /// Changes whenever what is known does; what was alive is so as long as it does not.
+    pub fn version(&self) -> u64 {
+        self.shared.version.load(Ordering::Acquire)
+    }
+
+    /// After which entry the log is to be read on.
+    pub fn position(&self) -> Position {
+        self.shared.follower.read().position()
+    }
+
+    /// The lineage of a log that is not followed any more because its history has changed. It is to
+    /// be given another.
+    pub fn refused(&self) -> Option<u64> {
+        self.shared.follower.read().refused()
+    }
+
+    /// What is said of an entry with this epoch that belongs to these groups.
+    pub fn judge(&self, epoch: Epoch, belongs: &Belongs<'_>) -> Verdict {
+        self.shared.follower.read().rules().judge(epoch, belongs)
+    }
+
+    /// What is said of this entry, which is kept, or was asked for, under this key. One that was
+    /// alive is not judged again while nothing has changed.
+    pub fn judge_entry<H: Head>(&self, entry: &Entry<H>, key: &[u8]) -> Verdict {
+        if entry.is_alive_at(self.version()) {
+            return Verdict::Alive;
+        }
+        let follower = self.shared.follower.read();
+        let rules = follower.rules();
+        let verdict = rules.judge_by_epoch(entry.epoch()).unwrap_or_else(|| {
+            let mut belongs = Belongs::new();
+            entry.head().belongs(key, &mut belongs);
+            rules.judge(entry.epoch(), &belongs)
+        });
+        if verdict == Verdict::Alive {
+            entry.note_alive(rules.version());
+        }
+        verdict
+    }
+
+    /// Whether this node may have missed a purge by now.
+    pub fn trust(&self, now: Instant) -> Trust {
+        match self.shared.heard.load(Ordering::Acquire) {
+            ALWAYS => Trust::Sure,
+            NEVER => Trust::Doubt,
+            heard => Trust::after(Some(self.shared.ago(heard, now)), self.shared.bound),
+        }
+    }
+
+    /// How long the log may be unheard, and how long a response is fresh when it is.
+    pub fn bound(&self) -> Duration {
+        self.shared.bound
+    }
+
+    /// Takes what was read of the log, as [`Follower::take`]. `asked_at` is when the question was
+    /// sent: what was written since then is not known.
+    pub fn take(&self, entries: &[LogEntry], newest: Position, asked_at: Instant) -> Taken {
+        let mut follower = self.shared.follower.write();
+        let before = follower.position();
+        let taken = follower.take(entries, newest, asked_at);
+        if let Taken::Raised(_) = taken {
+            self.shared.raised.one_more();
+        }
+        let after = follower.position();
+        if after.lineage == before.lineage {
+            self.shared.applied.more(after.number.saturating_sub(before.number));
+        }
+        self.shared.version.store(follower.rules().version(), Ordering::Release);
+        self.shared.hear(follower.heard());
+        taken
+    }
+
+    /// A copy of what is known, as a file would give it back.
+    #[cfg(all(test, not(shuttle)))]
+    pub(crate) fn rules(&self) -> Rules {
+        self.shared.follower.read().rules().clone()
+    }
+
+    /// Nobody follows the log any more: the node is in doubt, until it is heard again.
+    pub fn fall_in_doubt(&self) {
+        let mut follower = self.shared.follower.write();
+        follower.fall_in_doubt();
+        self.shared.heard.store(NEVER, Ordering::Release);
+    }
+
+    /// All numbers, now.
+    pub fn snapshot(&self, now: Instant) -> PurgesSnapshot {
+        let follower = self.shared.follower.read();
+        let (rules, shared) = (follower.rules(), &self.shared);
+        let heard = shared.heard.load(Ordering::Acquire);
+        PurgesSnapshot {
+            position: rules.position(),
+            floor: rules.floor(),
+            rules: rules.len() as u64,
+            rules_bytes: rules.bytes() as u64,
+            trust: self.trust(now),
+            heard_ago: (heard != NEVER && heard != ALWAYS).then(|| shared.ago(heard, now)),
+            applied: shared.applied.now(),
+            raised: shared.raised.now(),
+        }
+    }
+}
+
+impl Shared {
+    fn ago(&self, heard: u64, now: Instant) -> Duration {
+        now.saturating_duration_since(self.begun).saturating_sub(Duration::from_micros(heard - 1))
+    }
+
+    // Rounded down, so that doubt comes rather early. Called by one at a time.
+    fn hear(&self, heard: Option<Instant>) {
+        if self.heard.load(Ordering::Acquire) == ALWAYS {
+            return;
+        }
+        let micros = |at: Instant| at.saturating_duration_since(self.begun).as_micros();
+        let heard = heard.map_or(NEVER, |at| {
+            u64::try_from(micros(at) + 1).unwrap_or(ALWAYS - 1).min(ALWAYS - 1)
+        });
+        self.heard.store(heard, Ordering::Release);
+    }
+}
+
+/// Of a cache whose log nobody writes: all is alive that was fetched here.
+impl Default for Purges {
+    fn default() -> Self {
+        Self::own(Rules::new(Bounds::default()))
+    }
+}
+
+impl fmt::Debug for Purges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Purges");
+        shown.field("position", &self.position()).field("version", &self.version());
+        shown.finish_non_exhaustive()
+    }
+}

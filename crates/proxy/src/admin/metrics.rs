@@ -1,0 +1,49 @@
+//! All that is counted, as text.
+
+use tokio::time::Instant;
+
+use crate::gateway::Gateway;
+use crate::telemetry::{
+    Reading, write_destinations, write_disk, write_leases, write_purges, write_redis,
+    write_refused, write_routes, write_tiers, write_upstreams,
+};
+use crate::upstream::Destinations;
+
+/// The counters of a gateway that connects only there, in the form that Prometheus reads.
+pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
+    let telemetry = gateway.telemetry();
+    let bound = gateway.config().memory_bytes;
+    let dropped = telemetry.access_log.dropped();
+    let mut others = vec![
+        Reading::gauge("forebay_memory_bytes_max", "The bound of the memory tier.", bound),
+        Reading::counter(
+            "forebay_access_log_dropped_total",
+            "Access log lines dropped because the reader was behind.",
+            dropped,
+        ),
+    ];
+    let cache = gateway.cache().snapshot();
+    others.extend(Reading::of_cache(&cache));
+    others.extend(Reading::of_server(gateway.stats()));
+    let mut text = telemetry.metrics.text(&others);
+    write_refused(&mut text, gateway.stats());
+    write_destinations(&mut text, &destinations.refused());
+    let lanes = gateway.lanes();
+    let lanes = lanes.filter_map(|lane| Some((&*lane.name, lane.upstream().ok()?.readings())));
+    write_upstreams(&mut text, lanes);
+    write_tiers(&mut text, &cache);
+    let log = &gateway.storage().log;
+    let known = log.purges().snapshot(Instant::now());
+    write_purges(&mut text, &known, &log.snapshot(), cache.purged);
+    if let Some(disk) = &gateway.storage().disk {
+        write_disk(&mut text, &disk.snapshot());
+    }
+    if let Some(shared) = &gateway.storage().shared {
+        write_redis(&mut text, &shared.link.snapshot(), &shared.tier.snapshot());
+        write_leases(&mut text, &shared.leases.snapshot());
+    }
+    if let Some(routes) = gateway.routes() {
+        write_routes(&mut text, &routes.counts());
+    }
+    text
+}
