@@ -20,7 +20,7 @@ pub mod value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use dynamic::{BATCH_MAX, Change, Changes, DynamicRoutes, NotLearned, Way};
+pub use dynamic::{BATCH_MAX, Change, Changes, DynamicRoutes, NotLearned, RoutesSnapshot, Way};
 pub use known::{ABSENT_MAX, Grounds};
 pub use lane::{Connects, Lane, Upstreams};
 pub use line::{RouteLine, RouteSource, RouteState};

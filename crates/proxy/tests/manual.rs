@@ -165,7 +165,8 @@ impl Gateway {
     fn start() -> (Gateway, String) {
         let disk = std::env::temp_dir().join(format!("forebay-manual-{}", std::process::id()));
         let mut child = Command::new(env!("CARGO_BIN_EXE_forebay"))
-            .args(["run", "--to", "127.0.0.1:9", "--redis", "redis://127.0.0.1:9", "--disk"])
+            .args(["run", "--to", "127.0.0.1:9", "--redis", "redis://127.0.0.1:9"])
+            .args(["--routes", "redis://127.0.0.1:9", "--disk"])
             .arg(format!("{}:64MiB", disk.display()))
             .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1"])
             .stdin(Stdio::null())

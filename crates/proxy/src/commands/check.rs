@@ -116,6 +116,9 @@ pub fn summary(config: &Config) -> String {
         let bodies = in_bytes(redis.value_bytes_max);
         line(&mut text, "", &format!("bodies up to {bodies} in {}", redis.url()));
     }
+    if let Some(redis) = config.routes_redis() {
+        line(&mut text, "routes", &format!("of each host in {}", redis.url()));
+    }
     for route in config.routes.iter().take(ROUTES_SHOWN) {
         line(&mut text, "route", &in_short(route));
     }

@@ -76,6 +76,44 @@ pub(crate) struct Counts {
     pub(crate) tables_ignored: AtomicU64,
 }
 
+/// All counts of the routes in Redis at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoutesSnapshot {
+    /// Whether Redis can be read now.
+    pub is_up: bool,
+    /// Keys with a value that are known.
+    pub known: u64,
+    /// Keys that are known to be absent.
+    pub absent: u64,
+    /// Keys whose value means nothing, now.
+    pub wrong_now: u64,
+    /// Values that meant nothing.
+    pub wrong: u64,
+    /// Reads of a key that had no room.
+    pub refused: u64,
+    /// Questions for hosts that were not known.
+    pub lookups: u64,
+    /// Those that were not asked, for there were too many.
+    pub limited: u64,
+    /// Those that brought nothing.
+    pub lookups_failed: u64,
+    /// Changes that Redis told of.
+    pub told: u64,
+    /// Times that anything may have changed.
+    pub doubts: u64,
+    /// Passes over everything.
+    pub reconciles: u64,
+    /// Passes that Redis did not let end.
+    pub reconciles_failed: u64,
+    /// Writes of the table on disk.
+    pub saves: u64,
+    /// Writes of it that failed.
+    pub saves_failed: u64,
+    /// Tables on disk that did not read.
+    pub tables_ignored: u64,
+}
+
 /// The routes in Redis.
 pub struct DynamicRoutes {
     pub(crate) settings: DynamicSettings,
@@ -277,6 +315,29 @@ impl DynamicRoutes {
     /// What is known, in the order of the hosts; at most so many lines.
     pub fn snapshot(&self, limit: usize) -> Vec<RouteLine> {
         self.known.lines(limit)
+    }
+
+    /// All counts now.
+    pub fn counts(&self) -> RoutesSnapshot {
+        let (counts, tally) = (&self.counts, &self.known.tally);
+        RoutesSnapshot {
+            is_up: self.source.is_up(),
+            known: tally.known.load(Relaxed) as u64,
+            absent: tally.absent.load(Relaxed) as u64,
+            wrong_now: tally.wrong_now.load(Relaxed) as u64,
+            wrong: tally.wrong.load(Relaxed),
+            refused: tally.full.load(Relaxed),
+            lookups: counts.lookups.load(Relaxed),
+            limited: counts.limited.load(Relaxed),
+            lookups_failed: counts.failed.load(Relaxed),
+            told: counts.told.load(Relaxed),
+            doubts: counts.doubts.load(Relaxed),
+            reconciles: counts.reconciles.load(Relaxed),
+            reconciles_failed: counts.reconciles_failed.load(Relaxed),
+            saves: counts.saves.load(Relaxed),
+            saves_failed: counts.saves_failed.load(Relaxed),
+            tables_ignored: counts.tables_ignored.load(Relaxed),
+        }
     }
 
     /// Whether a value would be a route for a host pattern; what was expected, where not.

@@ -50,17 +50,21 @@ pub fn of_key(prefix: &str, key: &[u8]) -> Option<Box<str>> {
 /// The names that can hold a route for a host, the most exact first. None where no name of the table
 /// can be like it.
 pub fn names_for(host: &str) -> impl Iterator<Item = &str> {
-    let is_name = !host.is_empty() && !host.starts_with('.');
-    let exact = is_name.then_some(host);
-    exact.into_iter().chain(wildcards_for(host)).chain(is_name.then_some(ANY))
+    let exact = is_name(host).then_some(host);
+    exact.into_iter().chain(wildcards_for(host)).chain(exact.map(|_| ANY))
 }
 
 /// The names of the wildcards that cover a host, the longest first. An address has none.
 pub fn wildcards_for(host: &str) -> impl Iterator<Item = &str> {
-    let is_address = host.starts_with(['[', '.']) || host.parse::<Ipv4Addr>().is_ok();
-    let dots = if is_address { 0 } else { host.matches('.').count() };
+    let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
+    let dots = if is_address || !is_name(host) { 0 } else { host.matches('.').count() };
     let left_out = dots.saturating_sub(WILDCARDS_MAX);
     host.match_indices('.').take(dots).skip(left_out).map(|(at, _)| &host[at..])
+}
+
+/// Whether it can be a key at all: no part of it between its dots is empty.
+fn is_name(host: &str) -> bool {
+    !host.is_empty() && !host.starts_with('.') && !host.contains("..")
 }
 
 #[cfg(test)]
@@ -79,7 +83,7 @@ mod tests {
         assert_eq!(names("localhost"), ["localhost", "."]);
         assert_eq!(names("10.0.0.1"), ["10.0.0.1", "."]);
         assert_eq!(names("[::1]"), ["[::1]", "."]);
-        assert!(names("").is_empty() && names(".a.com").is_empty());
+        assert!(["", ".a.com", "a..com"].into_iter().all(|host| names(host).is_empty()));
     }
 
     #[test]

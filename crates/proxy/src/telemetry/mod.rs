@@ -7,6 +7,7 @@ mod metrics;
 mod purges;
 mod readings;
 mod record;
+mod routes;
 mod storage;
 mod telling;
 mod tiers;
@@ -21,10 +22,13 @@ pub use metrics::Metrics;
 pub use purges::write_purges;
 pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
+pub use routes::write_routes;
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
 pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
+
+use tokio::time::Instant;
 
 use crate::server::{Refused, Request};
 
@@ -38,9 +42,9 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Begins to tell of an exchange.
-    pub fn begin(&self, request: &Request) -> Telling {
-        Telling::begin(self.clone(), request)
+    /// Begins to tell of an exchange, whose head was read at that moment.
+    pub fn begin(&self, request: &Request, began: Instant) -> Telling {
+        Telling::begin(self.clone(), request, began)
     }
 
     /// Tells of a request that was refused a moment ago, before it was one. The server counts it.

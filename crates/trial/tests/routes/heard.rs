@@ -189,3 +189,46 @@ async fn hipaches_lists_are_routes_where_that_is_set() {
     site.say(&format!("LREM frontend:a.test 0 http://{one}")).await;
     becomes(&nodes, "a.test", "two").await;
 }
+
+#[tokio::test]
+async fn a_value_in_json_is_followed_path_by_path() {
+    let site = Site::new().await;
+    let nodes = site.nodes(1, NEVER).await;
+    let (one, two) = (site.one.address(), site.two.address());
+    site.say(&format!(
+        "SET a.test [{{\"to\":\"http://{one}\"}},{{\"path\":\"/b\",\"to\":\"http://{two}\"}}]"
+    ))
+    .await;
+    becomes(&nodes, "a.test", "one").await;
+    let at_b = async || {
+        let answer = nodes.node(0).get("/b/c", &["Host: a.test"]).await.unwrap();
+        String::from_utf8_lossy(&answer.body).into_owned()
+    };
+    assert_eq!(at_b().await, "two");
+    site.say(&format!("SET a.test {{\"to\":[\"http://{two}\"]}}")).await;
+    becomes(&nodes, "a.test", "two").await;
+    site.set("a.test", &site.one).await;
+    becomes(&nodes, "a.test", "one").await;
+    assert_eq!(at_b().await, "one");
+}
+
+#[tokio::test]
+async fn the_file_goes_before_redis_where_both_name_a_host_as_exactly() {
+    let site = Site::new().await;
+    let (one, two) = (site.one.address(), site.two.address());
+    let more = format!(
+        "{NEVER}[[route]]\nhost = \"a.test\"\nto = \"http://{one}\"\n\
+         [[route]]\nhost = \"*.b.test\"\nto = \"http://{one}\"\n"
+    );
+    let nodes = site.nodes(1, &more).await;
+    for host in ["a.test", "x.b.test", "c.test"] {
+        site.say(&format!("SET {host} {two}")).await;
+    }
+    becomes(&nodes, "c.test", "two").await;
+    becomes(&nodes, "a.test", "one").await;
+    // A host's own name is more exact than a wildcard of the file.
+    becomes(&nodes, "x.b.test", "two").await;
+    becomes(&nodes, "y.b.test", "one").await;
+    site.say("DEL x.b.test").await;
+    becomes(&nodes, "x.b.test", "one").await;
+}

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use forebay_trial::fault::{FaultProxy, Mood};
-use forebay_trial::redis::{RedisPair, RedisServer};
+use forebay_trial::redis::{RedisCluster, RedisPair, RedisServer};
 
 use super::support::*;
 
@@ -86,6 +86,26 @@ async fn a_failover_is_followed() {
     pair.moved_from(old).await.unwrap();
     set(pair.primary().await.unwrap(), "a.test", one.address()).await;
     becomes(&nodes, "a.test", "one").await;
+}
+
+#[tokio::test]
+async fn in_a_cluster_routes_are_followed_wherever_they_lie() {
+    let cluster = RedisCluster::start().await.unwrap();
+    let (one, two) = (origin("one").await, origin("two").await);
+    let seeds: Vec<_> = cluster.addresses().iter().map(ToString::to_string).collect();
+    let nodes = nodes(1, &format!("redis+cluster://{}", seeds.join(",")), NEVER).await;
+    let hosts: Vec<String> = (0..12).map(|number| format!("h{number}.test")).collect();
+    for (to, name) in [(&one, "one"), (&two, "two")] {
+        for host in &hosts {
+            let set = ["SET".to_owned(), host.clone(), to.address().to_string()];
+            cluster.command(&set).await.unwrap().ok().unwrap();
+            becomes(&nodes, host, name).await;
+        }
+    }
+    for host in &hosts {
+        cluster.command(&["DEL", host]).await.unwrap();
+        becomes(&nodes, host, NOTHING).await;
+    }
 }
 
 #[tokio::test]
