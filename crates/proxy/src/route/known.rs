@@ -100,9 +100,12 @@ pub(super) struct Tally {
     pub(super) absences: AtomicU64,
 }
 
+/// A part of the table, by name.
+type Shard = HashMap<Box<str>, Slot>;
+
 /// The table.
 pub(crate) struct KnownRoutes {
-    shards: Box<[RwLock<HashMap<Box<str>, Slot>>]>,
+    shards: Box<[RwLock<Shard>]>,
     hasher: RandomState,
     queue: Mutex<VecDeque<(u64, u64, Box<str>)>>,
     tickets: AtomicU64,
@@ -459,11 +462,11 @@ impl KnownRoutes {
     /// What is to be kept of one part on disk: the values in use, and absences.
     pub(crate) fn kept(&self, part: usize) -> Vec<(Box<str>, Option<Stored>)> {
         let shard = self.shards[part].read();
-        let kept = |(name, slot): (&Box<str>, &Slot)| match slot {
+        let kept = shard.iter().filter_map(|(name, slot)| match slot {
             Slot::Known(known) => Some((name.clone(), Some(known.value.as_ref()?.stored()))),
             Slot::Absent(_) => Some((name.clone(), None)),
-        };
-        shard.iter().filter_map(kept).collect()
+        });
+        kept.collect()
     }
 
     /// From now on the names of keys whose line changes. An absence that only came or went is none.
