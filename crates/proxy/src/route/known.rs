@@ -100,9 +100,12 @@ pub(super) struct Tally {
     pub(super) absences: AtomicU64,
 }
 
+/// A part of the table that is locked apart.
+type Shard = HashMap<Box<str>, Slot>;
+
 /// The table.
 pub(crate) struct KnownRoutes {
-    shards: Box<[RwLock<HashMap<Box<str>, Slot>>]>,
+    shards: Box<[RwLock<Shard>]>,
     hasher: RandomState,
     queue: Mutex<VecDeque<(u64, u64, Box<str>)>>,
     tickets: AtomicU64,
@@ -459,11 +462,11 @@ impl KnownRoutes {
     /// What is to be kept of one part on disk: the values in use, and absences.
     pub(crate) fn kept(&self, part: usize) -> Vec<(Box<str>, Option<Stored>)> {
         let shard = self.shards[part].read();
-        let kept = |(name, slot): (&Box<str>, &Slot)| match slot {
-            Slot::Known(known) => Some((name.clone(), Some(known.value.as_ref()?.stored()))),
-            Slot::Absent(_) => Some((name.clone(), None)),
+        let kept = |name: &str, slot: &Slot| match slot {
+            Slot::Known(known) => Some((name.into(), Some(known.value.as_ref()?.stored()))),
+            Slot::Absent(_) => Some((name.into(), None)),
         };
-        shard.iter().filter_map(kept).collect()
+        shard.iter().filter_map(|(name, slot)| kept(name, slot)).collect()
     }
 
     /// From now on the names of keys whose line changes. An absence that only came or went is none.
@@ -519,7 +522,7 @@ impl KnownRoutes {
         }
     }
 
-    fn shard(&self, name: &str) -> &RwLock<HashMap<Box<str>, Slot>> {
+    fn shard(&self, name: &str) -> &RwLock<Shard> {
         let hash = self.hasher.hash_one(name);
         &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
     }
