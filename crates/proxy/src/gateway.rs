@@ -146,8 +146,12 @@ impl Gateway {
             Verdict::Unproven => standing.proof = Proof::Missing,
             Verdict::Gone { .. } => return None,
         }
-        let is_in_doubt = log.purges().trust(now) == Trust::Doubt;
-        if is_in_doubt && settings.in_doubt != InDoubt::Serve && standing.proof == Proof::Sure {
+        if log.purges().trust(now) == Trust::Sure {
+            return Some(standing);
+        }
+        if settings.in_doubt == InDoubt::Serve {
+            standing.proof = Proof::Sure;
+        } else if standing.proof == Proof::Sure {
             // Counted from when the validation was asked for: what was purged since is not known.
             let took = entry.head().response().map_or(Duration::ZERO, |it| it.fetch_duration);
             standing.proof = Proof::Within(log.purges().bound().saturating_sub(took));

@@ -220,6 +220,10 @@ impl Shared {
         let last = written.last();
         let is_known = |entry: &LogEntry| last.lineage == lineage && entry.number <= last.number;
         let new = &entries[entries.partition_point(is_known)..];
+        if entries.is_empty() && last.lineage != lineage {
+            // Nothing was purged yet: what is kept is proven by this log all the same.
+            written.begin(Position::start_of(lineage)).map_err(|failed| self.failed(failed))?;
+        }
         for some in new.chunks(APPENDED_MAX) {
             let is_next = written.last().lineage == lineage && written.is_next(&some[0]);
             if !is_next {

@@ -87,8 +87,8 @@ async fn a_redis_without_room_costs_nobody_anything() {
 async fn hits_from_disk_go_on_without_redis() {
     let mut store = RedisServer::start().await.unwrap();
     let origin = origin(&[FRESH]).await;
-    let tables =
-        format!("[disk]\npath = \"{{folder}}/disk\"\nsize = \"64MiB\"\n{}", redis(&store.url()));
+    let disk = "[disk]\npath = \"{folder}/disk\"\nsize = \"64MiB\"\n";
+    let tables = format!("{disk}{}[purge]\nin_doubt = \"serve\"\n", redis(&store.url()));
     let mut nodes = nodes(1, origin.address(), &tables, "").await;
     ask(&nodes, 0, "/a").await;
     stored(&nodes, "disk", 1).await;

@@ -20,16 +20,23 @@ pub(crate) fn forebay_disk(program: &Path, origin: &Server) -> Outcome<Server> {
     forebay_over(program, origin, "4MiB", &flags)
 }
 
-/// The program over this Redis.
+/// The program over this Redis, which trusts what it has while it hears nothing of purges: else a
+/// Redis that is away makes conditional requests of its hits.
 pub(crate) fn forebay_redis(
     program: &Path,
     origin: &Server,
     store: u16,
     memory: &str,
 ) -> Outcome<Server> {
-    let flags = ["--redis".to_owned(), format!("redis://{}", process::local(store))];
+    let file = std::env::temp_dir().join(format!("forebay-bench-{}.toml", std::process::id()));
+    let text = format!("[redis]\nurl = \"redis://{}\"\n{TRUSTS}", process::local(store));
+    std::fs::write(&file, text)
+        .map_err(|cause| format!("cannot write {}: {cause}", file.display()))?;
+    let flags = ["--config".to_owned(), file.display().to_string()];
     forebay_over(program, origin, memory, &flags)
 }
+
+const TRUSTS: &str = "[purge]\nin_doubt = \"serve\"\n";
 
 fn forebay_over(
     program: &Path,

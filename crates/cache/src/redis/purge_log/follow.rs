@@ -31,7 +31,7 @@ pub(super) async fn follow(
     tokio::select! {
         // It ends with an error: the sender is dropped.
         _ = stopped.changed() => {}
-        () = Following { core: &core, moved: &moved, told: Position::default() }.run(news) => {}
+        () = Following { core: &core, moved: &moved, told: Position::default(), journaled: 0 }.run(news) => {}
     }
     // Not before nothing more is taken can the node be taken off the roll.
     core.purges.fall_in_doubt();
@@ -46,6 +46,8 @@ struct Following<'a> {
     moved: &'a watch::Sender<Position>,
     /// What the roll was told.
     told: Position,
+    /// The lineage of what the journal was last told.
+    journaled: u64,
 }
 
 impl Following<'_> {
@@ -130,12 +132,14 @@ impl Following<'_> {
 
     // Before the others are told: should Redis then lose it while this node restarts, it is known
     // all the same. A disk that fails must keep nobody from hearing the log.
-    async fn write_down(&self, page: Page) {
+    async fn write_down(&mut self, page: Page) {
         let Some(journal) = &self.core.options.journal else { return };
-        if page.entries.is_empty() {
+        let lineage = page.newest.lineage;
+        if page.entries.is_empty() && lineage == self.journaled {
             return;
         }
-        let written = journal.write(page.newest.lineage, page.entries);
+        self.journaled = lineage;
+        let written = journal.write(lineage, page.entries);
         let limit = self.core.options.bound / JOURNAL_SHARE;
         let failure = match timeout(limit, written).await {
             Ok(Ok(())) => return,
