@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use forebay_semantics::Asked;
-use forebay_semantics::key::{Scheme, TargetError, TargetParts};
+use forebay_semantics::key::{KeyTarget, Scheme, TargetError, TargetParts};
 use forebay_semantics::range::{self, Ranged};
 use forebay_semantics::request::MethodClass;
 use forebay_semantics::status::Detail;
 use forebay_semantics::validation::Validators;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 use tokio::time::Instant;
 
 use crate::config::HostField;
-use crate::forward::{self, Hop, Trust};
+use crate::forward::{self, CDN_LOOP, Hop, Trust, X_FORWARDED_PROTO};
 use crate::gateway::Gateway;
 use crate::route::{Grounds, Lane, NotLearned, Way};
 use crate::secret;
 use crate::server::{Peer, Request};
-use crate::upstream::{self, KeyHash};
+use crate::upstream::{self, KeyHash, Said};
 
 /// One request, checked and routed; without its body.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ impl Ask {
                 return Err(Unasked::Unrouted(Box::new(request), host));
             }
         };
-        if request.fields.contains_key("cdn-loop") || request.fields.contains_key(header::VIA) {
+        if request.fields.contains_key(CDN_LOOP) || request.fields.contains_key(header::VIA) {
             refuse_loop(gateway, &request.fields)?;
         }
         let asked = Asked::of(&request.method, &request.fields, &lane.route.policy);
@@ -115,12 +115,10 @@ impl Ask {
     /// Host and port as the key holds them: lower case, no trailing dot, no port that is meant
     /// anyway. The origin is told this one spelling, or its answer to an odd one would be everybody's.
     pub fn authority(&self) -> String {
-        let Ok(parts) = TargetParts::of(self.scheme, &self.target, &self.fields) else {
-            return String::new();
-        };
-        match parts.port == parts.scheme.default_port() {
-            true => parts.host().to_owned(),
-            false => format!("{}:{}", parts.host(), parts.port),
+        let Some(target) = KeyTarget::of(&self.key) else { return String::new() };
+        match target.odd_port() {
+            None => target.host.to_owned(),
+            Some(port) => format!("{}:{port}", target.host),
         }
     }
 
@@ -197,20 +195,20 @@ impl Ask {
     ) -> http::Request<upstream::RequestBody> {
         let route = &self.lane.route;
         let authority = self.authority();
-        let mut fields = forward::request_fields(&self.fields, &self.hop(gateway, &authority));
-        if let Some(skip) = &route.skip {
-            fields.remove(&skip.field);
-        }
-        if route.host_field == HostField::Client {
-            let host = HeaderValue::from_str(&authority);
-            fields.extend(host.ok().map(|host| (header::HOST, host)));
-        }
-        forward::change(&mut fields, &route.request_fields);
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
-        *request.headers_mut() = fields;
+        *request.headers_mut() = forward::passing_fields(&self.fields, self.trust);
         if let Some(target) = self.target.path_and_query() {
             *request.uri_mut() = Uri::from(target.clone());
+        }
+        let lines = forward::said(&self.fields, &self.hop(gateway, &authority));
+        let host = (route.host_field == HostField::Client).then_some(authority);
+        request.extensions_mut().insert(Said { host, lines });
+        if let Some(skip) = &route.skip {
+            upstream::spread(&mut request).remove(&skip.field);
+        }
+        if !route.request_fields.is_empty() {
+            forward::change(upstream::spread(&mut request), &route.request_fields);
         }
         if self.lane.upstream().is_ok_and(|upstream| upstream.chooses_by_key()) {
             request.extensions_mut().insert(self.key_hash());
@@ -315,7 +313,7 @@ fn refuse_loop(gateway: &Gateway, fields: &HeaderMap) -> Result<(), Refusal> {
 
 /// The scheme of the target URI: what a listed peer says of its own side, else this connection's.
 fn scheme(trust: Trust, request: &Request) -> Scheme {
-    let said = request.fields.get("x-forwarded-proto").map(http::HeaderValue::as_bytes);
+    let said = request.fields.get(X_FORWARDED_PROTO).map(http::HeaderValue::as_bytes);
     match (trust, said) {
         (Trust::Listed, Some(b"https")) => Scheme::Https,
         (Trust::Listed, _) | (Trust::Stranger, _) => Scheme::Http,

@@ -3,10 +3,15 @@
 //! Read this file first. The rules that it asks are in `forebay-semantics`; what it acts on is the
 //! cache, the upstreams and the client. A plain hit is answered by `glance` without a wait.
 
+mod refusals;
+mod steps;
+
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forebay_cache::{End, Ending, Flight, Joined, Purpose, Refresh};
+use forebay_cache::{End, Ending, Flight, Follower, Joined, Purpose, Refresh};
 use forebay_semantics::request::{Credentials, Extent, Lookup, MethodClass, lookup};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
 use forebay_semantics::status::{CacheStatus, Detail, Forward, Source};
@@ -14,6 +19,8 @@ use forebay_semantics::{Standing, Timestamp};
 use http::StatusCode;
 use tokio::time::Instant;
 
+use self::refusals::{BODY_CUT, ONLY_IF_CACHED, OVERLOADED, OWN_FAILURE};
+use self::steps::{Course, Judged, Turn, Why};
 use crate::answer::Answer;
 use crate::ask::{Ask, AskedFor, Refusal, Unasked};
 use crate::cluster::{self, Cleared};
@@ -30,7 +37,7 @@ use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::route::Grounds;
 use crate::seen::Seen;
-use crate::server::{InformationalSender, Refused, Request, Service};
+use crate::server::{InformationalSender, Refused, Request, RequestBody, Service};
 
 /// How often a request looks again because what it waited for turned out not to fit it.
 const LOOKS_MAX: usize = 4;
@@ -52,7 +59,7 @@ impl Service for Gateway {
 /// Answers one request.
 async fn exchange(gateway: &Gateway, request: Request) -> Answer {
     let began = Instant::now();
-    let telling = gateway.telemetry().begin(&request);
+    let telling = gateway.telemetry().begin(&request, began);
     let Some(place) = gateway.enter() else {
         return Reply::refused(gateway, OVERLOADED).into_answer(gateway, None, telling);
     };
@@ -75,9 +82,11 @@ async fn exchange(gateway: &Gateway, request: Request) -> Answer {
     };
     let telling = telling.on(&asked_for.ask.lane.name, || asked_for.ask.url());
     let answer = match glance(gateway, &asked_for.ask) {
-        Some(reply) => reply.into_answer(gateway, Some(&asked_for.ask), telling),
-        None => {
-            let (reply, ask) = Box::pin(go(gateway, asked_for)).await;
+        Glance::Hit(reply) => reply.into_answer(gateway, Some(&asked_for.ask), telling),
+        Glance::Other(found) => {
+            let AskedFor { ask, body, informational } = asked_for;
+            let mut ask = Arc::new(ask);
+            let reply = go(gateway, &mut ask, body, informational, found).await;
             reply.into_answer(gateway, Some(&ask), telling)
         }
     };
@@ -85,87 +94,100 @@ async fn exchange(gateway: &Gateway, request: Request) -> Answer {
     answer
 }
 
-const OVERLOADED: Refusal = Refusal {
-    status: StatusCode::SERVICE_UNAVAILABLE,
-    words: "too many requests are under way",
-    detail: Detail::TooManyRequests,
-};
+/// What a first look at memory gives.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is matched where it is made, and a box would cost each hit an allocation"
+)]
+enum Glance {
+    /// A plain hit.
+    Hit(Reply),
+    /// All else, with what lies there where that was looked at.
+    Other(Option<Found>),
+}
 
-/// Answers a plain hit from memory; `None` for all else.
-fn glance(gateway: &Gateway, ask: &Ask) -> Option<Reply> {
+/// Answers a plain hit from memory.
+fn glance(gateway: &Gateway, ask: &Ask) -> Glance {
     match ask.asked.method {
         MethodClass::Get | MethodClass::Head => {}
         MethodClass::Listed | MethodClass::Post | MethodClass::Safe | MethodClass::Unsafe => {
-            return None;
+            return Glance::Other(None);
         }
     }
     if ask.lane.route.skip.is_some() || ask.fields.contains_key(http::header::UPGRADE) {
-        return None;
+        return Glance::Other(None);
     }
     let found = kept::find(gateway.cache(), &ask.key, &ask.fields);
+    plain_hit(gateway, ask, &found).map_or_else(|| Glance::Other(Some(found)), Glance::Hit)
+}
+
+fn plain_hit(gateway: &Gateway, ask: &Ask, found: &Found) -> Option<Reply> {
     let Found::Response { entry, index, key, tier: _ } = found else { return None };
     let response = entry.head().response()?;
-    let standing = gateway.standing(&entry, &ask.key, ask.began)?;
+    let standing = gateway.standing(entry, &ask.key, ask.began)?;
     let now = gateway.now();
     match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, &standing, now) {
-        Reuse::Serve => {
-            let said = hit(gateway, response.stored.ttl_seconds(now));
-            if response.is_refreshed_early(&ask.lane.route, &standing, now) {
-                let seen = Seen::response(entry.clone(), index, key);
-                let ask = Arc::new(ask.clone());
-                Story { gateway, ask: &ask, body: Bytes::new() }.refresh_behind(&seen);
-            }
-            Reply::from_entry(ask, &entry, response, said, now).ok()
-        }
-        Reuse::ServeAndRefresh(_) | Reuse::Revalidate(_) | Reuse::Refuse => None,
+        Reuse::Serve => {}
+        Reuse::ServeAndRefresh(_) | Reuse::Revalidate(_) | Reuse::Refuse => return None,
     }
+    let said = hit(gateway, response.stored.ttl_seconds(now));
+    if response.is_refreshed_early(&ask.lane.route, &standing, now) {
+        let seen = Seen::response(entry.clone(), index.clone(), key.clone());
+        let ask = Arc::new(ask.clone());
+        Story { gateway, ask: &ask, body: Bytes::new() }.refresh_behind(&seen);
+    }
+    Reply::from_entry(ask, entry, response, said, now).ok()
 }
 
 fn hit(gateway: &Gateway, ttl: i64) -> CacheStatus<'static> {
     CacheStatus { ttl: Some(ttl), ..CacheStatus::new(gateway.name(), Source::Hit) }
 }
 
-/// Answers everything that is no plain hit.
-async fn go(gateway: &Gateway, asked_for: AskedFor) -> (Reply, Arc<Ask>) {
-    let AskedFor { mut ask, body, informational } = asked_for;
+/// Answers everything that is no plain hit. Each way is in a box of its own size, since what a
+/// future may grow to is copied when it is made.
+fn go<'a>(
+    gateway: &'a Gateway,
+    ask: &'a mut Arc<Ask>,
+    body: RequestBody,
+    interim: Option<InformationalSender>,
+    found: Option<Found>,
+) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
     if let Some(protocol) = upgrade_wish(&ask.method, ask.version, &ask.fields) {
-        let ask = Arc::new(ask);
-        return (pass::tunnel(gateway, &ask, body, protocol).await, ask);
+        return Box::pin(pass::tunnel(gateway, ask, body, protocol));
     }
-    if let Lookup::Pass(reason) = lookup(&ask.asked) {
-        let ask = Arc::new(ask);
-        let why = (reason.forward(), reason.detail());
-        return (pass::pass(gateway, &ask, body, why, informational).await, ask);
-    }
-    let mut keyed = Bytes::new();
-    if ask.asked.method == MethodClass::Listed {
-        match keyed_body::read(body, ask.lane.route.keyed_body_bytes_max).await {
-            Keyed::Whole(bytes) => {
-                ask.key_with_body(&keyed_body::digest(&ask.fields, &bytes));
-                keyed = bytes;
-            }
-            Keyed::TooLarge(body) => {
-                let ask = Arc::new(ask);
-                let why = (Forward::Bypass, Detail::KeyedBodyTooLarge.word());
-                return (pass::pass_stream(gateway, &ask, body, why, informational).await, ask);
-            }
-            Keyed::Cut => {
-                let refusal = Reply::refused(gateway, BODY_CUT);
-                return (refusal, Arc::new(ask));
-            }
+    match lookup(&ask.asked) {
+        Lookup::Pass(reason) => {
+            let why = (reason.forward(), reason.detail());
+            Box::pin(pass::pass(gateway, ask, body, why, interim))
         }
+        Lookup::Look if ask.asked.method == MethodClass::Listed => {
+            Box::pin(go_with_body(gateway, ask, body, interim))
+        }
+        // The body of any other request is not part of its key, so it goes nowhere (fat GET).
+        Lookup::Look => Box::pin(Story { gateway, ask, body: Bytes::new() }.tell(found, interim)),
     }
-    // The body of any other request is not part of its key, so it goes nowhere (fat GET).
-    let ask = Arc::new(ask);
-    let story = Story { gateway, ask: &ask, body: keyed };
-    (story.tell(informational).await, ask)
 }
 
-const BODY_CUT: Refusal = Refusal {
-    status: StatusCode::BAD_REQUEST,
-    words: "the request body ended early",
-    detail: Detail::RequestRefused,
-};
+/// Answers a request whose body is part of its key (P1.10).
+async fn go_with_body(
+    gateway: &Gateway,
+    ask: &mut Arc<Ask>,
+    body: RequestBody,
+    interim: Option<InformationalSender>,
+) -> Reply {
+    match keyed_body::read(body, ask.lane.route.keyed_body_bytes_max).await {
+        Keyed::Whole(body) => {
+            let digest = keyed_body::digest(&ask.fields, &body);
+            Arc::make_mut(ask).key_with_body(&digest);
+            Story { gateway, ask, body }.tell(None, interim).await
+        }
+        Keyed::TooLarge(body) => {
+            let why = (Forward::Bypass, Detail::KeyedBodyTooLarge.word());
+            pass::pass_stream(gateway, ask, body, why, interim).await
+        }
+        Keyed::Cut => Reply::refused(gateway, BODY_CUT),
+    }
+}
 
 /// A request that looks in the cache.
 struct Story<'a> {
@@ -174,74 +196,51 @@ struct Story<'a> {
     body: Bytes,
 }
 
-/// Why a request goes to the origin: for `fwd` and for `detail`.
-type Why = (Forward, Option<&'static str>);
-
-/// What to do about what was found.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is matched where it is made, and a box would cost each hit an allocation"
-)]
-enum Judged {
-    /// This is the answer.
-    Reply(Reply),
-    /// Go to the origin, with others.
-    Fetch(Seen, Why),
-    /// Go to the origin with the client's own words.
-    Alone(Why),
-}
-
-/// What came of asking for the lead.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is matched where it is made, and a box would cost each hit an allocation"
-)]
-enum Turn {
-    /// Others fetched, and this is the answer.
-    Reply(Reply),
-    /// What they fetched does not fit: look again.
-    Again,
-    /// Fetch for all.
-    Lead(Flight<Kept, Unfilled>),
-    /// Fetch for this client.
-    Alone(Errand, Option<&'static str>),
-}
-
 impl Story<'_> {
-    async fn tell(&self, informational: Option<InformationalSender>) -> Reply {
+    /// From what was found already, if anything was looked for, to the reply.
+    async fn tell(self, found: Option<Found>, interim: Option<InformationalSender>) -> Reply {
+        match self.course(found).await {
+            Course::Reply(reply) => *reply,
+            Course::Lead(seen, why, flight) => self.lead(seen, why, flight, interim).await,
+            Course::Alone(seen, why, errand) => self.alone(seen, why, errand, interim).await,
+        }
+    }
+
+    /// Looks, judges, and joins those who want the same, until it is clear what to do.
+    async fn course(&self, mut found: Option<Found>) -> Course {
         if self.ask.skips() {
             let why = (Forward::Bypass, Some(Detail::SkipField.word()));
-            return self.alone(Seen::default(), why, Errand::ForCache, informational).await;
+            return Course::Alone(Seen::default(), why, Errand::ForCache);
         }
         for _ in 0..LOOKS_MAX {
-            let (seen, why) = match self.judge(self.look().await) {
-                Judged::Reply(reply) => return reply,
+            let (seen, why) = match self.judge(self.look(found.take()).await) {
+                Judged::Reply(reply) => return Course::Reply(reply),
                 Judged::Fetch(seen, why) => (seen, why),
                 Judged::Alone(why) => {
-                    return self.alone(Seen::default(), why, Errand::AsAsked, informational).await;
+                    return Course::Alone(Seen::default(), why, Errand::AsAsked);
                 }
             };
             match self.turn(&seen, why).await {
                 Turn::Again => {}
-                Turn::Reply(reply) => return reply,
-                Turn::Lead(flight) => return self.lead(seen, why, flight, informational).await,
+                Turn::Reply(reply) => return Course::Reply(reply),
+                Turn::Lead(flight) => return Course::Lead(seen, why, flight),
                 Turn::Alone(errand, detail) => {
-                    let why = (why.0, detail.or(why.1));
-                    return self.alone(seen, why, errand, informational).await;
+                    return Course::Alone(seen, (why.0, detail.or(why.1)), errand);
                 }
             }
         }
         let why = (Forward::Miss, Some(Detail::CollapseAbandoned.word()));
-        self.alone(Seen::default(), why, Errand::ForCache, informational).await
+        Course::Alone(Seen::default(), why, Errand::ForCache)
     }
 
-    /// Looks in memory, and below it for what is not there.
-    async fn look(&self) -> Found {
-        let found = self.glimpse();
+    /// Looks in memory, unless that was done, and below it for what is not there.
+    async fn look(&self, found: Option<Found>) -> Found {
+        let found = found.unwrap_or_else(|| self.glimpse());
         match &found {
             Found::Response { .. } => found,
             Found::Nothing | Found::NoVariant(_) if self.gateway.cache().has_tiers() => {
-                kept::find_below(self.gateway.cache(), &self.ask.key, &self.ask.fields).await
+                let (key, fields) = (&self.ask.key, &self.ask.fields);
+                Box::pin(kept::find_below(self.gateway.cache(), key, fields)).await
             }
             Found::Nothing | Found::NoVariant(_) => found,
         }
@@ -285,15 +284,19 @@ impl Story<'_> {
                 self.served(&seen, Some(Detail::RetryPause.word()), now)
             }
             Reuse::Revalidate(why) => Judged::Fetch(seen, (why.forward(), Some(why.detail()))),
-            Reuse::Refuse => Judged::Reply(Reply::refused(self.gateway, ONLY_IF_CACHED)),
+            Reuse::Refuse => self.refused(ONLY_IF_CACHED),
         }
     }
 
     fn not_there(&self, seen: Seen, forward: Forward) -> Judged {
         if self.ask.asked.is_only_if_cached() {
-            return Judged::Reply(Reply::refused(self.gateway, ONLY_IF_CACHED));
+            return self.refused(ONLY_IF_CACHED);
         }
         Judged::Fetch(seen, (forward, None))
+    }
+
+    fn refused(&self, refusal: Refusal) -> Judged {
+        Judged::Reply(Box::new(Reply::refused(self.gateway, refusal)))
     }
 
     fn served(&self, seen: &Seen, detail: Option<&'static str>, now: Timestamp) -> Judged {
@@ -303,7 +306,7 @@ impl Story<'_> {
         let ttl = standing.ttl_seconds(response.stored.ttl_seconds(now), now);
         let said = CacheStatus { detail, ..hit(self.gateway, ttl) };
         Reply::from_entry(self.ask, entry, response, said, now)
-            .map_or_else(|_| alone, Judged::Reply)
+            .map_or_else(|_| alone, |reply| Judged::Reply(Box::new(reply)))
     }
 
     /// Whether the last try to validate it failed a moment ago, and it may be served until the next
@@ -350,21 +353,25 @@ impl Story<'_> {
             return Turn::Alone(errand, None);
         }
         let key = seen.flight_key(self.ask);
-        let follower = match self.gateway.cache().join(&key, seen.entry()) {
-            Joined::Lead(flight) => return self.lead_unless_late(seen, flight, why).await,
-            Joined::Filled(entry) => return self.shared(seen, &entry, why),
+        match self.gateway.cache().join(&key, seen.entry()) {
+            Joined::Lead(flight) => Box::pin(self.lead_unless_late(seen, flight, why)).await,
+            Joined::Follow(follower) => Box::pin(self.follow(seen, follower, why)).await,
+            Joined::Filled(entry) => self.shared(seen, &entry, why),
             Joined::Unshared => {
                 // What is stored and must be validated is the better reason where there is one.
                 let detail = why.1.is_none().then(|| Detail::HitForMiss.word());
-                return Turn::Alone(errand_alone(seen), detail);
+                Turn::Alone(errand_alone(seen), detail)
             }
-            Joined::Follow(follower) => follower,
-        };
+        }
+    }
+
+    /// Waits for the one who leads.
+    async fn follow(&self, seen: &Seen, follower: Follower<Kept, Unfilled>, why: Why) -> Turn {
         let limit = self.ask.lane.route.collapse_wait;
         match self.gateway.cache().wait(follower, limit).await {
             Ending::Filled(entry) => self.shared(seen, &entry, why),
             Ending::Lead(flight) => self.lead_unless_late(seen, flight, why).await,
-            Ending::Abandoned(unfilled) => Turn::Reply(self.unfilled(seen, why, &unfilled)),
+            Ending::Abandoned(unfilled) => Turn::reply(self.unfilled(seen, why, &unfilled)),
             Ending::Declined => Turn::Alone(Errand::AsAsked, Some(Detail::CollapseDeclined.word())),
             Ending::TimedOut => Turn::Alone(Errand::ForCache, Some(Detail::CollapseTimeout.word())),
         }
@@ -407,7 +414,7 @@ impl Story<'_> {
             Cleared::Unshared => {
                 Turn::Alone(Errand::AsAsked, Some(Detail::CollapseDeclined.word()))
             }
-            Cleared::Unfilled(unfilled) => Turn::Reply(self.unfilled(seen, why, &unfilled)),
+            Cleared::Unfilled(unfilled) => Turn::reply(self.unfilled(seen, why, &unfilled)),
             Cleared::Late => Turn::Alone(Errand::ForCache, Some(Detail::CollapseTimeout.word())),
         }
     }
@@ -427,10 +434,10 @@ impl Story<'_> {
         let ttl = Some(response.stored.ttl_seconds(now));
         let said = CacheStatus { ttl, collapsed: true, ..self.forwarded(why) };
         match Reply::from_entry(self.ask, entry, response, said, now) {
-            Ok(reply) => Turn::Reply(reply),
+            Ok(reply) => Turn::reply(reply),
             // What broke for the one who fetched it is not asked again by each who waited (P1.8).
             Err(Unanswered::BodyGone) if matches!(entry.body().end(), Some(End::Broken(_))) => {
-                Turn::Reply(self.broken_off(seen, said))
+                Turn::reply(self.broken_off(seen, said))
             }
             Err(Unanswered::BodyGone | Unanswered::Unwanted) => Turn::Alone(Errand::AsAsked, None),
         }
@@ -497,10 +504,10 @@ impl Story<'_> {
         seen: Seen,
         why: Why,
         flight: Flight<Kept, Unfilled>,
-        informational: Option<InformationalSender>,
+        interim: Option<InformationalSender>,
     ) -> Reply {
         let fetch = self.fetch(seen.clone(), Errand::ForCache);
-        let fetched = fetch.lead(flight, informational).await;
+        let fetched = fetch.lead(flight, interim).await;
         self.fetched(&seen, why, fetched)
     }
 
@@ -509,10 +516,11 @@ impl Story<'_> {
         seen: Seen,
         why: Why,
         errand: Errand,
-        informational: Option<InformationalSender>,
+        interim: Option<InformationalSender>,
     ) -> Reply {
-        let fetched = self.fetch(seen.clone(), errand).alone(informational).await;
-        self.fetched(&seen, why, fetched)
+        let fetch = self.fetch(seen, errand);
+        let fetched = fetch.alone(interim).await;
+        self.fetched(&fetch.seen, why, fetched)
     }
 
     /// Answers with what this request's own fetch brought.
@@ -572,15 +580,3 @@ impl Story<'_> {
 fn errand_alone(seen: &Seen) -> Errand {
     if seen.entry().is_some() { Errand::ForCache } else { Errand::AsAsked }
 }
-
-const ONLY_IF_CACHED: Refusal = Refusal {
-    status: StatusCode::GATEWAY_TIMEOUT,
-    words: "nothing stored may answer, and the request asks for nothing else",
-    detail: Detail::OnlyIfCached,
-};
-
-const OWN_FAILURE: Refusal = Refusal {
-    status: StatusCode::INTERNAL_SERVER_ERROR,
-    words: "the gateway failed",
-    detail: Detail::OwnFailure,
-};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_cache::{Entry, Flight, Mark, Purpose, Word};
+use forebay_cache::{Entry, Flight, Mark, Purpose, Verdict as Purged, Word};
 use forebay_semantics::cache_control::CacheControl;
 use forebay_semantics::date::http_date;
 use forebay_semantics::request::{Extent, MethodClass};
@@ -17,7 +17,7 @@ use forebay_semantics::stored::HeadEffect;
 use forebay_semantics::storing::{DeclineReason, Storing, storing};
 use forebay_semantics::validation::{self, Condition, Validators, Verdict};
 use forebay_semantics::{Asked, Policy, Timestamp, fields, partial, range};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -96,6 +96,14 @@ struct Arrived {
     mark: Mark,
 }
 
+/// Whether a response that is not kept takes the place of what is stored, which is not served any
+/// more then. Of what may not be kept, only a response to a plain GET can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replaced {
+    No,
+    Yes,
+}
+
 impl Fetch {
     /// Fetches for all who wait.
     pub async fn lead(self, flight: OwnFlight, interim: Option<InformationalSender>) -> Fetched {
@@ -131,10 +139,11 @@ impl Fetch {
     }
 
     /// Fetches for one client; what comes may be kept all the same.
-    pub async fn alone(self, interim: Option<InformationalSender>) -> Fetched {
+    pub async fn alone(&self, interim: Option<InformationalSender>) -> Fetched {
         let (fetched, rest) = self.run(None, interim).await;
         if let Some(rest) = rest {
-            tokio::spawn(async move { rest.run(&self.gateway).await });
+            let gateway = self.gateway.clone();
+            tokio::spawn(async move { rest.run(&gateway).await });
         }
         fetched
     }
@@ -143,28 +152,49 @@ impl Fetch {
         &self,
         flight: Option<OwnFlight>,
         interim: Option<InformationalSender>,
-    ) -> (Fetched, Option<Rest>) {
+    ) -> (Fetched, Option<Box<Rest>>) {
         let condition = self.condition();
         let is_conditional = condition.is_some();
         let arrived = match self.send(&flight, condition, interim).await {
             Ok(arrived) => arrived,
             Err(failure) => return (self.failed(flight, failure), None),
         };
-        if !is_conditional || arrived.response.status() != StatusCode::NOT_MODIFIED {
-            return self.settle(flight, arrived).await;
+        if is_conditional && arrived.response.status() == StatusCode::NOT_MODIFIED {
+            return Box::pin(self.confirm(flight, arrived)).await;
         }
-        if let Some(entry) = self.freshen(&arrived, flight.as_ref()).await {
+        self.settle_and_forget(flight, arrived).await
+    }
+
+    /// A 304: what is stored holds, or else the origin is asked again.
+    async fn confirm(
+        &self,
+        flight: Option<OwnFlight>,
+        arrived: Arrived,
+    ) -> (Fetched, Option<Box<Rest>>) {
+        let confirmed = match self.was_purged_before(&arrived) {
+            true => None,
+            false => self.freshen(&arrived, flight.as_ref()).await,
+        };
+        if let Some(entry) = confirmed {
             let stored = self.seen.entry().is_none_or(|seen| !Arc::ptr_eq(seen, &entry));
             self.share(flight, &entry);
             let status = StatusCode::NOT_MODIFIED;
             let own = HeaderMap::new();
             return (Fetched::Kept { entry, status, stored, own, hold: None }, None);
         }
-        // The 304 is about nothing that is stored: ask again, for the whole.
+        // It is about nothing that is stored: ask again, for the whole.
         match self.send(&flight, None, None).await {
-            Ok(arrived) => self.settle(flight, arrived).await,
+            Ok(arrived) => self.settle_and_forget(flight, arrived).await,
             Err(failure) => (self.failed(flight, failure), None),
         }
+    }
+
+    /// Whether a purge had killed what is stored when the origin was asked: it is gone whatever the
+    /// origin says of it. One that came later kills what is freshened as well, by its epoch.
+    fn was_purged_before(&self, arrived: &Arrived) -> bool {
+        let Some(entry) = self.seen.entry() else { return false };
+        let verdict = self.gateway.cache().judge(entry, &self.ask.key);
+        matches!(verdict, Purged::Gone { by } if by <= arrived.mark.epoch().number())
     }
 
     /// How to ask whether what is stored still holds (RFC 9111 section 4.3.1).
@@ -184,6 +214,29 @@ impl Fetch {
         condition: Option<Condition>,
         interim: Option<InformationalSender>,
     ) -> Result<Arrived, FetchFailure> {
+        let request = self.request(flight, condition);
+        let mark = self.gateway.cache().mark(&self.ask.key);
+        let requested_at = self.gateway.now();
+        self.gateway.telemetry().metrics.origin_asked();
+        let observe = interim.map(respond::interim_to);
+        let sent = match self.ask.lane.upstream() {
+            Ok(upstream) => upstream.send(request, observe).await,
+            Err(failure) => Err(failure),
+        };
+        let mut response = sent.inspect_err(|failure| {
+            self.gateway.telemetry().metrics.origin_failed(failure.detail());
+        })?;
+        let received_at = self.gateway.now();
+        date(response.headers_mut(), received_at);
+        Ok(Arrived { response, requested_at, received_at, mark })
+    }
+
+    /// What the origin is asked.
+    fn request(
+        &self,
+        flight: &Option<OwnFlight>,
+        condition: Option<Condition>,
+    ) -> Request<RequestBody> {
         let mut request = self.ask.origin_request(&self.gateway, self.request_body());
         if self.errand == Errand::ForCache {
             range::remove(request.headers_mut());
@@ -195,20 +248,7 @@ impl Fetch {
         if let Some(condition) = condition {
             condition.apply(request.headers_mut());
         }
-        let mark = self.gateway.cache().mark(&self.ask.key);
-        let requested_at = self.gateway.now();
-        let observe = interim.map(respond::interim_to);
-        self.gateway.telemetry().metrics.origin_asked();
-        let sent = match self.ask.lane.upstream() {
-            Ok(upstream) => upstream.send(request, observe).await,
-            Err(failure) => Err(failure),
-        };
-        let mut response = sent.inspect_err(|failure| {
-            self.gateway.telemetry().metrics.origin_failed(failure.detail());
-        })?;
-        let received_at = self.gateway.now();
-        date(response.headers_mut(), received_at);
-        Ok(Arrived { response, requested_at, received_at, mark })
+        request
     }
 
     fn request_body(&self) -> RequestBody {
@@ -238,44 +278,57 @@ impl Fetch {
         Fetched::Failed(failure)
     }
 
+    async fn settle_and_forget(
+        &self,
+        flight: Option<OwnFlight>,
+        arrived: Arrived,
+    ) -> (Fetched, Option<Box<Rest>>) {
+        let (fetched, rest, replaced) = self.settle(flight, arrived);
+        match replaced {
+            Replaced::No => {}
+            Replaced::Yes => self.forget_seen().await,
+        }
+        (fetched, rest)
+    }
+
     /// Question 3, for a response that is no confirmation: keep it, or pass it on.
-    async fn settle(
+    fn settle(
         &self,
         flight: Option<OwnFlight>,
         mut arrived: Arrived,
-    ) -> (Fetched, Option<Rest>) {
+    ) -> (Fetched, Option<Box<Rest>>, Replaced) {
         let asked = self.asked(&flight);
         let status = arrived.response.status();
         if self.stands_in(status) {
             self.rest(flight, status);
-            return (Fetched::Failing(arrived.response), None);
+            return (Fetched::Failing(arrived.response), None, Replaced::No);
         }
         if asked.method == MethodClass::Head {
-            self.heed_head(&arrived).await;
+            self.heed_head(&arrived);
         }
         if status == StatusCode::PARTIAL_CONTENT {
             make_whole(&mut arrived.response);
         }
         let route = &self.ask.lane.route;
         let head = (arrived.response.status(), arrived.response.headers());
-        let reason = match storing(&asked, head.0, head.1, &route.policy) {
-            Storing::Decline(reason) => Some(reason),
-            Storing::Keep => None,
-        };
-        if let Some(reason) = reason {
-            return (self.decline(flight, arrived.response, reason).await, None);
+        match storing(&asked, head.0, head.1, &route.policy) {
+            Storing::Decline(reason) => {
+                let replaced = self.decline(flight, status, reason);
+                return (passed(arrived.response, reason.detail()), None, replaced);
+            }
+            Storing::Keep => {}
         }
         let length = arrived.response.body().size_hint().exact();
         let bytes_max = route.stored_body_bytes_max.min(self.gateway.cache().kept_bytes_max());
         if length.is_some_and(|length| length > bytes_max) {
-            let detail = Some(Detail::BodyTooLarge.word());
             if let Some(flight) = flight {
                 flight.decline(route.hit_for_miss);
             }
-            self.forget_seen().await;
-            return (Fetched::Passed { response: arrived.response, detail }, None);
+            let detail = Detail::BodyTooLarge.word();
+            return (passed(arrived.response, detail), None, Replaced::Yes);
         }
-        self.keep(flight, asked, arrived, status)
+        let (fetched, rest) = self.keep(flight, asked, arrived, status);
+        (fetched, Some(rest), Replaced::No)
     }
 
     fn keep(
@@ -284,12 +337,12 @@ impl Fetch {
         asked: Asked,
         arrived: Arrived,
         status: StatusCode,
-    ) -> (Fetched, Option<Rest>) {
+    ) -> (Fetched, Box<Rest>) {
         let own = withheld(arrived.response.headers(), &self.ask.lane.route.policy);
         let kept = self.keeping(asked, &arrived).keep(flight, arrived.response);
         let hold = kept.entry.body().reader();
         let fetched = Fetched::Kept { entry: kept.entry, status, stored: kept.stored, own, hold };
-        (fetched, Some(kept.rest))
+        (fetched, Box::new(kept.rest))
     }
 
     /// Ends a flight with an entry that was confirmed, where those who wait may use it.
@@ -416,31 +469,31 @@ impl Fetch {
         )
     }
 
-    /// Passes on what may not be kept.
-    async fn decline(
+    /// Ends the flight of what may not be kept.
+    fn decline(
         &self,
         flight: Option<OwnFlight>,
-        response: Response<OriginBody>,
+        status: StatusCode,
         reason: DeclineReason,
-    ) -> Fetched {
-        let status = response.status();
+    ) -> Replaced {
         if is_failing(status) && self.is_answered_meanwhile() {
             self.rest(flight, status);
-        } else if is_failing(status) {
+            return Replaced::No;
+        }
+        if is_failing(status) {
             // No pause: what is stored would answer in it, and may not.
             if let Some(flight) = flight {
                 flight.tell_cluster(Word::Failed(status.as_u16(), Duration::ZERO));
                 flight.abandon(Unfilled::Status(status));
             }
-        } else {
-            if let Some(flight) = flight {
-                let remember = self.ask.lane.route.hit_for_miss;
-                let is_worth = reason.is_worth_remembering();
-                flight.decline(if is_worth { remember } else { Duration::ZERO });
-            }
-            self.forget_replaced(reason).await;
+            return Replaced::No;
         }
-        Fetched::Passed { response, detail: Some(reason.detail()) }
+        let is_worth = reason.is_worth_remembering();
+        if let Some(flight) = flight {
+            let remember = self.ask.lane.route.hit_for_miss;
+            flight.decline(if is_worth { remember } else { Duration::ZERO });
+        }
+        if is_worth { Replaced::Yes } else { Replaced::No }
     }
 
     /// Whether what is stored answers without the origin, so that a refresh of it may wait.
@@ -449,22 +502,14 @@ impl Fetch {
         kept.is_shareable(&self.ask.asked, &self.ask.lane.route.policy, self.gateway.now())
     }
 
-    /// What is stored is not served any more once its origin says something in its place that may
-    /// not be kept. Whether that is so only a response to a plain GET can say.
-    async fn forget_replaced(&self, reason: DeclineReason) {
-        if reason.is_worth_remembering() {
-            self.forget_seen().await;
-        }
-    }
-
     async fn forget_seen(&self) {
         if self.seen.entry().is_some() {
-            self.gateway.cache().remove(&self.seen.own_key(&self.ask)).await;
+            Box::pin(self.gateway.cache().remove(&self.seen.own_key(&self.ask))).await;
         }
     }
 
     /// What a response to HEAD says of the stored response to GET (RFC 9111 section 4.3.5).
-    async fn heed_head(&self, arrived: &Arrived) {
+    fn heed_head(&self, arrived: &Arrived) {
         let Some((entry, kept)) = self.seen.stored() else { return };
         if arrived.response.status() != StatusCode::OK {
             return;
@@ -491,6 +536,10 @@ impl Fetch {
             cluster::rest(flight, Unfilled::Status(status), &self.ask);
         }
     }
+}
+
+fn passed(response: Response<OriginBody>, detail: &'static str) -> Fetched {
+    Fetched::Passed { response, detail: Some(detail) }
 }
 
 /// Whether a status says that the origin is failing, and that asking again at once is no help.

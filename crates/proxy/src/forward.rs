@@ -1,10 +1,8 @@
 //! The request that goes to the origin: what the client sent, less what must not pass, plus what a
 //! gateway says of itself (RFC 9110 sections 7.6 and 7.7, RFC 7239, RFC 8586).
 
-use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
-use bytes::BytesMut;
 use forebay_semantics::fields::{NameSet, members_of, named_by_connection};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
@@ -101,9 +99,10 @@ const HOP_BY_HOP: [&str; 10] = [
 ];
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+/// Where a peer says the scheme of its own side.
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Where gateways say that a request has passed them (RFC 8586).
+pub const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
 /// Room for what we say of the client and ourselves, where names are as short as they mostly are.
 const OWN_BYTES: usize = 256;
@@ -162,23 +161,30 @@ impl Network {
     }
 }
 
-/// The fields for the origin, but for `Host` and conditions, which the caller sets.
-pub fn request_fields(client: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
-    let mut fields = HeaderMap::with_capacity(client.len() + 8);
+/// The client's fields that go to the origin. `Host` is not among them; the caller sets it.
+pub fn passing_fields(client: &HeaderMap, trust: Trust) -> HeaderMap {
     let named = named_by_connection(client);
+    let mut fields = HeaderMap::new();
     for (name, value) in client {
-        if passes(name, &named, hop.trust) {
+        if passes(name, &named, trust) {
+            if fields.is_empty() {
+                fields.reserve(client.len());
+            }
             fields.append(name.clone(), value.clone());
         }
     }
     if says_trailers(client) {
         fields.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    // All that we say lies in one piece of memory.
-    let mut text = BytesMut::with_capacity(OWN_BYTES);
-    say_who_asked(client, &mut fields, hop, &mut text);
-    say_who_passes_on(client, &mut fields, hop, &mut text);
     fields
+}
+
+/// What we say of the client and of ourselves, as whole lines.
+pub fn said(client: &HeaderMap, hop: &Hop<'_>) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(OWN_BYTES);
+    say_who_asked(client, hop, &mut lines);
+    say_who_passes_on(client, hop, &mut lines);
+    lines
 }
 
 /// Takes fields away, then sets others.
@@ -195,7 +201,7 @@ pub fn change(fields: &mut HeaderMap, changes: &FieldChanges) {
 pub fn is_loop(client: &HeaderMap, name: &str, node: &str) -> bool {
     let ours = format!("{name}; node={node}");
     let mut hops = 0;
-    for line in client.get_all("cdn-loop") {
+    for line in client.get_all(CDN_LOOP) {
         for member in line.as_bytes().split(|byte| *byte == b',') {
             hops += 1;
             if member.trim_ascii() == ours.as_bytes() {
@@ -227,84 +233,74 @@ fn passes(name: &HeaderName, named_by_connection: &NameSet, trust: Trust) -> boo
 }
 
 fn says_trailers(client: &HeaderMap) -> bool {
-    members_of(client, &header::TE).any(|member| member.eq_ignore_ascii_case(b"trailers"))
+    client.contains_key(header::TE)
+        && members_of(client, &header::TE).any(|word| word.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239).
-fn say_who_asked(client: &HeaderMap, fields: &mut HeaderMap, hop: &Hop<'_>, text: &mut BytesMut) {
-    let address = Address(hop.client.map(|peer| peer.ip()));
-    begin_list(client, &X_FORWARDED_FOR, hop.trust, text);
-    write_all(text, format_args!("{address}"));
-    end_line(fields, X_FORWARDED_FOR, text);
-    begin_list(client, &header::FORWARDED, hop.trust, text);
-    text.extend_from_slice(b"for=");
-    match address.0 {
-        Some(IpAddr::V6(_)) => write_all(text, format_args!("\"[{address}]\"")),
-        Some(IpAddr::V4(_)) | None => write_all(text, format_args!("{address}")),
+fn say_who_asked(client: &HeaderMap, hop: &Hop<'_>, lines: &mut Vec<u8>) {
+    lines.extend_from_slice(b"X-Forwarded-For: ");
+    begin_list(client, &X_FORWARDED_FOR, hop.trust, lines);
+    let begin = lines.len();
+    write_address(hop.client.map(|peer| peer.ip()), lines);
+    let address = begin..lines.len();
+    lines.extend_from_slice(b"\r\nForwarded: ");
+    begin_list(client, &header::FORWARDED, hop.trust, lines);
+    let (before, after) = match hop.client {
+        Some(SocketAddr::V6(_)) => (&b"for=\"["[..], &b"]\""[..]),
+        Some(SocketAddr::V4(_)) | None => (&b"for="[..], &b""[..]),
+    };
+    lines.extend_from_slice(before);
+    lines.extend_from_within(address);
+    lines.extend_from_slice(after);
+    for part in [";host=\"", hop.authority, "\";proto=", hop.scheme, "\r\n"] {
+        lines.extend_from_slice(part.as_bytes());
     }
-    for part in [";host=\"", hop.authority, "\";proto=", hop.scheme] {
-        text.extend_from_slice(part.as_bytes());
+    for part in ["X-Forwarded-Host: ", hop.authority, "\r\nX-Forwarded-Proto: ", hop.scheme] {
+        lines.extend_from_slice(part.as_bytes());
     }
-    end_line(fields, header::FORWARDED, text);
-    text.extend_from_slice(hop.authority.as_bytes());
-    end_line(fields, X_FORWARDED_HOST, text);
-    text.extend_from_slice(hop.scheme.as_bytes());
-    end_line(fields, X_FORWARDED_PROTO, text);
+    lines.extend_from_slice(b"\r\n");
 }
 
 /// `Via` and `CDN-Loop`: these are appended to whoever asked, since they are there to find loops.
-fn say_who_passes_on(
-    client: &HeaderMap,
-    fields: &mut HeaderMap,
-    hop: &Hop<'_>,
-    text: &mut BytesMut,
-) {
-    begin_list(client, &header::VIA, Trust::Listed, text);
-    for part in [version_word(hop.version), " ", hop.name] {
-        text.extend_from_slice(part.as_bytes());
+fn say_who_passes_on(client: &HeaderMap, hop: &Hop<'_>, lines: &mut Vec<u8>) {
+    lines.extend_from_slice(b"Via: ");
+    begin_list(client, &header::VIA, Trust::Listed, lines);
+    for part in [version_word(hop.version), " ", hop.name, "\r\nCDN-Loop: "] {
+        lines.extend_from_slice(part.as_bytes());
     }
-    end_line(fields, header::VIA, text);
-    begin_list(client, &CDN_LOOP, Trust::Listed, text);
-    for part in [hop.name, "; node=", hop.node] {
-        text.extend_from_slice(part.as_bytes());
+    begin_list(client, &CDN_LOOP, Trust::Listed, lines);
+    for part in [hop.name, "; node=", hop.node, "\r\n"] {
+        lines.extend_from_slice(part.as_bytes());
     }
-    end_line(fields, CDN_LOOP, text);
 }
 
 /// Begins a line with what the client's say, where they are believed.
-fn begin_list(client: &HeaderMap, name: &HeaderName, trust: Trust, text: &mut BytesMut) {
+fn begin_list(client: &HeaderMap, name: &HeaderName, trust: Trust, lines: &mut Vec<u8>) {
     match trust {
         Trust::Stranger => {}
+        Trust::Listed if !client.contains_key(name) => {}
         Trust::Listed => {
             for value in client.get_all(name) {
-                text.extend_from_slice(value.as_bytes());
-                text.extend_from_slice(b", ");
+                lines.extend_from_slice(value.as_bytes());
+                lines.extend_from_slice(b", ");
             }
         }
     }
 }
 
-fn write_all(text: &mut BytesMut, words: std::fmt::Arguments<'_>) {
-    // Writing to memory does not fail.
-    let _ = text.write_fmt(words);
-}
-
-fn end_line(fields: &mut HeaderMap, name: HeaderName, text: &mut BytesMut) {
-    if let Ok(value) = HeaderValue::from_maybe_shared(text.split().freeze()) {
-        fields.insert(name, value);
-    }
-}
-
-/// A client's address as forwarding fields say it.
-#[derive(Clone, Copy)]
-struct Address(Option<IpAddr>);
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(address) => address.fmt(f),
-            None => f.write_str("unknown"),
+/// Writes a client's address as forwarding fields say it.
+fn write_address(address: Option<IpAddr>, out: &mut Vec<u8>) {
+    match address {
+        Some(IpAddr::V4(address)) => {
+            // Most are of this kind, and the formatting machinery takes longer than all the rest.
+            for (place, part) in address.octets().into_iter().enumerate() {
+                out.extend_from_slice(if place == 0 { b"" } else { b"." });
+                out.extend_from_slice(itoa::Buffer::new().format(part).as_bytes());
+            }
         }
+        Some(IpAddr::V6(address)) => out.extend_from_slice(address.to_string().as_bytes()),
+        None => out.extend_from_slice(b"unknown"),
     }
 }
 
@@ -323,11 +319,12 @@ pub fn version_word(version: Version) -> &'static str {
 /// such a wish is not heard; a server may always overlook it (RFC 9110 section 7.8).
 pub fn upgrade_wish(method: &Method, version: Version, client: &HeaderMap) -> Option<HeaderValue> {
     let wished = version == Version::HTTP_11 && method != Method::CONNECT;
-    if !wished || !named_by_connection(client).contains(&header::UPGRADE) {
+    let protocol = client.get(header::UPGRADE).filter(|_| wished)?;
+    if !named_by_connection(client).contains(&header::UPGRADE) {
         return None;
     }
     let stays_http = members_of(client, &header::UPGRADE).any(is_http);
-    client.get(header::UPGRADE).filter(|_| !stays_http).cloned()
+    (!stays_http).then(|| protocol.clone())
 }
 
 /// Whether a protocol carries HTTP: HTTP itself in any version, or TLS (RFC 2817).

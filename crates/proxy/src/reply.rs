@@ -60,6 +60,7 @@ impl Reply {
     /// Signs the answer, and sees to it that the exchange is told of when it ends.
     pub fn into_answer(mut self, gateway: &Gateway, ask: Option<&Ask>, telling: Telling) -> Answer {
         respond::sign(gateway, ask, &mut self.answer, &self.said, self.age_seconds);
-        telling.watch(self.answer, self.said, self.failure)
+        telling.watch(&mut self.answer, self.said, self.failure);
+        self.answer
     }
 }

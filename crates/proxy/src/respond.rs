@@ -318,7 +318,7 @@ fn sign_by_route(ask: &Ask, answer: &mut Answer, said: &CacheStatus<'_>, lines: 
         line(lines, b"x-store", said.x_store().as_bytes());
     }
     let changes = &route.response_fields;
-    if changes.remove.is_empty() && changes.set.is_empty() {
+    if changes.is_empty() {
         return;
     }
     let prepared = std::mem::take(&mut answer.prepared[0]);

@@ -186,8 +186,8 @@ async fn save(routes: &Arc<DynamicRoutes>) {
         let absences = routes.known.absences();
         let is_changed = routes.known.changes() != routes.saved.load(Relaxed);
         let is_long_ago = saved_at.elapsed() >= SAVE_ABSENCES_PAUSE;
-        let is_worth_it = is_changed || is_long_ago && absences != saved_absences;
-        if !is_worth_it {
+        let is_due = is_changed || is_long_ago && absences != saved_absences;
+        if !is_due {
             continue;
         }
         let began = Instant::now();

@@ -159,8 +159,18 @@ pub fn sets_cookies(name: &HeaderName) -> bool {
 
 /// The fields that `Connection` names: they are about one connection too (RFC 9110 section 7.6.1).
 pub fn named_by_connection(fields: &HeaderMap) -> NameSet {
-    let names = members_of(fields, &header::CONNECTION);
+    if !fields.contains_key(header::CONNECTION) {
+        return NameSet::default();
+    }
+    let lines = fields.get_all(header::CONNECTION).into_iter().map(HeaderValue::as_bytes);
+    let names = lines.filter(|line| !names_nothing(line)).flat_map(members);
     names.filter_map(|name| HeaderName::from_bytes(name).ok()).collect()
+}
+
+/// Most lines of `Connection` are one of these words, which name nothing that would go on otherwise:
+/// `Keep-Alive` ends here in any case, and no field is called `Close` (RFC 9112 section 9.6).
+fn names_nothing(line: &[u8]) -> bool {
+    line.eq_ignore_ascii_case(b"keep-alive") || line.eq_ignore_ascii_case(b"close")
 }
 
 /// Field names, each once, found in logarithmic time however many somebody lists.
@@ -170,7 +180,7 @@ pub struct NameSet(Vec<HeaderName>);
 impl NameSet {
     /// Whether this name is among them.
     pub fn contains(&self, name: &HeaderName) -> bool {
-        self.place_of(name).is_ok()
+        !self.is_empty() && self.place_of(name).is_ok()
     }
 
     /// Whether there are none.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use forebay_semantics::Standing;
 use forebay_semantics::date::Timestamp;
 use forebay_semantics::policy::{ClientDirectives, Policy, SetCookie};
 use forebay_semantics::range::wanted;
@@ -98,7 +99,7 @@ fn ask(
     let stored = Stored::new(policy, &asked, status, response, RECEIVED, RECEIVED);
     for later in [0, 1, 3_600, u64::MAX / 1_000_000] {
         let now = RECEIVED.saturating_add(Duration::from_secs(later));
-        reuse(&asked, &stored, policy, now);
+        reuse(&asked, &stored, policy, &Standing::default(), now);
         assert_eq!(stored.is_fresh(now), stored.staleness(now).is_none());
         stored.ttl_seconds(now);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_semantics::Standing;
 use forebay_semantics::date::Timestamp;
 use forebay_semantics::fields::{FIELD_BYTES_MAX, FIELD_LINES_MAX};
 use forebay_semantics::policy::Policy;
@@ -62,7 +63,7 @@ fn judge(stored: &Stored, map: &HeaderMap) {
         received_at.saturating_add(Duration::from_secs(60)),
         Timestamp::from_unix_millis(u64::MAX),
     ] {
-        reuse(&asked, stored, &policy, now);
+        reuse(&asked, stored, &policy, &Standing::default(), now);
         assert_eq!(stored.is_fresh(now), stored.staleness(now).is_none());
         stored.ttl_seconds(now);
         stored.freshen(&policy, map, now, now);

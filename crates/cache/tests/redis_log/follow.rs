@@ -245,6 +245,7 @@ async fn what_was_read_is_known_at_the_next_start_even_without_redis() {
     kept.sure().await;
     assert_eq!(kept.judge(before, "b"), Verdict::Unproven);
     assert!(kept.position().lineage != before.lineage());
+    writer.sure().await;
     let next = writer.purge("c").await;
     assert_eq!(of("kept", &writer.applied(next.last).await), Standing::Applied);
     kept.end().await;

@@ -221,6 +221,13 @@ pub struct FieldChanges {
     pub set: Vec<(HeaderName, HeaderValue)>,
 }
 
+impl FieldChanges {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.set.is_empty()
+    }
+}
+
 /// Who may skip the lookup, and how he says so.
 #[derive(Clone, Debug)]
 pub struct Skip {

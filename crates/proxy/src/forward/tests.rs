@@ -1,4 +1,5 @@
 use super::*;
+use crate::upstream::{Said, spread};
 
 fn fields(lines: &[(&'static str, &str)]) -> HeaderMap {
     let mut fields = HeaderMap::new();
@@ -20,8 +21,16 @@ fn hop(trust: Trust) -> Hop<'static> {
     }
 }
 
+/// What the origin is sent, all in one map.
+fn sent(client: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
+    let mut request = http::Request::new(());
+    *request.headers_mut() = passing_fields(client, hop.trust);
+    request.extensions_mut().insert(Said { host: None, lines: said(client, hop) });
+    std::mem::take(spread(&mut request))
+}
+
 fn check(trust: Trust, client: &[(&'static str, &str)], name: &str, expected: Option<&str>) {
-    let sent = request_fields(&fields(client), &hop(trust));
+    let sent = sent(&fields(client), &hop(trust));
     let found = sent.get(name).map(|value| value.to_str().unwrap());
     assert_eq!(found, expected, "{name} from {client:?} by {trust:?}");
     assert!(sent.get_all(name).iter().count() <= 1 || name == "cookie", "{name} once");
@@ -35,6 +44,21 @@ fn forwarding_fields_are_appended_for_listed_peers_and_replaced_for_strangers() 
     let ours = "for=192.0.2.7;host=\"shop.example:8080\";proto=http";
     check(Trust::Stranger, &client, "forwarded", Some(ours));
     check(Trust::Listed, &client, "forwarded", Some(&format!("for=10.9.8.7, {ours}")));
+}
+
+#[test]
+fn an_address_is_said_as_each_field_writes_it() {
+    let check = |client: Option<&str>, plain: &str, in_forwarded: &str| {
+        let client = client.map(|address| address.parse().unwrap());
+        let sent = sent(&HeaderMap::new(), &Hop { client, ..hop(Trust::Stranger) });
+        assert_eq!(sent["x-forwarded-for"], plain);
+        let rest = ";host=\"shop.example:8080\";proto=http";
+        assert_eq!(sent["forwarded"], format!("for={in_forwarded}{rest}"), "{client:?}");
+    };
+    check(Some("192.0.2.7:1"), "192.0.2.7", "192.0.2.7");
+    check(Some("255.10.0.1:1"), "255.10.0.1", "255.10.0.1");
+    check(Some("[2001:db8::7]:1"), "2001:db8::7", "\"[2001:db8::7]\"");
+    check(None, "unknown", "unknown");
 }
 
 #[test]

@@ -35,25 +35,25 @@ fn parse_line(
     };
     let name = HeaderName::from_bytes(&text[..colon])
         .map_err(|_| Fault::syntax("a field name is not a token followed by a colon"))?;
-    let value = &text[colon + 1..];
-    let leading = value.len() - trim_start(value).len();
-    let trimmed = trim_end(trim_start(value)).len();
-    let begin = line.start + colon + 1 + leading;
-    let value = HeaderValue::from_maybe_shared(block.slice(begin..begin + trimmed))
+    let value = trim_start(&text[colon + 1..]);
+    let begin = line.end - value.len();
+    let value = HeaderValue::from_maybe_shared(block.slice(begin..begin + trim_end(value).len()))
         .map_err(|_| Fault::syntax("a field value contains a control byte"))?;
     Ok((name, value))
 }
 
-fn is_whitespace(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t')
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
 }
 
-fn trim_start(text: &[u8]) -> &[u8] {
-    &text[text.iter().take_while(|byte| is_whitespace(byte)).count()..]
-}
-
-fn trim_end(text: &[u8]) -> &[u8] {
-    &text[..text.len() - text.iter().rev().take_while(|byte| is_whitespace(byte)).count()]
+fn trim_end(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 /// The members of a comma-separated field, all of its lines together (9110 5.6.1).

@@ -100,7 +100,7 @@ pub(super) struct Tally {
     pub(super) absences: AtomicU64,
 }
 
-/// A part of the table that is locked apart.
+/// A part of the table, by name.
 type Shard = HashMap<Box<str>, Slot>;
 
 /// The table.
@@ -462,11 +462,11 @@ impl KnownRoutes {
     /// What is to be kept of one part on disk: the values in use, and absences.
     pub(crate) fn kept(&self, part: usize) -> Vec<(Box<str>, Option<Stored>)> {
         let shard = self.shards[part].read();
-        let kept = |name: &str, slot: &Slot| match slot {
-            Slot::Known(known) => Some((name.into(), Some(known.value.as_ref()?.stored()))),
-            Slot::Absent(_) => Some((name.into(), None)),
-        };
-        shard.iter().filter_map(|(name, slot)| kept(name, slot)).collect()
+        let kept = shard.iter().filter_map(|(name, slot)| match slot {
+            Slot::Known(known) => Some((name.clone(), Some(known.value.as_ref()?.stored()))),
+            Slot::Absent(_) => Some((name.clone(), None)),
+        });
+        kept.collect()
     }
 
     /// From now on the names of keys whose line changes. An absence that only came or went is none.
@@ -522,7 +522,7 @@ impl KnownRoutes {
         }
     }
 
-    fn shard(&self, name: &str) -> &RwLock<Shard> {
+    fn shard(&self, name: &str) -> &RwLock<HashMap<Box<str>, Slot>> {
         let hash = self.hasher.hash_one(name);
         &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
     }

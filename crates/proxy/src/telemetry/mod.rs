@@ -28,6 +28,8 @@ pub use telling::Telling;
 pub use tiers::write_tiers;
 pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
 
+use tokio::time::Instant;
+
 use crate::server::{Refused, Request};
 
 /// Where records go.
@@ -40,9 +42,9 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Begins to tell of an exchange.
-    pub fn begin(&self, request: &Request) -> Telling {
-        Telling::begin(self.clone(), request)
+    /// Begins to tell of an exchange, whose head was read at that moment.
+    pub fn begin(&self, request: &Request, began: Instant) -> Telling {
+        Telling::begin(self.clone(), request, began)
     }
 
     /// Tells of a request that was refused a moment ago, before it was one. The server counts it.

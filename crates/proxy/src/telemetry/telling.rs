@@ -36,7 +36,7 @@ struct Line {
 }
 
 impl Telling {
-    pub(super) fn begin(telemetry: Telemetry, request: &Request) -> Self {
+    pub(super) fn begin(telemetry: Telemetry, request: &Request, began: Instant) -> Self {
         let line = telemetry.access_log.is_on().then(|| {
             Box::new(Line {
                 began: SystemTime::now(),
@@ -46,7 +46,7 @@ impl Telling {
                 route: None,
             })
         });
-        Telling { telemetry, began: Instant::now(), line }
+        Telling { telemetry, began, line }
     }
 
     /// The same, now that the request is routed and its target URI known.
@@ -58,27 +58,24 @@ impl Telling {
         self
     }
 
-    /// Sends the answer on, and tells of the exchange when its body has ended.
+    /// Tells of the exchange when the body of its answer has ended.
     pub fn watch(
         self,
-        answer: Answer,
+        answer: &mut Answer,
         said: CacheStatus<'static>,
         failure: Option<FetchFailure>,
-    ) -> Answer {
+    ) {
         let failure = failure.map(|failure| failure.to_string());
         let mut told = Told { telling: self, status: answer.status, said, failure, body_bytes: 0 };
-        let body = match answer.body {
-            AnswerBody::Whole(bytes) => {
-                told.body_bytes = bytes.len() as u64;
-                AnswerBody::Whole(bytes)
-            }
+        match &mut answer.body {
+            AnswerBody::Whole(bytes) => told.body_bytes = bytes.len() as u64,
+            AnswerBody::None | AnswerBody::Sized(_) => {}
             AnswerBody::Stream { length, frames } => {
+                let (length, frames) = (*length, std::mem::take(frames));
                 let frames = Watched { frames, told }.boxed_unsync();
-                return Answer { body: AnswerBody::Stream { length, frames }, ..answer };
+                answer.body = AnswerBody::Stream { length, frames };
             }
-            body @ (AnswerBody::None | AnswerBody::Sized(_)) => body,
-        };
-        Answer { body, ..answer }
+        }
     }
 }
 

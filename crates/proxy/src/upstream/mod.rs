@@ -44,7 +44,7 @@ pub use connect::{Connect, Connecting, MemberAddress, Network, Networks};
 pub use counts::{Event, counted};
 pub use destination::{Destinations, Interfaces, Local, Own, Refused, RefusedWhy};
 pub use dns::{NotResolved, Resolve, Resolving, SystemResolver};
-pub use request::{KeyHash, RequestBody};
+pub use request::{KeyHash, RequestBody, Said, spread};
 pub use several::MemberReading;
 pub(crate) use tls::tls_to;
 

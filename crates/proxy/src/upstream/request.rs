@@ -1,11 +1,36 @@
 //! A request to an origin, whatever version of HTTP it goes over.
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::answer::BodyError;
+use crate::http1::parse_fields;
+
+/// What a gateway says of the client and of itself, as an extension of the request.
+///
+/// It is the same few lines each time. They are written as they go over HTTP/1, and become fields
+/// only where somebody looks at them.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// `Host`, where the request has none; without either it is the member's own.
+    pub host: Option<String>,
+    /// Whole lines `Name: value\r\n`, none of them framing.
+    pub lines: Vec<u8>,
+}
+
+/// The fields of a request, with all that is said among them.
+pub fn spread<B>(request: &mut Request<B>) -> &mut HeaderMap {
+    let Said { host, lines } = request.extensions_mut().remove::<Said>().unwrap_or_default();
+    let fields = request.headers_mut();
+    // What we wrote ourselves can be read.
+    fields.extend(parse_fields(&Bytes::from(lines), 0).unwrap_or_default());
+    if let Some(Ok(host)) = host.map(HeaderValue::try_from) {
+        fields.entry(HOST).or_insert(host);
+    }
+    fields
+}
 
 /// The digest of a request's cache key, as an extension of the request: one that is chosen by it
 /// goes to the same member as others of that key.

@@ -97,7 +97,6 @@ pub(super) fn after_failure(kind: FailureKind, tried: Attempted, method: &Method
         | FailureKind::Refused
         | FailureKind::Connect
         | FailureKind::ConnectTimeout
-        | FailureKind::Refused
         | FailureKind::Tls
         | FailureKind::PoolFull
         | FailureKind::MemberFull

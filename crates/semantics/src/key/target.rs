@@ -155,12 +155,13 @@ fn name(text: &[u8]) -> Result<Cow<'_, str>, TargetError> {
     if text.is_empty() || text.len() > HOST_BYTES_MAX {
         return Err(TargetError::HostLength);
     }
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    if !text.iter().all(allowed) || text.ends_with(b".") {
+    let is_lower = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
+    let (lower, rest) = text.split_at(text.iter().take_while(|b| is_lower(b)).count());
+    if !rest.iter().all(|b| is_lower(b) || b.is_ascii_uppercase()) || text.ends_with(b".") {
         return Err(TargetError::HostByte);
     }
     let text = str::from_utf8(text).map_err(|_| TargetError::HostByte)?;
-    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+    if lower.len() < text.len() {
         return Ok(text.to_ascii_lowercase().into());
     }
     Ok(text.into())

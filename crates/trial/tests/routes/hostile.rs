@@ -33,6 +33,9 @@ async fn a_flood_of_random_hosts_neither_loads_redis_nor_evicts_routes() {
     // A second's worth may be saved up. Each host is looked up at its own name and two wildcards.
     let lookups_max = 50 * (took.as_secs() + 2);
     assert!(asked <= 3 * lookups_max, "{asked} keys in {took:?}");
+    let limited = [("result", "limited")];
+    let limited = nodes.sum("forebay_routes_lookups_total", &limited).await.unwrap();
+    assert!(limited > 0, "the flood was no flood");
     let before = reads(&site.redis).await;
     for host in &hosts {
         assert_eq!(ask(nodes.node(0), host).await, "one");
@@ -83,10 +86,13 @@ async fn a_wrong_value_keeps_the_last_good_route_and_is_told_once() {
     let lines: Vec<_> = output.lines().filter(|line| line.contains("nonsense:")).collect();
     assert_eq!(lines.len(), 1, "{output}");
     assert!(lines[0].contains("b.test"), "{lines:?}");
+    assert_eq!(nodes.sum("forebay_routes_wrong", &[]).await.unwrap(), 2);
+    assert!(nodes.sum("forebay_routes_wrong_total", &[]).await.unwrap() >= 6);
     site.set("a.test", &site.two).await;
     site.set("b.test", &site.two).await;
     becomes(&nodes, "a.test", "two").await;
     becomes(&nodes, "b.test", "two").await;
+    assert_eq!(nodes.sum("forebay_routes_wrong", &[]).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -112,9 +112,11 @@ async fn applied_here(followed: &mut watch::Receiver<Position>, last: Position) 
     }
 }
 
-/// Whether a node that is there has applied the log up to this.
+/// Whether a node that is there has applied the log up to this. One with another entry under the
+/// same number is on a history that the log has lost, and does not know it yet.
 pub(super) fn reaches(at: Position, last: Position) -> bool {
-    at.lineage == last.lineage && at.number >= last.number
+    let is_same = at.number != last.number || at.token == last.token;
+    at.lineage == last.lineage && at.number >= last.number && is_same
 }
 
 /// Whether the log has begun anew since it was of that lineage.

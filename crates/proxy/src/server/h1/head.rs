@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use super::super::refusal::{Refusal, RefusalReason};
 use super::super::target;
 use crate::config::Limits;
-use crate::http1::{Block, Bounds, members, parse_fields};
+use crate::http1::{Block, Bounds, is_listed, members, parse_fields};
 
 /// Bytes of a method; the longest registered one has 17.
 const METHOD_BYTES_MAX: usize = 32;
@@ -117,21 +117,46 @@ fn finish(
     limits: &Limits,
 ) -> Result<Head, Refusal> {
     check_host(&target, version, &mut fields)?;
-    let framing = framing(version, &fields)?;
+    let notable = Notable::of(&fields);
+    let framing = if notable.framing { framing(version, &fields)? } else { Framing::Length(0) };
     if matches!(framing, Framing::Length(length) if length > limits.body_bytes_max) {
         return Err(Refusal::new(RefusalReason::BodyTooLarge, "the request body is too long"));
     }
-    let expects_continue = expects_continue(version, &fields)?;
-    let options = connection_options(&fields)?;
+    let expects_continue = notable.expect && expects_continue(version, &fields)?;
+    let options =
+        if notable.connection { connection_options(&fields)? } else { Default::default() };
     let upgrade = options.upgrade && version == Version::HTTP_11 && wants_upgrade(&mut fields);
     let asked = Asked {
         version,
         head_only: method == Method::HEAD,
         keep_alive: !options.close && (version == Version::HTTP_11 || options.keep_alive),
         upgrade,
-        trailers: members(&fields, &TE).any(|member| member.eq_ignore_ascii_case(b"trailers")),
+        trailers: notable.te && is_listed(&fields, &TE, b"trailers"),
     };
     Ok(Head { method, target, version, fields, framing, asked, expects_continue })
+}
+
+/// Which of the fields are there that say how the message and the connection go on. Most heads have
+/// one of them at most, and one walk over the names is less than a search for each.
+#[derive(Default)]
+struct Notable {
+    framing: bool,
+    expect: bool,
+    connection: bool,
+    te: bool,
+}
+
+impl Notable {
+    fn of(fields: &HeaderMap) -> Self {
+        let mut notable = Notable::default();
+        for name in fields.keys() {
+            notable.framing |= *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING;
+            notable.expect |= *name == EXPECT;
+            notable.connection |= *name == CONNECTION;
+            notable.te |= *name == TE;
+        }
+        notable
+    }
 }
 
 /// Exactly one valid `Host` with HTTP/1.1, none or one with HTTP/1.0; a target that names the

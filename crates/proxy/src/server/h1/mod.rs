@@ -84,7 +84,10 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
             Err(_) => Outcome::Panicked,
         };
         slot.clear();
-        let next = conclude(&mut socket, outcome, asked, &mut incoming).await;
+        let next = match conclude(&mut socket, outcome, asked, &mut incoming) {
+            Begun::Not(next) => next,
+            begun => send(&mut socket, begun, &mut incoming).await,
+        };
         // A tunnel is an exchange while it lasts. A connection that only ends is none: whoever
         // lets it linger would keep others out.
         let _place = matches!(next, Next::Tunnel(_)).then_some(place);
@@ -109,23 +112,23 @@ fn refuse<IO: Wire>(
     Box::pin(socket.refuse(refusal))
 }
 
-async fn conclude<IO: Wire>(
+fn conclude<IO: Wire>(
     socket: &mut Socket<IO>,
     outcome: Outcome,
     asked: Asked,
     incoming: &mut Incoming,
-) -> Next {
+) -> Begun {
     match outcome {
-        Outcome::Answer(answer) => send(socket, answer, asked, incoming).await,
-        Outcome::Refused(refusal) => Next::Refuse(refusal),
+        Outcome::Answer(answer) => begin(socket, answer, asked, incoming),
+        Outcome::Refused(refusal) => Begun::Not(Next::Refuse(refusal)),
         Outcome::Panicked => {
             count(&socket.terms.stats.panics);
             tracing::error!(peer = ?socket.peer.address, "an exchange panicked");
-            Next::Refuse(failure())
+            Begun::Not(Next::Refuse(failure()))
         }
         Outcome::Gone => {
             count(&socket.terms.stats.clients_gone);
-            Next::Cut
+            Begun::Not(Next::Cut)
         }
     }
 }
@@ -165,19 +168,46 @@ fn request<IO: Wire>(socket: &Socket<IO>, head: Head) -> Request {
     }
 }
 
-async fn send<IO: Wire>(
+/// What is left of an answer once its head lies in the output.
+enum Begun {
+    /// Nothing: all of it lies there.
+    Whole(Persistence),
+    /// A body that arrives.
+    Arriving(Sending, Ending, Persistence),
+    /// There is no such answer.
+    Not(Next),
+}
+
+async fn send<IO: Wire>(socket: &mut Socket<IO>, begun: Begun, incoming: &mut Incoming) -> Next {
+    let persistence = match begun {
+        Begun::Whole(persistence) => persistence,
+        Begun::Arriving(mut sending, ending, persistence) => {
+            let sent = poll_fn(|cx| socket.poll_send(cx, &mut sending, incoming)).await;
+            if let Err(unfinished) = sent {
+                return abort(socket, unfinished, ending).await;
+            }
+            persistence
+        }
+        Begun::Not(next) => return next,
+    };
+    finish(socket, incoming, persistence).await
+}
+
+/// Puts an answer's head into the output, and its body if that is all there.
+fn begin<IO: Wire>(
     socket: &mut Socket<IO>,
     mut answer: Answer,
     asked: Asked,
     incoming: &mut Incoming,
-) -> Next {
+) -> Begun {
     if answer.status == StatusCode::SWITCHING_PROTOCOLS {
         let ready = asked.upgrade && answer.tunnel.is_some() && incoming.decoder.is_done();
-        return if ready { Next::Tunnel(Box::new(answer)) } else { Next::Refuse(failure()) };
+        let refused = || Next::Refuse(failure());
+        return Begun::Not(if ready { Next::Tunnel(Box::new(answer)) } else { refused() });
     }
     let body = std::mem::replace(&mut answer.body, AnswerBody::None);
     let Some(outgoing) = outgoing(answer.status, body, asked) else {
-        return Next::Refuse(failure());
+        return Begun::Not(Next::Refuse(failure()));
     };
     let persistence = persistence(socket, &outgoing, asked, incoming);
     append_head(&mut socket.output.bytes, &answer, &outgoing, asked, persistence);
@@ -185,14 +215,10 @@ async fn send<IO: Wire>(
         Outgoing::Nothing(_) => {}
         Outgoing::Whole(bytes) => socket.output.append_piece(bytes, b""),
         Outgoing::Stream { frames, ending } => {
-            let mut sending = Sending::new(frames, ending, asked);
-            let sent = poll_fn(|cx| socket.poll_send(cx, &mut sending, incoming)).await;
-            if let Err(unfinished) = sent {
-                return abort(socket, unfinished, ending).await;
-            }
+            return Begun::Arriving(Sending::new(frames, ending, asked), ending, persistence);
         }
     }
-    finish(socket, incoming, persistence).await
+    Begun::Whole(persistence)
 }
 
 /// Whether the connection can go on behind this answer. A client that still waits for

@@ -29,10 +29,8 @@ impl Outcome {
     pub fn of(failure: &FetchFailure) -> Outcome {
         match failure.kind {
             FailureKind::Resolve
-            | FailureKind::Refused
             | FailureKind::Connect
             | FailureKind::ConnectTimeout
-            | FailureKind::Refused
             | FailureKind::Tls => Outcome::Unreached,
             FailureKind::SendTimeout
             | FailureKind::HeadCut
@@ -41,7 +39,9 @@ impl Outcome {
             | FailureKind::BodyCut
             | FailureKind::BodyTimeout
             | FailureKind::Tunnel => Outcome::Failed(failure.status()),
-            FailureKind::PoolFull
+            // A destination that is not allowed is refused each time in the same words.
+            FailureKind::Refused
+            | FailureKind::PoolFull
             | FailureKind::MemberFull
             | FailureKind::NoMember
             | FailureKind::Unsendable

@@ -5,7 +5,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body::Body as _;
 
-use super::super::request::{RequestBody, Unsendable, declared_length};
+use super::super::request::{RequestBody, Said, Unsendable, declared_length};
 
 /// How a request says where its body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,18 +56,22 @@ pub(super) fn append_head(
     framing: Framing,
     member_host: &HeaderValue,
 ) {
+    let said = request.extensions().get::<Said>();
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     for part in [request.method().as_str(), " ", path, " HTTP/1.1\r\nHost: "] {
         out.extend_from_slice(part.as_bytes());
     }
-    let host = match (request.headers().get(HOST), request.uri().authority()) {
-        (Some(host), _) => host.as_bytes(),
-        (None, Some(authority)) => authority.as_str().as_bytes(),
-        (None, None) => member_host.as_bytes(),
+    let host_said = said.and_then(|said| said.host.as_ref());
+    let host = match (request.headers().get(HOST), host_said, request.uri().authority()) {
+        (Some(host), _, _) => host.as_bytes(),
+        (None, Some(host), _) => host.as_bytes(),
+        (None, None, Some(authority)) => authority.as_str().as_bytes(),
+        (None, None, None) => member_host.as_bytes(),
     };
     out.extend_from_slice(host);
     out.extend_from_slice(b"\r\n");
     append_fields(out, request.headers());
+    out.extend_from_slice(said.map_or(&[], |said| &said.lines));
     match framing {
         Framing::Nothing => {}
         Framing::Length(length) => {
@@ -93,12 +97,15 @@ fn append_fields(out: &mut Vec<u8>, fields: &HeaderMap) {
 /// Appends a field line. Names go out in the case that they are written in everywhere else: there
 /// are origins that know no other.
 pub(super) fn append_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    let begin = out.len();
+    out.extend_from_slice(name.as_str().as_bytes());
     let mut begins_word = true;
-    out.extend(name.as_str().bytes().map(|byte| {
-        let cased = if begins_word { byte.to_ascii_uppercase() } else { byte };
-        begins_word = byte == b'-';
-        cased
-    }));
+    for byte in &mut out[begin..] {
+        if begins_word {
+            byte.make_ascii_uppercase();
+        }
+        begins_word = *byte == b'-';
+    }
     out.extend_from_slice(b": ");
     out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");

@@ -82,13 +82,13 @@ impl ResponseHead {
     /// response to HEAD says what a GET would have got.
     pub(super) fn body(&mut self, head_only: HeadOnly) -> Result<(Decoder, Persistence), Fault> {
         let persistence = self.persistence();
-        let is_doubtful = self.fields.contains_key(TRANSFER_ENCODING)
-            && self.fields.remove(CONTENT_LENGTH).is_some();
+        let is_coded = self.fields.contains_key(TRANSFER_ENCODING);
+        let is_doubtful = is_coded && self.fields.remove(CONTENT_LENGTH).is_some();
         if head_only == HeadOnly::Yes || !has_body(self.status) {
             let persistence = if is_doubtful { Persistence::Close } else { persistence };
             return Ok((Decoder::counted(0), persistence));
         }
-        if self.fields.contains_key(TRANSFER_ENCODING) {
+        if is_coded {
             self.check_coding()?;
             // Who says two lengths may mean either, and what follows may be the rest of this.
             let persistence = if is_doubtful { Persistence::Close } else { persistence };

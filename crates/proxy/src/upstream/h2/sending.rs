@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::super::request::{RequestBody, Unsendable, declared_length};
+use super::super::request::{RequestBody, Unsendable, declared_length, spread};
 use crate::answer::BodyError;
 
 /// How far a request's body has come, seen from both of its ends.
@@ -150,8 +150,8 @@ pub(in super::super) fn shape(
     member_host: &HeaderValue,
 ) -> Result<(), Unsendable> {
     *request.version_mut() = Version::HTTP_2;
+    let host = spread(request).remove(HOST);
     frame(request)?;
-    let host = request.headers_mut().remove(HOST);
     let authority = match (host, request.uri().authority()) {
         (None, Some(authority)) => authority.clone(),
         (Some(host), _) => Authority::try_from(host.as_bytes()).map_err(|_| Unsendable)?,

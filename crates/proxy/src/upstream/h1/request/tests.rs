@@ -36,6 +36,24 @@ fn a_head_has_a_path_and_a_host() {
 }
 
 #[test]
+fn what_is_said_follows_the_fields_and_its_host_counts_where_they_have_none() {
+    let check = |host: Option<&str>, said: Option<&str>, expected: &str| {
+        let mut request = Request::builder().uri("http://b.example/p").header("accept", "*/*");
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        let lines = b"Via: 1.1 x\r\n".to_vec();
+        let said = Said { host: said.map(str::to_owned), lines };
+        let head = written(request.extension(said).body(RequestBody::Empty).unwrap());
+        let start = format!("GET /p HTTP/1.1\r\nHost: {expected}\r\n");
+        assert_eq!(head, Ok(format!("{start}Accept: */*\r\nVia: 1.1 x\r\n\r\n")), "{host:?}");
+    };
+    check(None, Some("said.example"), "said.example");
+    check(Some("a.example"), Some("said.example"), "a.example");
+    check(None, None, "b.example");
+}
+
+#[test]
 fn framing_fields_say_what_the_body_is_whatever_they_said_before() {
     let check = |method: &str, body: RequestBody, lengths: &[&str], expected: &str| {
         let mut request = Request::builder()

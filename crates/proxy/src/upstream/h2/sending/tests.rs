@@ -1,6 +1,7 @@
 use http_body_util::combinators::UnsyncBoxBody;
 
 use super::*;
+use crate::upstream::Said;
 
 fn shaped(host: Option<&str>, uri: &str) -> Result<String, Unsendable> {
     let member = HeaderValue::from_static("member:1");
@@ -28,6 +29,19 @@ fn http2_has_an_authority_and_no_host() {
     check(None, "http://b.example:81/p", Ok("https://b.example:81/p None"));
     check(None, "/p", Ok("https://member:1/p None"));
     check(Some("a b"), "/p", Err(Unsendable));
+}
+
+#[test]
+fn what_is_said_becomes_fields_and_its_host_the_authority() {
+    let lines = b"Via: 1.1 x\r\nCDN-Loop: x\r\n".to_vec();
+    let said = Said { host: Some("said.example".to_owned()), lines };
+    let request = Request::builder().uri("/p").extension(said);
+    let mut request = request.body(Sending::new(RequestBody::Empty)).unwrap();
+    shape(&mut request, Scheme::HTTP, &HeaderValue::from_static("member:1")).unwrap();
+    assert_eq!(request.uri(), "http://said.example/p");
+    assert_eq!(request.headers()["via"], "1.1 x");
+    assert_eq!(request.headers()["cdn-loop"], "x");
+    assert!(request.extensions().get::<Said>().is_none());
 }
 
 #[test]
