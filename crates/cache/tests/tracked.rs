@@ -329,7 +329,10 @@ async fn what_a_full_tracking_table_forgets_is_told_as_changed() {
     let mut missing: BTreeSet<_> = keys.iter().cloned().collect();
     while !missing.is_empty() {
         let Told::Changed(changed) = told(&tracked).await else { panic!("doubt") };
-        changed.iter().for_each(|key| assert!(missing.remove(key)));
+        // What was forgotten between the two questions of its read is told twice.
+        for key in changed {
+            missing.remove(&key);
+        }
     }
 }
 

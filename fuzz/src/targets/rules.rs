@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use forebay_semantics::Standing;
-use forebay_semantics::Standing;
 use forebay_semantics::date::Timestamp;
 use forebay_semantics::policy::{ClientDirectives, Policy, SetCookie};
 use forebay_semantics::range::wanted;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_semantics::Standing;
-use forebay_semantics::Standing;
 use forebay_semantics::date::Timestamp;
 use forebay_semantics::fields::{FIELD_BYTES_MAX, FIELD_LINES_MAX};
 use forebay_semantics::policy::Policy;

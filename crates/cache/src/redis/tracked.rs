@@ -72,8 +72,8 @@ impl TrackedOptions {
 /// What is heard from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// These keys may hold something else now, or nothing. Each is told once: the server speaks of
-    /// a key again only after it was read again.
+    /// These keys may hold something else now, or nothing. The server speaks of a key again only
+    /// after it was read again; of one read it may speak twice, for a read is two questions.
     Changed(Vec<Vec<u8>>),
     /// Anything may have changed: all was flushed, the connection was lost (told when it is lost and
     /// again when there is a new one, the first included), or more was said than waits here.

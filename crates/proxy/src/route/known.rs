@@ -522,7 +522,7 @@ impl KnownRoutes {
         }
     }
 
-    fn shard(&self, name: &str) -> &RwLock<HashMap<Box<str>, Slot>> {
+    fn shard(&self, name: &str) -> &RwLock<Shard> {
         let hash = self.hasher.hash_one(name);
         &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
     }
