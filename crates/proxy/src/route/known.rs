@@ -100,11 +100,7 @@ pub(super) struct Tally {
     pub(super) absences: AtomicU64,
 }
 
-<<<<<<< HEAD
-/// A part of the table that is locked apart.
-=======
 /// A part of the table, by name.
->>>>>>> main
 type Shard = HashMap<Box<str>, Slot>;
 
 /// The table.
@@ -466,19 +462,11 @@ impl KnownRoutes {
     /// What is to be kept of one part on disk: the values in use, and absences.
     pub(crate) fn kept(&self, part: usize) -> Vec<(Box<str>, Option<Stored>)> {
         let shard = self.shards[part].read();
-<<<<<<< HEAD
-        let kept = |name: &str, slot: &Slot| match slot {
-            Slot::Known(known) => Some((name.into(), Some(known.value.as_ref()?.stored()))),
-            Slot::Absent(_) => Some((name.into(), None)),
-        };
-        shard.iter().filter_map(|(name, slot)| kept(name, slot)).collect()
-=======
         let kept = shard.iter().filter_map(|(name, slot)| match slot {
             Slot::Known(known) => Some((name.clone(), Some(known.value.as_ref()?.stored()))),
             Slot::Absent(_) => Some((name.clone(), None)),
         });
         kept.collect()
->>>>>>> main
     }
 
     /// From now on the names of keys whose line changes. An absence that only came or went is none.
