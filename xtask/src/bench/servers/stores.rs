@@ -30,8 +30,7 @@ pub(crate) fn forebay_redis(
 ) -> Outcome<Server> {
     let file = std::env::temp_dir().join(format!("forebay-bench-{}.toml", std::process::id()));
     let text = format!("[redis]\nurl = \"redis://{}\"\n{TRUSTS}", process::local(store));
-    std::fs::write(&file, text)
-        .map_err(|cause| format!("cannot write {}: {cause}", file.display()))?;
+    std::fs::write(&file, text).trying(format_args!("write `{}`", file.display()))?;
     let flags = ["--config".to_owned(), file.display().to_string()];
     forebay_over(program, origin, memory, &flags)
 }
