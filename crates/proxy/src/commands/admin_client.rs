@@ -130,7 +130,9 @@ impl AdminClient {
         if !status.is_success() {
             let text = timeout(ANSWER_PATIENCE, lines.rest()).await;
             let text = text.unwrap_or_else(|_| Err(self.late(ANSWER_PATIENCE)))?;
-            return self.judged(status, &text).map(|_| ());
+            let words = self.judged(status, &text)?.value["error"].as_str().map(str::to_owned);
+            let words = words.unwrap_or_else(|| "it does not say why".to_owned());
+            return Err(ClientFailure::Refused { status, words });
         }
         while let Some(line) = lines.next().await? {
             // So a node says that it is still there.
