@@ -105,7 +105,7 @@ fn an_entry_costs_no_more_than_is_counted_and_a_hit_allocates_nothing() {
     assert_eq!(snapshot.entries as usize, ENTRIES);
     println!("an entry costs {overhead} bytes beyond its own, {counted} are counted");
     assert!(overhead <= counted, "{overhead} bytes, {counted} counted");
-    assert!(counted <= 390, "{counted}");
+    assert!(counted <= 400, "{counted}");
 
     let keys: Vec<_> = (0..1_000).map(key).collect();
     let before = ALLOCATOR.total_allocated();
