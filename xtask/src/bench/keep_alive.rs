@@ -78,12 +78,13 @@ impl Client {
         Ok(answer)
     }
 
-    /// One exchange whose answer is text, however long.
-    pub(crate) fn whole_text(&mut self, path: &str) -> Outcome<String> {
-        self.stream.write_all(&request(path)).trying(format!("ask for `{path}`"))?;
+    /// The text that answers a request, which is written out, however long.
+    pub(crate) fn answer_to(&mut self, request: &str) -> Outcome<String> {
+        let line = request.lines().next().unwrap_or_default();
+        self.stream.write_all(request.as_bytes()).trying(format!("ask for `{line}`"))?;
         let mut seen = Vec::new();
         loop {
-            let more = self.read(path)?;
+            let more = self.read(line)?;
             seen.extend_from_slice(&self.buffer[..more]);
             if let Some(answer) = measure(&seen)?
                 && seen.len() >= answer.head_bytes + answer.body_bytes

@@ -9,7 +9,9 @@ mod hit;
 mod keep_alive;
 mod memory;
 mod pass;
+mod purge;
 mod report;
+mod routes;
 mod servers;
 mod tiers;
 mod wrk;
@@ -43,7 +45,7 @@ enum Keep {
 /// Runs what the options ask for.
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let [what, options @ ..] = options else {
-        return fail("bench needs a word: hit, pass, memory, tiers or all");
+        return fail("bench needs a word: hit, pass, memory, tiers, purge, routes or all");
     };
     let mut effort = THOROUGH;
     let mut keep = Keep::Nowhere;
@@ -60,13 +62,19 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         "pass" => keep_section(keep, "pass", &pass::run(effort)?),
         "memory" => keep_section(keep, "memory", &memory::run()?),
         "tiers" => keep_section(keep, "tiers", &tiers::run(effort)?),
+        "purge" => keep_section(keep, "purge", &purge::run(effort)?),
+        "routes" => keep_section(keep, "routes", &routes::run(effort)?),
         "all" => {
             keep_section(keep, "hit", &hit::run(effort)?)?;
             keep_section(keep, "pass", &pass::run(effort)?)?;
             keep_section(keep, "memory", &memory::run()?)?;
-            keep_section(keep, "tiers", &tiers::run(effort)?)
+            keep_section(keep, "tiers", &tiers::run(effort)?)?;
+            keep_section(keep, "purge", &purge::run(effort)?)?;
+            keep_section(keep, "routes", &routes::run(effort)?)
         }
-        unknown => fail(format!("no `bench {unknown}`: hit, pass, memory, tiers or all")),
+        unknown => {
+            fail(format!("no `bench {unknown}`: hit, pass, memory, tiers, purge, routes or all"))
+        }
     }
 }
 

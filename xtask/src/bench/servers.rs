@@ -12,7 +12,9 @@ use crate::tools;
 use crate::workspace;
 
 use super::keep_alive::Client;
-pub(crate) use stores::{drop_page_cache, forebay_disk, forebay_redis, nginx_lua_redis, redis};
+pub(crate) use stores::{
+    drop_page_cache, forebay_disk, forebay_redis, forebay_told, nginx_lua_redis, redis,
+};
 
 const SERVER_CORE: &str = "0";
 const CLIENT_CORE: &str = "1";

@@ -28,9 +28,20 @@ pub(crate) fn forebay_redis(
     store: u16,
     memory: &str,
 ) -> Outcome<Server> {
-    let file = std::env::temp_dir().join(format!("forebay-bench-{}.toml", std::process::id()));
     let text = format!("[redis]\nurl = \"redis://{}\"\n{TRUSTS}", process::local(store));
-    std::fs::write(&file, text).trying(format_args!("write `{}`", file.display()))?;
+    forebay_told(program, origin, memory, "bench-trusting", &text)
+}
+
+/// The program with a file of these lines, and this memory.
+pub(crate) fn forebay_told(
+    program: &Path,
+    origin: &Server,
+    memory: &str,
+    name: &str,
+    lines: &str,
+) -> Outcome<Server> {
+    let file = workspace::scratch(name)?.join("forebay.toml");
+    workspace::write(&file, lines)?;
     let flags = ["--config".to_owned(), file.display().to_string()];
     forebay_over(program, origin, memory, &flags)
 }
@@ -62,10 +73,17 @@ fn forebay_of(admin: Admin, port: u16) -> Outcome<Server> {
 }
 
 impl Server {
+    /// Where operators are answered.
+    pub(crate) fn admin_port(&self) -> Outcome<u16> {
+        self.admin.as_ref().map_or_else(|| fail("only the program has one"), |at| Ok(at.port))
+    }
+
     /// A number of the program's metrics; 0 where it is not there.
     pub(crate) fn metric(&self, name: &str) -> Outcome<f64> {
         let Some(admin) = &self.admin else { return fail("only the program has metrics") };
-        let text = Client::connect(admin.port)?.whole_text("/metrics")?;
+        // Without a token the admin listener answers to names of this machine alone.
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let text = Client::connect(admin.port)?.answer_to(request)?;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.map_or(Ok(0.0), |value| value.trim().parse().trying(format!("read `{name}`")))
     }
