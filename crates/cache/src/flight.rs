@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::entry::{Entry, Epoch, Key};
+use crate::entry::{Entry, Key};
 use crate::lease::{Lease, Word};
+use crate::purge::Epoch;
 use crate::slots::Slots;
 use crate::sync::Mutex;
 pub(crate) use table::{Bounds, Entrance, Flights, RefreshEntrance};

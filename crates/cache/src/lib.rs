@@ -33,7 +33,7 @@ pub use cache::{Cache, Clearance, Found, Joined, Mark, Place, Refresh, Shared, U
 pub use clock::{Clock, Timestamp};
 pub use codec::HeadCodec;
 pub use disk::{DiskError, DiskOptions, DiskSnapshot};
-pub use entry::{Entry, Epoch, Head, Key, Stamp};
+pub use entry::{Entry, Head, Key, Stamp};
 pub use error::{Broken, NobodyReads, TierFailure};
 pub use flight::{Ending, Flight, Follower};
 pub use lease::{Fence, Lease, Leases, Purpose, Response, Vigil, Wish, Word};
@@ -41,7 +41,7 @@ pub use log::{Appended, Log, LogFailure, NodeStanding, Purges, Standing, Trust};
 pub use memory::Memory;
 pub use options::Options;
 pub use purge::{
-    Belongs, Bounds, Group, Kind, LogEntry, Position, Prefix, Rule, Rules, Scope, Verdict,
+    Belongs, Bounds, Epoch, Group, Kind, LogEntry, Position, Prefix, Rule, Rules, Scope, Verdict,
 };
 pub use refresh::early_refresh;
 pub use stats::{Snapshot, TierSnapshot};

@@ -1,12 +1,13 @@
 //! Purges: what is to be forgotten, as pure rules. Told the time, no I/O, no lock.
 //!
-//! A purge is an entry of an ordered log. An entry of the cache bears the [`crate::Epoch`] at which
+//! A purge is an entry of an ordered log. An entry of the cache bears the [`Epoch`] at which
 //! its fetch began; a purge with a higher number that covers it has killed it (hard) or made it
 //! stale (soft). Nothing is scanned: [`Rules`] keeps, for each scope, the number of its newest
 //! purges, and judges an entry when it is read. What the rules do not know is never taken for
 //! alive: below the floor, or in another lineage, an entry is unproven.
 
 mod belongs;
+mod epoch;
 mod form;
 mod rules;
 
@@ -15,9 +16,9 @@ use std::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::clock::Timestamp;
-use crate::entry::Epoch;
 
 pub use belongs::Belongs;
+pub use epoch::Epoch;
 pub use form::{ENTRY_BYTES_MAX, RULE_BYTES_MAX};
 pub use rules::{Bounds, Rules};
 

@@ -89,7 +89,8 @@ impl Unfilled {
 
 impl Head for Kept {
     fn belongs<'a>(&'a self, key: &'a [u8], to: &mut Belongs<'a>) {
-        groups::belongs(key, self.response().map(|response| response.stored.tags()), to);
+        let tags = self.response().map(|response| response.stored.tags());
+        groups::belongs(family(key), tags, to);
     }
 
     fn weight_bytes(&self) -> usize {

@@ -8,9 +8,10 @@ use super::below::{Into, Load, end, store_behind};
 use super::{Cache, Mark, Place};
 use crate::body::{Body, End};
 use crate::clock::Timestamp;
-use crate::entry::{Entry, Epoch, Head, Key};
+use crate::entry::{Entry, Head, Key};
 use crate::flight::Flight;
 use crate::lease::{Lease, Word};
+use crate::purge::Epoch;
 
 /// The lease of a flight that is filled: whoever ends it takes it.
 type HeldLease = Arc<Mutex<Option<Box<dyn Lease>>>>;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Cache;
-use crate::entry::{Entry, Epoch, Head, Key};
+use crate::entry::{Entry, Head, Key};
 use crate::log::Purges;
+use crate::purge::Epoch;
 use crate::purge::Verdict;
 
 impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {

@@ -4,8 +4,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::entry::Epoch;
 use crate::log::Purges;
+use crate::purge::Epoch;
 
 /// Keys share a counter by chance; then an entry is not promoted that could have been.
 const COUNTERS: usize = 1_024;

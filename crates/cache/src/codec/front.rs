@@ -3,7 +3,8 @@
 use super::checksum::checksum;
 use super::damage::Damage;
 use crate::clock::Timestamp;
-use crate::entry::{Epoch, Stamp};
+use crate::entry::Stamp;
+use crate::purge::Epoch;
 
 /// Bytes of a front.
 pub const FRONT_BYTES: usize = 96;

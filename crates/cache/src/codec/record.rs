@@ -7,7 +7,8 @@ use super::compression::decompressed;
 use super::damage::Damage;
 use super::front::{FRONT_BYTES, Front, Layout};
 use crate::clock::Timestamp;
-use crate::entry::{Epoch, Stamp};
+use crate::entry::Stamp;
+use crate::purge::Epoch;
 
 /// An entry that is about to be stored.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::entry::{Epoch, Stamp};
+use crate::entry::Stamp;
+use crate::purge::Epoch;
 
 fn record<'a>(key: &'a [u8], head: &'a [u8], body: &'a [u8]) -> Record<'a> {
     Record {

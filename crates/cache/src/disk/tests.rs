@@ -47,7 +47,7 @@ async fn stamp_epoch_trailer_and_time_come_back_as_they_were() {
     let directory = Scratch::new();
     let tier = directory.open();
     let until = Timestamp::from_millis(u64::MAX / 2);
-    let epoch = crate::entry::Epoch::new(5, 6, 7);
+    let epoch = crate::purge::Epoch::new(5, 6, 7);
     let stamp = crate::entry::Stamp::from_number(77);
     for (name, len) in [("small", 10), ("large", 400_000)] {
         let bytes = bytes::Bytes::from(vec![1; len]);

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::follow::{Follower, Raise, Taken, Trust};
 use crate::clock::Timestamp;
-use crate::entry::Epoch;
+use crate::purge::Epoch;
 use crate::purge::{Belongs, Bounds, Group, Kind, LogEntry, Position, Rule, Rules, Scope, Verdict};
 
 /// In ticks.

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::follow::{Follower, Taken, Trust};
 use super::memory::new_lineage;
-use crate::entry::{Entry, Epoch, Head};
+use crate::entry::{Entry, Head};
+use crate::purge::Epoch;
 use crate::purge::{Belongs, Bounds, LogEntry, Position, Rules, Verdict};
 use crate::stats::Count;
 

@@ -27,7 +27,7 @@ fn at(number: u64) -> Position {
     Position { lineage: LINEAGE, number, token }
 }
 
-fn judged(purges: &Purges, epoch: crate::entry::Epoch) -> Verdict {
+fn judged(purges: &Purges, epoch: crate::purge::Epoch) -> Verdict {
     let mut belongs = Belongs::new();
     belongs.to(group());
     purges.judge(epoch, &belongs)

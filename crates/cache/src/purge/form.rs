@@ -4,7 +4,7 @@
 use super::{Group, Kind, LogEntry, PREFIX_BYTES_MAX, Prefix, Rule, Scope};
 use crate::clock::Timestamp;
 use crate::codec::{Damage, checksum};
-use crate::entry::Epoch;
+use crate::purge::Epoch;
 
 /// Raised with every change of the form.
 const VERSION: u8 = 1;

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{Belongs, Group, Kind, LogEntry, Position, Prefix, Scope, Verdict};
 use crate::clock::Timestamp;
-use crate::entry::Epoch;
+use crate::purge::Epoch;
 
 /// What a rule about a group takes, slack of the tables included; see `tests/footprint.rs`.
 const GROUP_RULE_BYTES: usize = 360;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::flags::RunArgs;
 use super::problem::Problem;
 use super::raw::{Section, Value, count, said, span, word};
-use super::routes::SWITCH;
 use super::text::{self, RedisUrl, Refusal, refuse};
+use super::words::SWITCH;
 use super::{Config, DiskSettings, RedisSettings, Route, Secret, Switch};
 
 /// How long a request may wait for Redis; behind the longest, every client has gone.

@@ -14,10 +14,10 @@ use super::flags::RunArgs;
 use super::problem::Problem;
 use super::raw::{Section, Value, count, length, number, said, size, span, word};
 use super::text::{self, Refusal, meant, refuse};
-use super::words::ANY_SPAN;
+use super::words::{ANY_SPAN, SWITCH};
 use super::{
-    HostField, MemberScheme, MemberSettings, Route, Switch, UpstreamSettings, balancing, fields,
-    health, lifetimes, template,
+    HostField, MemberScheme, MemberSettings, Route, UpstreamSettings, balancing, fields, health,
+    lifetimes, template,
 };
 
 /// Routes of one file.
@@ -29,7 +29,6 @@ const WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::fro
 /// A time span of at most a day.
 const PAUSE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
 
-pub(super) const SWITCH: &[(&str, Switch)] = &[("on", Switch::On), ("off", Switch::Off)];
 const HOST_FIELD: &[(&str, HostField)] =
     &[("client", HostField::Client), ("member", HostField::Member)];
 const CLIENT_DIRECTIVES: &[(&str, ClientDirectives)] =

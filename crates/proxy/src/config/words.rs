@@ -3,10 +3,13 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::Network;
 use super::problem::Problem;
 use super::raw::{Section, said};
 use super::text::{self, Refusal, SPAN_MAX, refuse};
+use super::{Network, Switch};
+
+/// On or off.
+pub(super) const SWITCH: &[(&str, Switch)] = &[("on", Switch::On), ("off", Switch::Off)];
 
 /// Any time span.
 pub(super) const ANY_SPAN: RangeInclusive<Duration> = Duration::ZERO..=SPAN_MAX;

@@ -9,8 +9,6 @@ use forebay_semantics::Tags;
 use forebay_semantics::key::KeyTarget;
 use forebay_semantics::tags::TagKind;
 
-use crate::kept::family;
-
 /// What lies on a host, on any port.
 pub fn host(host: &str) -> Group {
     Group::of("host", host.as_bytes())
@@ -43,9 +41,9 @@ pub fn group(target: &KeyTarget<'_>, name: &str) -> Group {
     Group::of("group", &of)
 }
 
-/// Tells to what the entry under this key belongs.
+/// Tells to what a response under this primary key belongs, or one of its variants.
 pub fn belongs<'a>(key: &'a [u8], tags: Option<&Tags>, to: &mut Belongs<'a>) {
-    let Some(target) = KeyTarget::of(family(key)) else { return };
+    let Some(target) = KeyTarget::of(key) else { return };
     to.to(host(target.host));
     to.to(url(&target));
     to.lies_on(authority(&target), target.path);

@@ -95,7 +95,7 @@ fn read_header(bytes: &[u8]) -> Result<Position, Unread> {
     if version != VERSION {
         return Err(Unread::Header(Damage::OtherVersion));
     }
-    if number >= crate::entry::Epoch::NUMBER_MAX || header[40..SIGNED_BYTES] != [0; 16] {
+    if number >= crate::purge::Epoch::NUMBER_MAX || header[40..SIGNED_BYTES] != [0; 16] {
         return Err(Unread::Header(Damage::Foreign));
     }
     Ok(Position { lineage, number, token })

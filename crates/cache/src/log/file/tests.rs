@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::entry::Epoch;
+use crate::purge::Epoch;
 use crate::purge::{Belongs, Group, Kind, Prefix, Scope, Verdict};
 
 /// A directory that goes when the test ends.

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::servers::{RedisServer, cluster_of_three, until};
 use super::*;
 use crate::body::Limits;
-use crate::entry::{Epoch, Stamp};
+use crate::entry::Stamp;
+use crate::purge::Epoch;
 use crate::redis::{Address, Admission, LinkOptions, Server};
 use crate::tier::contract;
 
