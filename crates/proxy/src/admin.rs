@@ -26,6 +26,7 @@ use tokio::time::Instant;
 pub use dispatch::{Call, Found, Lost, RoutesCall, Row, TABLE, find};
 pub use guard::{Asks, Forbidden, Guard};
 pub use routes::RoutesDesk;
+pub use why::WhyDesk;
 
 use self::reply::{Kind, text};
 use self::routes::Watchers;
@@ -33,6 +34,7 @@ use crate::answer::{Answer, AnswerBody};
 use crate::config::text::in_time;
 use crate::gateway::Gateway;
 use crate::server::{Request, Service};
+use crate::storage::StorageError;
 use crate::upstream::Destinations;
 
 /// What can be called, for programs.
@@ -55,7 +57,23 @@ pub struct Admin {
     guard: Arc<Guard>,
     destinations: Arc<Destinations>,
     routes: Option<RoutesDesk>,
+    why: WhyDesk,
     watchers: Watchers,
+}
+
+/// What operators ask of all nodes, and not of this one alone.
+pub struct Desks {
+    /// The routes in Redis, if there are any.
+    pub routes: Option<RoutesDesk>,
+    /// Why something would be answered as it would.
+    pub why: WhyDesk,
+}
+
+impl Desks {
+    /// For this gateway; answers what other nodes ask from here on. To be called within a runtime.
+    pub fn open(gateway: &Gateway) -> Result<Self, StorageError> {
+        Ok(Desks { routes: RoutesDesk::open(gateway)?, why: WhyDesk::open(gateway) })
+    }
 }
 
 impl Admin {
@@ -65,10 +83,11 @@ impl Admin {
         phase: watch::Receiver<Phase>,
         guard: Guard,
         destinations: Arc<Destinations>,
-        routes: Option<RoutesDesk>,
+        desks: Desks,
     ) -> Self {
         let (guard, watchers) = (Arc::new(guard), Watchers::default());
-        Admin { gateway, phase, guard, destinations, routes, watchers }
+        let Desks { routes, why } = desks;
+        Admin { gateway, phase, guard, destinations, routes, why, watchers }
     }
 
     async fn respond(&self, request: Request) -> Answer {
@@ -85,7 +104,7 @@ impl Admin {
 
     async fn make(&self, found: Found, request: Request) -> Answer {
         match found.row.call {
-            Call::Why => why::answer(&self.gateway, request.body).await,
+            Call::Why => why::answer(&self.gateway, &self.why, request.body).await,
             Call::Purge => purges::purge(&self.gateway, request.body).await,
             Call::Health => text(StatusCode::OK, Kind::Text, self.health()),
             Call::Ready => self.ready(),

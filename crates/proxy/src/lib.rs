@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod answer;
 pub mod ask;
+pub mod asking;
 pub mod cli;
 pub mod cluster;
 pub mod commands;

@@ -234,6 +234,7 @@ fn log_options(config: &Config, settings: &RedisSettings) -> RedisLogOptions {
         },
         secret: settings.secret.as_ref().map(|secret| secret.expose().into()),
         entries_max: config.purge.log_max as u64,
+        replicas: config.purge.replicas,
         // Twice within the bound at least, so that one that is late puts nobody in doubt.
         beat_every: (config.purge.doubt_after / 4).min(BEAT_EVERY_MAX),
         ..RedisLogOptions::new(names, name)

@@ -1,4 +1,6 @@
-//! `POST /why`: what a request would be answered, and why.
+//! `POST /why`: what a request would be answered, and why, by every node.
+
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,7 @@ use tokio::time::Instant;
 use super::{body, reply};
 use crate::answer::Answer;
 use crate::ask::{Ask, Unasked};
+use crate::asking::Asking;
 use crate::gateway::Gateway;
 use crate::route::Grounds;
 use crate::server::{Peer, Request, RequestBody};
@@ -24,14 +27,67 @@ pub struct AskWhy {
     pub fields: Vec<(String, String)>,
 }
 
+/// What every node said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct WhyAll {
+    /// Each that answered, by name; who was asked first.
+    pub nodes: Vec<Why>,
+    /// How many were asked.
+    pub asked: usize,
+}
+
+/// Asks all nodes why, and answers them.
+#[derive(Clone)]
+pub struct WhyDesk {
+    asking: Option<Arc<Asking<AskWhy, Option<Why>>>>,
+}
+
+impl WhyDesk {
+    /// For this gateway; answers what other nodes ask from here on. To be called within a runtime.
+    pub fn open(gateway: &Gateway) -> Self {
+        let shared = gateway.storage().shared.as_ref().zip(gateway.config().redis.as_ref());
+        let asking = shared.map(|(shared, settings)| {
+            let channel = format!("{}why:ask", settings.prefix);
+            Arc::new(Asking::new(Arc::clone(&shared.link), channel))
+        });
+        if let Some(asking) = asking.clone() {
+            let gateway = gateway.clone();
+            tokio::spawn(async move {
+                let answer = |asked: AskWhy| {
+                    let gateway = gateway.clone();
+                    // What this node would refuse is said by whoever asked.
+                    async move { explained(&gateway, &asked).await.ok() }
+                };
+                asking.listen(answer).await;
+            });
+        }
+        WhyDesk { asking }
+    }
+
+    /// What all nodes say; this one alone where others cannot be asked.
+    async fn ask(&self, gateway: &Gateway, asked: AskWhy) -> Result<WhyAll, String> {
+        let own = explained(gateway, &asked).await?;
+        let heard = match &self.asking {
+            Some(asking) => asking.ask(asked).await.ok(),
+            None => None,
+        };
+        let Some(heard) = heard else { return Ok(WhyAll { nodes: vec![own], asked: 1 }) };
+        let mut others: Vec<Why> = heard.answers.into_iter().flatten().collect();
+        others.retain(|other| other.node != own.node);
+        others.sort_by(|one, other| one.node.cmp(&other.node));
+        let asked = heard.receivers.max(1 + others.len());
+        Ok(WhyAll { nodes: [vec![own], others].concat(), asked })
+    }
+}
+
 /// Answers why.
-pub(super) async fn answer(gateway: &Gateway, body: RequestBody) -> Answer {
+pub(super) async fn answer(gateway: &Gateway, desk: &WhyDesk, body: RequestBody) -> Answer {
     let asked: AskWhy = match body::json(body).await {
         Ok(asked) => asked,
         Err(unread) => return reply::unread(&unread),
     };
-    match explained(gateway, &asked).await {
-        Ok(why) => reply::value(StatusCode::OK, &why),
+    match desk.ask(gateway, asked).await {
+        Ok(all) => reply::value(StatusCode::OK, &all),
         Err(why) => reply::error(StatusCode::UNPROCESSABLE_ENTITY, &why),
     }
 }

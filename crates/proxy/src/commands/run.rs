@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use self::operators::Operators;
-use crate::admin::{Phase, RoutesDesk};
+use crate::admin::{Desks, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::commands::runtime::runtime;
@@ -74,13 +74,13 @@ pub async fn serve(
     let gateway =
         Gateway::new(config, Arc::new(connects), telemetry, clients.stats(), storage, source)
             .map_err(|cause| cause.to_string())?;
-    let desk = RoutesDesk::open(&gateway).map_err(|cause| cause.to_string())?;
+    let desks = Desks::open(&gateway).map_err(|cause| cause.to_string())?;
     watch_routes(&gateway).await;
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);
     let sweeper = gateway.clone();
     tokio::spawn(async move { sweeper.sweep().await });
-    let _operators = operators.map(|it| it.serve(gateway.clone(), watched, destinations, desk));
+    let _operators = operators.map(|it| it.serve(gateway.clone(), watched, destinations, desks));
     ready();
     let draining = async {
         end.await;

@@ -1,4 +1,4 @@
-//! `forebay why`: what a node would answer a request, and why.
+//! `forebay why`: what each node would answer a request, and why.
 
 use std::fmt::Write as _;
 use std::io::{Write, stderr, stdout};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 
-use crate::admin::why::AskWhy;
+use crate::admin::why::{AskWhy, WhyAll};
 use crate::cli::WhyArgs;
 use crate::commands::admin_client::AdminClient;
 use crate::commands::runtime::runtime;
@@ -44,9 +44,13 @@ fn asked(args: &WhyArgs) -> Result<String, String> {
     if args.json {
         return Ok(format!("{value}\n"));
     }
-    let why: Why = serde_json::from_value(value)
+    let all: WhyAll = serde_json::from_value(value)
         .map_err(|_| "the node's answer is not that of a why".to_owned())?;
-    Ok(shown(&why))
+    let mut text: String = all.nodes.iter().map(shown).collect();
+    if all.nodes.len() < all.asked {
+        let _ = writeln!(text, "{} of {} nodes have answered", all.nodes.len(), all.asked);
+    }
+    Ok(text)
 }
 
 fn field(line: &str) -> Result<(String, String), String> {

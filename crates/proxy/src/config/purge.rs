@@ -24,6 +24,8 @@ pub struct PurgeSettings {
     pub rules_max: usize,
     /// Purges that the log holds, so that nodes can catch up.
     pub log_max: usize,
+    /// Replicas of Redis that must have a purge before it is in force.
+    pub replicas: u32,
     /// Entries that one purge with a refresh fetches again.
     pub refresh_max: usize,
     /// Who may say `PURGE` where clients are accepted; nobody unless this is there.
@@ -58,6 +60,7 @@ impl Default for PurgeSettings {
             in_doubt: InDoubt::Validate,
             rules_max: 100_000,
             log_max: 100_000,
+            replicas: 0,
             refresh_max: 100,
             public: None,
         }
@@ -79,6 +82,8 @@ pub(super) fn read(root: &mut Section<'_>) -> PurgeSettings {
     table.set("rules_max", count(1_000..=10_000_000), &mut settings.rules_max);
     table.set("log_max", count(1_000..=1_000_000), &mut settings.log_max);
     table.set("refresh_max", count(0..=10_000), &mut settings.refresh_max);
+    let replicas = table.read("replicas", count(0..=100));
+    settings.replicas = replicas.map_or(settings.replicas, |replicas| replicas.value as u32);
     settings.public = public(&mut table);
     table.finish();
     settings

@@ -134,7 +134,8 @@ async fn why_says_which_purge_killed_it() {
     let node = nodes.node(0);
     let why = async || {
         let answer = call(node, "/why", r#"{"url": "http://example.test/a"}"#).await;
-        serde_json::from_slice::<forebay::why::Why>(&answer.body).unwrap()
+        let all = serde_json::from_slice::<forebay::admin::why::WhyAll>(&answer.body).unwrap();
+        all.nodes[0].clone()
     };
     assert!(why().await.because.contains("nothing is stored"), "{:?}", why().await);
     version(node, "/a").await;
@@ -152,4 +153,27 @@ async fn why_says_which_purge_killed_it() {
     // The sweep may have been quicker.
     let (said, nothing) = (&hard.because, "nothing is stored under this key");
     assert!(*said == killed || said.ends_with(nothing), "{hard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_says_what_each_node_holds() {
+    let store = RedisServer::start().await.unwrap();
+    let versions = Versions::start(FRESH).await;
+    let nodes = nodes(3, versions.origin.address(), &redis(&store.url())).await;
+    version(nodes.node(1), "/a").await;
+    let asked = async || {
+        let answer = call(nodes.node(0), "/why", r#"{"url": "http://example.test/a"}"#).await;
+        serde_json::from_slice::<forebay::admin::why::WhyAll>(&answer.body).unwrap()
+    };
+    let all = async || {
+        let all = asked().await;
+        let in_redis = |why: &forebay::why::Why| why.found.iter().any(|it| it.tier == "redis");
+        all.asked == 3 && all.nodes.len() == 3 && all.nodes.iter().all(in_redis)
+    };
+    until("all answer, and see it in Redis", PATIENCE, all).await.unwrap();
+    let held = |why: &forebay::why::Why| why.found.iter().any(|it| it.tier == "memory");
+    let holders: Vec<_> = asked().await.nodes.into_iter().filter(held).collect();
+    let port = format!(":{}", nodes.node(1).address().port());
+    assert_eq!(holders.len(), 1, "{holders:?}");
+    assert!(holders[0].node.ends_with(&port), "{holders:?}");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::admin::token::MadeToken;
-use crate::admin::{Admin, Guard, Phase, RoutesDesk};
+use crate::admin::{Admin, Desks, Guard, Phase};
 use crate::config::{Config, Limits, Listen};
 use crate::gateway::Gateway;
 use crate::server::Server;
@@ -80,14 +80,14 @@ impl Operators {
         gateway: Gateway,
         phase: watch::Receiver<Phase>,
         destinations: Arc<Destinations>,
-        routes: Option<RoutesDesk>,
+        desks: Desks,
     ) -> Kept {
         let (guard, made) = match self.token {
             Token::Set(token) => (Guard::Set(token), None),
             Token::Made(made) => (Guard::Made(made.token().to_owned()), Some(made)),
             Token::Missing(_) => (Guard::Missing, None),
         };
-        let admin = Admin::new(gateway, phase, guard, destinations, routes);
+        let admin = Admin::new(gateway, phase, guard, destinations, desks);
         let server = self.server;
         tokio::spawn(async move { server.serve(admin, std::future::pending()).await });
         Kept { _made: made }
