@@ -6,7 +6,7 @@ use forebay_cache::log::{APPENDED_MAX, FileOptions, Journal};
 use forebay_cache::redis::{InDoubt, RedisLogOptions};
 use forebay_cache::{Kind, Log, LogFailure, Position, Rule, Scope, Standing, Trust, Verdict};
 
-use crate::servers::{RedisServer, own_directory};
+use crate::servers::{RedisServer, own_directory, until};
 use crate::stage::{
     Node, PATIENCE, add_user, as_user, hard, let_in, link_options, lock_out, log_options, named,
     nodes, of, single,
@@ -220,10 +220,19 @@ async fn what_was_read_is_known_at_the_next_start_even_without_redis() {
     let mut redis = RedisServer::on_socket(&[]);
     let server = single(&redis);
     let directory = own_directory();
-    let open = || Journal::open(FileOptions::new(&directory)).unwrap();
+    // What is still on its way to the file when a node ends holds it a moment longer.
+    let open = async || {
+        let mut opened = None;
+        until("nobody holds the journal", async || {
+            opened = Journal::open(FileOptions::new(&directory)).ok();
+            opened.is_some()
+        })
+        .await;
+        opened.unwrap()
+    };
     let options = |journal| RedisLogOptions { journal: Some(journal), ..log_options("kept") };
     let writer = &nodes(&server, 1).await[0];
-    let (journal, rules) = open();
+    let (journal, rules) = open().await;
     assert_eq!(rules.position(), Position::default());
     let kept = Node::knowing(rules, link_options(&server), options(journal));
     kept.sure().await;
@@ -234,7 +243,7 @@ async fn what_was_read_is_known_at_the_next_start_even_without_redis() {
     kept.end().await;
     redis.kill();
 
-    let (journal, rules) = open();
+    let (journal, rules) = open().await;
     assert_eq!(rules.position(), appended.last);
     let kept = Node::knowing(rules, link_options(&server), options(journal));
     assert_eq!(kept.judge(before, "a"), Verdict::Gone { by: appended.first });
@@ -249,6 +258,6 @@ async fn what_was_read_is_known_at_the_next_start_even_without_redis() {
     let next = writer.purge("c").await;
     assert_eq!(of("kept", &writer.applied(next.last).await), Standing::Applied);
     kept.end().await;
-    assert_eq!(open().1.position(), next.last);
+    assert_eq!(open().await.1.position(), next.last);
     std::fs::remove_dir_all(directory).unwrap();
 }
