@@ -3,7 +3,7 @@
 //!
 //! `dispatch` has the table of calls and says which one a request is, `guard` whether it may be made;
 //! both are pure. `body` reads what a call is told, `reply` writes what it says. To add a call, add a
-//! row to the table, an arm to [`Admin::make`], and its lines to `openapi.json`.
+//! row to the table, an arm to `Admin::make`, and its lines to `openapi.json`.
 
 mod body;
 mod dispatch;

@@ -91,7 +91,8 @@ fn talk(method: &Method, bytes: &[u8], piece: usize) -> Result<Heard, String> {
         .expect("a runtime without a network needs nothing of the system");
     runtime.block_on(async {
         let (ours, theirs) = duplex(PIPE_BYTES);
-        let member = MemberSettings { scheme: MemberScheme::Http, host: "a".to_owned(), port: 1, weight: 1 };
+        let member =
+            MemberSettings { scheme: MemberScheme::Http, host: "a".to_owned(), port: 1, weight: 1 };
         let settings = UpstreamSettings {
             head_bytes_max: HEAD_BYTES_MAX,
             ..UpstreamSettings::to(vec![member])
