@@ -12,7 +12,9 @@ use forebay::admin::purges::Purged;
 use forebay_trial::client::Client;
 use forebay_trial::fault::{FaultProxy, Mood};
 use forebay_trial::nodes::{Nodes, request};
-use forebay_trial::redis::{RedisOptions, RedisServer};
+use forebay_trial::patience::until;
+use forebay_trial::redis::{RedisOptions, RedisPair, RedisServer};
+use tokio::task::JoinHandle;
 
 use crate::checker::Checker;
 use crate::support::{PATIENCE, Versions, nodes_each, purge, redis};
@@ -51,6 +53,33 @@ struct Field {
     over: AtomicBool,
 }
 
+impl Field {
+    async fn start() -> Arc<Self> {
+        Arc::new(Field {
+            versions: Versions::start(FIELDS).await,
+            checkers: PARTS.map(|_| Checker::new(NODES, BOUND + SLACK)),
+            purges: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+        })
+    }
+
+    /// Clients that ask these nodes until it is over.
+    fn load(self: &Arc<Self>, nodes: &Nodes) -> Vec<JoinHandle<()>> {
+        let client = |at| tokio::spawn(client(Arc::clone(self), nodes.addresses(), at));
+        (0..2 * nodes.count()).map(client).collect()
+    }
+
+    /// Ends the load; the counts of purges and answers.
+    async fn end(&self, clients: Vec<JoinHandle<()>>) -> (u64, u64) {
+        self.over.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.await.unwrap();
+        }
+        (self.purges.load(Ordering::Relaxed), self.answers.load(Ordering::Relaxed))
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nobody_serves_what_was_purged_whatever_dies() {
     let wanted = std::env::var("FOREBAY_PURGES").ok().and_then(|said| said.parse().ok());
@@ -58,13 +87,7 @@ async fn nobody_serves_what_was_purged_whatever_dies() {
     let mut store = RedisServer::with(RedisOptions::new().persistent().line("appendfsync always"))
         .await
         .unwrap();
-    let field = Arc::new(Field {
-        versions: Versions::start(FIELDS).await,
-        checkers: PARTS.map(|_| Checker::new(NODES, BOUND + SLACK)),
-        purges: AtomicU64::new(0),
-        answers: AtomicU64::new(0),
-        over: AtomicBool::new(false),
-    });
+    let field = Field::start().await;
     let mut wires = Vec::new();
     for _ in 0..NODES {
         wires.push(FaultProxy::start(store.address()).await.unwrap());
@@ -72,12 +95,12 @@ async fn nobody_serves_what_was_purged_whatever_dies() {
     let urls: Vec<String> = wires.iter().map(|wire| store.url_through(wire.address())).collect();
     let mut nodes = nodes_each(NODES, field.versions.origin.address(), |number| {
         let disk = "[disk]\npath = \"{folder}/disk\"\nsize = \"64MiB\"\n";
-        redis(&urls[number]) + if number % 2 == 0 { disk } else { "" }
+        // So small a log is trimmed while it runs: who starts again meets less than all of it.
+        let log = "[purge]\nlog_max = 1000\n";
+        redis(&urls[number]) + log + if number % 2 == 0 { disk } else { "" }
     })
     .await;
-    let clients: Vec<_> = (0..2 * NODES)
-        .map(|at| tokio::spawn(client(Arc::clone(&field), nodes.addresses(), at)))
-        .collect();
+    let clients = field.load(&nodes);
     let mut faults = 0;
     while field.purges.load(Ordering::Relaxed) < wanted {
         let until = field.purges.load(Ordering::Relaxed) + wanted.div_ceil(8);
@@ -100,12 +123,7 @@ async fn nobody_serves_what_was_purged_whatever_dies() {
         faults += 1;
         field.versions.origin.forget();
     }
-    field.over.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.await.unwrap();
-    }
-    let (purges, answers) =
-        (field.purges.load(Ordering::Relaxed), field.answers.load(Ordering::Relaxed));
+    let (purges, answers) = field.end(clients).await;
     println!("{purges} purges, {answers} answers, {faults} faults, no violation");
     assert!(answers > purges, "there was load: {answers} answers");
 }
@@ -115,7 +133,7 @@ async fn purge_once(field: &Field, nodes: &Nodes) {
     let at = field.purges.fetch_add(1, Ordering::Relaxed);
     let part = (at as usize / 5) % PARTS.len();
     let version = field.versions.change();
-    let node = nodes.node(at as usize % NODES);
+    let node = nodes.node(at as usize % nodes.count());
     let answer = crate::support::call(node, "/purge", &order(at, PARTS[part])).await;
     if answer.head.status().unwrap() != 200 {
         // Refused, or not for sure: nothing was promised.
@@ -128,7 +146,7 @@ async fn purge_once(field: &Field, nodes: &Nodes) {
         // A node that was restarted is listed twice for a while: the dead one is not heard.
         of_node.clone().any(|node| node.state == "applied")
     };
-    let applied: Vec<usize> = (0..NODES).filter(is_applied).collect();
+    let applied: Vec<usize> = (0..nodes.count()).filter(is_applied).collect();
     match at % 5 {
         3 | 4 => field.checkers.iter().for_each(|checker| checker.purged(version, &applied)),
         _ => field.checkers[part].purged(version, &applied),
@@ -140,7 +158,7 @@ async fn client(field: Arc<Field>, addresses: Vec<std::net::SocketAddr>, begin: 
     let mut turn = begin;
     while !field.over.load(Ordering::Relaxed) {
         turn += 1;
-        let node = turn % NODES;
+        let node = turn % addresses.len();
         let part = turn / NODES % PARTS.len();
         let path = format!("/{}/{}", PARTS[part], turn / 7 % 2);
         let floor = field.checkers[part].asks(node);
@@ -175,4 +193,36 @@ async fn a_node_that_is_killed_holds_up_a_purge_no_longer_than_the_bound() {
     assert_eq!(dead.state, "unheard", "{purged:?}");
     assert!(dead.unheard_millis.unwrap() >= BOUND.as_millis() as u64, "{purged:?}");
     assert!(purged.complete, "{purged:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_serves_what_was_purged_though_redis_fails_over() {
+    let mut pair = RedisPair::start().await.unwrap();
+    let field = Field::start().await;
+    let sentinels: Vec<String> =
+        pair.sentinel_addresses().iter().map(ToString::to_string).collect();
+    let url = format!("redis+sentinel://{}/{}", sentinels.join(","), pair.service());
+    let nodes = crate::support::nodes(3, field.versions.origin.address(), &redis(&url)).await;
+    let clients = field.load(&nodes);
+    for round in 0..2 {
+        for _ in 0..40 {
+            purge_once(&field, &nodes).await;
+        }
+        match round {
+            0 => pair.fail_over().await.unwrap(),
+            _ => drop(pair.kill_primary().await.unwrap()),
+        }
+        let before = field.answers.load(Ordering::Relaxed);
+        for _ in 0..20 {
+            purge_once(&field, &nodes).await;
+        }
+        assert!(field.answers.load(Ordering::Relaxed) > before, "clients are answered meanwhile");
+    }
+    let works = async || {
+        let answer = crate::support::call(nodes.node(0), "/purge", r#"{"all": true}"#).await;
+        answer.head.status().unwrap() == 200
+    };
+    until("purges are written again", PATIENCE, works).await.unwrap();
+    let (purges, answers) = field.end(clients).await;
+    println!("{purges} purges, {answers} answers, two failovers, no violation");
 }
