@@ -8,8 +8,8 @@ use forebay_cache::redis::{
     Address, Link, LinkOptions, Names, NodeName, RedisLog, RedisLogOptions, Server,
 };
 use forebay_cache::{
-    Appended, Belongs, Clock, Epoch, Group, Kind, Log, NodeStanding, Position, Rule, Rules,
-    Standing, Trust, Verdict,
+    Appended, Belongs, Clock, Epoch, Group, Kind, Log, LogFailure, NodeStanding, Position, Rule,
+    Rules, Standing, Trust, Verdict,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
@@ -124,8 +124,18 @@ impl Node {
         self.until(&format!("at {place:?}"), |node| node.position() == place).await;
     }
 
+    /// Purges as soon as it can: a node that is still sure may have lost its connection.
     pub(crate) async fn purge(&self, tag: &str) -> Appended {
-        self.log.append(vec![hard(tag)]).await.unwrap()
+        let mut appended = None;
+        until("a purge is written", async || {
+            appended = match self.log.append(vec![hard(tag)]).await {
+                Err(LogFailure::Refused(_)) => None,
+                written => Some(written.unwrap()),
+            };
+            appended.is_some()
+        })
+        .await;
+        appended.unwrap()
     }
 
     /// Who has applied it, with the longest wait.
