@@ -8,7 +8,7 @@ use crate::log::Purges;
 use crate::purge::Epoch;
 
 /// Keys share a counter by chance; then an entry is not promoted that could have been.
-const COUNTERS: usize = 16_384;
+const COUNTERS: usize = 1_024;
 
 #[derive(Debug)]
 pub(super) struct Removals {

@@ -197,7 +197,9 @@ impl RedisLog {
         let (jobs, queue) = mpsc::channel(APPENDS_MAX);
         let (stop, stopped) = watch::channel(());
         let core = Arc::new(Core::new(link, rules, clock, options));
-        let (moved, followed) = watch::channel(core.purges.position());
+        // Nothing was followed yet. A node that knows no log bears a lineage of its own, whose era
+        // says nothing.
+        let (moved, followed) = watch::channel(Position::default());
         tokio::spawn(follow::follow(Arc::clone(&core), moved, stopped.clone()));
         tokio::spawn(append::write(Arc::clone(&core), queue));
         tokio::spawn(nodes::watch(Arc::clone(&core), stopped));
