@@ -30,6 +30,9 @@ struct Node {
     leases: Arc<RedisLeases>,
 }
 
+/// How long a store may be refused for want of a connection.
+const PUT_PATIENCE: Duration = Duration::from_secs(20);
+
 struct OverRedis {
     nodes: Vec<Node>,
     link: Arc<Link>,
@@ -135,7 +138,15 @@ impl OverRedis {
     async fn put(&self, key: &Key, stamp: Stamp, fence: Option<&Fence>) -> Admitted {
         let body = Body::whole(&Bytes::from("body"), None, &Budget::new(0));
         let entry = Entry::stored(Nothing, body, Timestamp::FAR, stamp, Epoch::default());
-        self.tier.put(key, Arc::new(entry), fence).await.unwrap()
+        let (entry, began) = (Arc::new(entry), Instant::now());
+        loop {
+            // On a busy machine the connection may just have been given up.
+            match self.tier.put(key, Arc::clone(&entry), fence).await {
+                Ok(admitted) => return admitted,
+                Err(why) => assert!(began.elapsed() < PUT_PATIENCE, "{why:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
