@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use forebay_cache::{Body, Cache, Clock, Entry, Head, Key, Options, Timestamp};
+use forebay_cache::mechanism::{Body, Clock, Entry, Head, Key, Options, Tiers, Timestamp};
 
 struct Plain;
 
@@ -34,7 +34,7 @@ fn processor_nanos() -> u64 {
 fn measure(entries: usize) {
     let before = resident_bytes();
     let options = Options { memory_bytes_max: 1 << 30, ..Options::default() };
-    let cache: Cache<Plain, ()> = Cache::new(&options, Clock::system());
+    let cache: Tiers<Plain, ()> = Tiers::new(&options, Clock::system());
     for number in 0..entries {
         let body = Body::whole(&Bytes::from(vec![1; 1_024]), None, cache.budget());
         cache.insert(&key(number), &Entry::new(Plain, body, Timestamp::FAR).into());

@@ -4,11 +4,11 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use forebay_cache::purge::Bounds;
-use forebay_cache::{
-    Belongs, Body, Cache, Clock, Entry, Group, Head, Key, Kind, LogEntry, Options, Position,
-    Prefix, Purges, Rule, Rules, Scope, Timestamp,
+use forebay_cache::mechanism::{
+    Belongs, Body, Clock, Entry, Group, Head, Key, Kind, LogEntry, Options, Position, Prefix,
+    Purges, Rule, Rules, Scope, Tiers, Timestamp,
 };
+use forebay_cache::purge::Bounds;
 
 /// A head that belongs to a URL, a host and three tags, and lies on a path.
 struct Tagged {
@@ -86,8 +86,8 @@ fn measure(count: u64) {
     });
     let purges = Purges::own(known);
     let clock = Clock::system();
-    let cache: Cache<Tagged, ()> =
-        Cache::with_tiers(&options, clock, &options.budget(), Vec::new(), None, purges);
+    let cache: Tiers<Tagged, ()> =
+        Tiers::with_tiers(&options, clock, &options.budget(), Vec::new(), None, purges);
     let body = Body::whole(&Bytes::from_static(b"body"), None, cache.budget());
     let entry = Entry::new(head, body, Timestamp::FAR).since(old).into();
     cache.insert(&Key::from(&b"a"[..]), &entry);

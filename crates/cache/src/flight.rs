@@ -31,7 +31,7 @@ pub struct Flight<H, F> {
 }
 
 /// A place in a flight's queue; dropping it leaves the queue. It is waited on with
-/// [`crate::Cache::wait`].
+/// [`crate::tiers::Tiers::wait`].
 pub struct Follower<H, F> {
     flights: Arc<Flights<H, F>>,
     course: Arc<Course<H, F>>,

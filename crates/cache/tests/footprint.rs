@@ -5,11 +5,11 @@ use std::alloc::System;
 
 use bytes::Bytes;
 use cap::Cap;
-use forebay_cache::purge::Bounds;
-use forebay_cache::{
-    Belongs, Body, Cache, Clock, Entry, Epoch, Group, Head, Key, Kind, LogEntry, Options, Prefix,
-    Rule, Rules, Scope, Timestamp, Verdict,
+use forebay_cache::mechanism::{
+    Belongs, Body, Clock, Entry, Epoch, Group, Head, Key, Kind, LogEntry, Options, Prefix, Rule,
+    Rules, Scope, Tiers, Timestamp, Verdict,
 };
+use forebay_cache::purge::Bounds;
 use std::sync::Mutex;
 
 #[global_allocator]
@@ -36,9 +36,9 @@ fn key(number: usize) -> Key {
     Key::from(format!("{number:0KEY_BYTES$}").as_bytes())
 }
 
-fn filled() -> Cache<Plain, ()> {
+fn filled() -> Tiers<Plain, ()> {
     let options = Options { memory_bytes_max: 256 << 20, ..Options::default() };
-    let cache = Cache::new(&options, Clock::system());
+    let cache = Tiers::new(&options, Clock::system());
     for number in 0..ENTRIES {
         let body = Body::whole(&Bytes::from(vec![1; BODY_BYTES]), None, cache.budget());
         let entry = Entry::new(Plain, body, Timestamp::FAR);

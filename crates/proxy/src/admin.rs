@@ -18,7 +18,7 @@ pub mod why;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_cache::Trust;
+use forebay_cache::mechanism::Trust;
 use http::{Method, StatusCode};
 use tokio::sync::watch;
 use tokio::time::Instant;

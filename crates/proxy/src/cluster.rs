@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use forebay_cache::{Clearance, Flight, Purpose, Shared, Word};
+use forebay_cache::mechanism::{Clearance, Flight, Purpose, Shared, Word};
 use tokio::time::{Instant, timeout_at};
 
 use crate::ask::Ask;

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forebay_cache::{End, Ending, Flight, Follower, Joined, Purpose, Refresh};
+use forebay_cache::mechanism::{End, Ending, Flight, Follower, Joined, Purpose, Refresh};
 use forebay_semantics::request::{Credentials, Extent, Lookup, MethodClass, lookup};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
 use forebay_semantics::status::{CacheStatus, Detail, Forward, Source};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_cache::{Entry, Flight, Mark, Purpose, Verdict as Purged, Word};
+use forebay_cache::mechanism::{Entry, Flight, Mark, Purpose, Verdict as Purged, Word};
 use forebay_semantics::cache_control::CacheControl;
 use forebay_semantics::date::http_date;
 use forebay_semantics::request::{Extent, MethodClass};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use forebay_cache::{Trust, Verdict};
+use forebay_cache::mechanism::{Trust, Verdict};
 use forebay_semantics::Standing;
 use forebay_semantics::standing::{InPlaceOfErrors, Proof};
 use tokio::time::Instant;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_cache::{Body, BodyWriter, End, Entry, Flight, Joined, Key, Lease, Mark, Place};
+use forebay_cache::mechanism::{
+    Body, BodyWriter, End, Entry, Flight, Joined, Key, Lease, Mark, Place,
+};
 use forebay_semantics::variants::{VariantId, Variants, Vary};
 use forebay_semantics::{Asked, Stored, Timestamp};
 use http::Response;
@@ -18,7 +20,7 @@ use crate::upstream::OriginBody;
 
 type OwnFlight = Flight<Kept, Unfilled>;
 
-type Until = forebay_cache::Timestamp;
+type Until = forebay_cache::mechanism::Timestamp;
 
 /// How long an index outlives the variants that it lists.
 const INDEX_LONGER: Duration = Duration::from_secs(1);

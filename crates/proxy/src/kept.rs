@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_cache::{Belongs, Entry, Head, Key, Shared};
+use forebay_cache::mechanism::{Belongs, Entry, Head, Key, Shared};
 use forebay_semantics::reuse::{Reuse, reuse};
 use forebay_semantics::standing::Proof;
 use forebay_semantics::variants::{VariantId, Variants};
@@ -27,7 +27,7 @@ const WANTED_VARIANT: u8 = 0xfe;
 const VARIANT_ID_BYTES: usize = 16;
 
 /// The cache as this program uses it.
-pub type Cache = forebay_cache::Cache<Kept, Unfilled>;
+pub type Cache = forebay_cache::mechanism::Tiers<Kept, Unfilled>;
 
 /// An entry of it.
 pub type KeptEntry = Arc<Entry<Kept>>;
@@ -164,8 +164,8 @@ impl KeptResponse {
             return false;
         }
         let random = 1.0 - rand::random::<f64>();
-        let at = forebay_cache::Timestamp::from_millis(now.unix_millis());
-        forebay_cache::early_refresh(
+        let at = forebay_cache::mechanism::Timestamp::from_millis(now.unix_millis());
+        forebay_cache::mechanism::early_refresh(
             at,
             at.plus(left),
             self.fetch_duration,
@@ -183,8 +183,8 @@ impl KeptResponse {
     }
 
     /// Until when tiers keep it, in the cache's time.
-    pub fn keep_until(&self) -> forebay_cache::Timestamp {
-        forebay_cache::Timestamp::from_millis(self.stored.keep_until().unix_millis())
+    pub fn keep_until(&self) -> forebay_cache::mechanism::Timestamp {
+        forebay_cache::mechanism::Timestamp::from_millis(self.stored.keep_until().unix_millis())
     }
 }
 
@@ -220,7 +220,7 @@ pub fn family(key: &[u8]) -> &[u8] {
 }
 
 /// The cache's moment as the rules tell it.
-pub fn moment(now: forebay_cache::Timestamp) -> Timestamp {
+pub fn moment(now: forebay_cache::mechanism::Timestamp) -> Timestamp {
     Timestamp::from_unix_millis(now.as_millis())
 }
 
@@ -262,7 +262,7 @@ pub fn find(cache: &Cache, primary: &[u8], request: &HeaderMap) -> Found {
 /// where all nodes share a tier.
 pub async fn find_below(cache: &Cache, primary: &[u8], request: &HeaderMap) -> Found {
     let key = Key::from(primary);
-    let Some(forebay_cache::Found { entry, tier }) = cache.look_up(&key).await else {
+    let Some(forebay_cache::mechanism::Found { entry, tier }) = cache.look_up(&key).await else {
         return Found::Nothing;
     };
     match variant_of(cache, entry, tier, primary, request).await {

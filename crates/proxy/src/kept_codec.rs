@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use forebay_cache::HeadCodec;
+use forebay_cache::mechanism::HeadCodec;
 use forebay_semantics::variants::Variants;
 use forebay_semantics::{FieldBlock, Stored};
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use forebay_cache::{Key, Kind, Rule, Scope};
+use forebay_cache::mechanism::{Key, Kind, Rule, Scope};
 use forebay_semantics::invalidation::spoiled;
 use forebay_semantics::key::KeyTarget;
 use forebay_semantics::request::{Extent, MethodClass};

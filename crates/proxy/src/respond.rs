@@ -3,7 +3,7 @@
 //! The client's own conditions and ranges are met here (RFC 9110 sections 13 and 14).
 
 use bytes::{Bytes, BytesMut};
-use forebay_cache::{Body, Reader};
+use forebay_cache::mechanism::{Body, Reader};
 use forebay_semantics::fields::{is_never_stored, named_by_connection};
 use forebay_semantics::range::{self, ByteRange, Multipart, Ranged};
 use forebay_semantics::status::{CacheStatus, Source};

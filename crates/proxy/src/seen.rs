@@ -1,6 +1,6 @@
 //! What a request found in the cache and could not use as it was.
 
-use forebay_cache::{Key, Stamp};
+use forebay_cache::mechanism::{Key, Stamp};
 
 use crate::ask::Ask;
 use crate::kept::{Found, KeptEntry, KeptResponse, wanted_key};

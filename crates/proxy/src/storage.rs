@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use forebay_cache::disk::{DiskError, DiskOptions, DiskTier};
 use forebay_cache::log::{FileLog, FileOptions, Journal, MemoryLog};
+use forebay_cache::mechanism::{Bounds, Budget, Clock, Leases, Log, Options, Rules, Tier, Trust};
 use forebay_cache::redis::{
     self, LeaseOptions, Link, LinkOptions, Names, NodeName, RedisLeases, RedisLog, RedisLogOptions,
     RedisOptions, RedisTier, Server, Tls, Tracked, TrackedOptions,
 };
-use forebay_cache::{Bounds, Budget, Clock, Leases, Log, Options, Rules, Tier, Trust};
 use tokio::time::Instant;
 
 use crate::config::defaults;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use forebay_cache::{BodyWriter, End, Reader, Whole};
+use forebay_cache::mechanism::{BodyWriter, End, Reader, Whole};
 use forebay_semantics::FieldBlock;
 use http::HeaderMap;
 use http_body::{Body, Frame};

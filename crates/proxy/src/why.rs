@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use forebay_cache::{Key, Verdict};
+use forebay_cache::mechanism::{Key, Verdict};
 use forebay_semantics::request::{Lookup, lookup};
 use forebay_semantics::reuse::{Reuse, reuse};
 use forebay_semantics::status::{CacheStatus, Forward, Source};
@@ -110,7 +110,7 @@ pub async fn why(gateway: &Gateway, ask: &Ask) -> Why {
         key: ask.key[..ask.key.len().min(KEY_BYTES_SHOWN)].escape_ascii().to_string(),
         cache_status: String::from_utf8_lossy(&status).into_owned(),
         because,
-        in_doubt: purges.trust == forebay_cache::Trust::Doubt,
+        in_doubt: purges.trust == forebay_cache::mechanism::Trust::Doubt,
         epoch: purges.position.number,
         found,
     }

@@ -11,7 +11,7 @@ use forebay::server::{Peer, ServerStats, serve_connection};
 use forebay::storage::Storage;
 use forebay::telemetry::{self, Telemetry};
 use forebay::upstream::{Connect, Connecting, MemberAddress};
-use forebay_cache::{Clock, Timestamp};
+use forebay_cache::mechanism::{Clock, Timestamp};
 use tokio::time::Instant;
 
 use crate::Failure;

@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_cache::mechanism::{
+    Belongs, Clock, Epoch, Group, Kind, Log, Rule, Rules, Scope, Standing, Trust, Verdict,
+};
 use forebay_cache::purge::Bounds;
 use forebay_cache::redis::{
     Address, Link, LinkOptions, Names, NodeName, RedisLog, RedisLogOptions, Server,
-};
-use forebay_cache::{
-    Belongs, Clock, Epoch, Group, Kind, Log, Rule, Rules, Scope, Standing, Trust, Verdict,
 };
 use forebay_trial::fault::{FaultProxy, Mood};
 use forebay_trial::redis::{RedisPair, RedisServer};

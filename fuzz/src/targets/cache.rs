@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_cache::{
-    Body, BodyWriter, Cache, Clock, End, Entry, Joined, Key, Options, Reader, Timestamp,
+use forebay_cache::mechanism::{
+    Body, BodyWriter, Clock, End, Entry, Joined, Key, Options, Reader, Tiers, Timestamp,
 };
 
 /// Operations that belong together.
@@ -55,7 +55,7 @@ struct Head {
     body: u64,
 }
 
-impl forebay_cache::Head for Head {
+impl forebay_cache::mechanism::Head for Head {
     fn weight_bytes(&self) -> usize {
         0
     }
@@ -76,7 +76,7 @@ struct Reading {
 }
 
 struct World {
-    cache: Cache<Head, ()>,
+    cache: Tiers<Head, ()>,
     bodies: HashMap<u64, Known>,
     /// The length of each body that was announced.
     announced: HashMap<u64, usize>,
@@ -100,7 +100,7 @@ impl World {
             ..Options::default()
         };
         World {
-            cache: Cache::new(&options, Clock::virtual_from(START)),
+            cache: Tiers::new(&options, Clock::virtual_from(START)),
             bodies: HashMap::new(),
             allowed: HashMap::new(),
             announced: HashMap::new(),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use forebay::kept_codec::KeptCodec;
-use forebay_cache::{Head, HeadCodec};
+use forebay_cache::mechanism::{Head, HeadCodec};
 
 /// Fields that say what a body is, and numbers.
 pub const WORDS: &[&[u8]] = &[

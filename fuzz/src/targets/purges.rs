@@ -6,8 +6,8 @@
 use forebay_cache::codec::checksum;
 use forebay_cache::log::Follower;
 use forebay_cache::log::file::form::{self, Contents, HEADER_BYTES};
+use forebay_cache::mechanism::{Belongs, Group, LogEntry, Rule, Rules, Verdict};
 use forebay_cache::purge::{Bounds, ENTRY_BYTES_MAX, RULE_BYTES_MAX};
-use forebay_cache::{Belongs, Group, LogEntry, Rule, Rules, Verdict};
 use tokio::time::Instant;
 
 /// Pieces of files.

@@ -186,6 +186,6 @@ mod tests {
     #[test]
     fn nothing_imports_upward() {
         check_lines("crates/semantics/src/key.rs", "use forebay::config;", &[1]);
-        check_lines("crates/proxy/src/main.rs", "use forebay_cache::Entry;", &[]);
+        check_lines("crates/proxy/src/main.rs", "use forebay_cache::mechanism::Entry;", &[]);
     }
 }

@@ -51,8 +51,8 @@ async fn stamp_epoch_trailer_and_time_come_back_as_they_were() {
     let stamp = crate::entry::Stamp::from_number(77);
     for (name, len) in [("small", 10), ("large", 400_000)] {
         let bytes = bytes::Bytes::from(vec![1; len]);
-        let budget = crate::Budget::new(0);
-        let body = crate::Body::whole(&bytes, Some("trailer".into()), &budget);
+        let budget = crate::budget::Budget::new(0);
+        let body = crate::body::Body::whole(&bytes, Some("trailer".into()), &budget);
         let entry = Arc::new(Entry::stored(9_u32, body, until, stamp, epoch));
         assert_eq!(tier.put(&key(name), entry, None).await, Ok(Admitted::Kept));
         let entry = tier.look_up(&key(name)).await.unwrap().unwrap();

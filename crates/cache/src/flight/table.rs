@@ -18,7 +18,7 @@ use crate::sync::Mutex;
 /// Enough that two busy cores seldom meet at one lock.
 const SHARDS: usize = 16;
 
-/// How many of each; see [`crate::Options`].
+/// How many of each; see [`crate::options::Options`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) flights_max: usize,

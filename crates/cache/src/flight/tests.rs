@@ -123,7 +123,7 @@ async fn who_joins_a_filled_flight_reads_its_arriving_body_while_the_begin_is_th
     let table = table_of(BOUNDS);
     let limits =
         crate::body::Limits { kept_bytes_max: 2, tapped_bytes_max: u64::MAX, window_bytes_max: 9 };
-    let (mut writer, body) = Body::arriving(limits, &crate::Budget::new(9_999), None);
+    let (mut writer, body) = Body::arriving(limits, &crate::budget::Budget::new(9_999), None);
     let mut reader = body.reader().unwrap();
     let arriving = Arc::new(Entry::new(5, body, Timestamp::FAR));
     let landing = lead(&table, "a").fill(arriving);

@@ -3,7 +3,9 @@
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use forebay_cache::{Fence, Key, Lease, Leases, Purpose, Response, Stamp, Vigil, Wish, Word};
+use forebay_cache::mechanism::{
+    Fence, Key, Lease, Leases, Purpose, Response, Stamp, Vigil, Wish, Word,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Nodes that the contract needs.

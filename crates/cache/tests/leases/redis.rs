@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_cache::codec::{Record, StoredBody};
+use forebay_cache::mechanism::{
+    Admitted, Body, Budget, Clock, Entry, Epoch, Fence, Head, HeadCodec, Key, Lease, Leases,
+    Purpose, Response, Stamp, Tier, Timestamp, Vigil, Wish, Word,
+};
 use forebay_cache::redis::{
     LeaseOptions, LeaseSnapshot, Link, LinkOptions, Names, RedisLeases, RedisOptions, RedisTier,
     Reply, Server,
-};
-use forebay_cache::{
-    Admitted, Body, Budget, Clock, Entry, Epoch, Fence, Head, HeadCodec, Key, Lease, Leases,
-    Purpose, Response, Stamp, Tier, Timestamp, Vigil, Wish, Word,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use forebay_cache::lease::register::{Node, Register};
-use forebay_cache::{Clock, Fence, Key, Leases, Stamp, Timestamp};
+use forebay_cache::mechanism::{Clock, Fence, Key, Leases, Stamp, Timestamp};
 
 use crate::contract::{self, Cluster, NODES};
 

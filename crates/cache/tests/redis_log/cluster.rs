@@ -1,6 +1,6 @@
 //! A Redis Cluster: log and roll lie in one slot.
 
-use forebay_cache::Standing;
+use forebay_cache::mechanism::Standing;
 use forebay_cache::redis::{Address, Server};
 
 use crate::servers::cluster_of_three;

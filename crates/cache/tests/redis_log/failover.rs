@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use forebay_cache::mechanism::{Epoch, Log, Standing, Verdict};
 use forebay_cache::redis::{Address, Server};
-use forebay_cache::{Epoch, Log, Standing, Verdict};
 
 use crate::servers::{RedisServer, own_directory, until};
 use crate::stage::{Node, key, nodes, single};

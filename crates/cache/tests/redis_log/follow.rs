@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use forebay_cache::log::{APPENDED_MAX, FileOptions, Journal};
+use forebay_cache::mechanism::{
+    Kind, Log, LogFailure, Position, Rule, Scope, Standing, Trust, Verdict,
+};
 use forebay_cache::redis::{InDoubt, RedisLogOptions};
-use forebay_cache::{Kind, Log, LogFailure, Position, Rule, Scope, Standing, Trust, Verdict};
 
 use crate::servers::{RedisServer, own_directory, until};
 use crate::stage::{
@@ -94,7 +96,8 @@ async fn the_longest_purges_go_through_in_pages() {
     let before = nodes[1].log.purges().epoch();
     let long = |number: u8| {
         let bytes = [&[b'/', number][..], &vec![b'x'; 16 * 1024 - 2]].concat();
-        let prefix = forebay_cache::Prefix::new(crate::stage::group("host"), &bytes).unwrap();
+        let prefix =
+            forebay_cache::mechanism::Prefix::new(crate::stage::group("host"), &bytes).unwrap();
         Rule { scope: Scope::Prefix(prefix), kind: Kind::Soft }
     };
     let rules: Vec<Rule> = (0..200).map(long).chain([hard("last")]).collect();

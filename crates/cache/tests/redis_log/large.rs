@@ -1,7 +1,7 @@
 //! How long things take: a node that starts with a log as long as it gets, and a purge until all
 //! have applied it. They print, and judge no time.
 
-use forebay_cache::{Log, Rule, Standing};
+use forebay_cache::mechanism::{Log, Rule, Standing};
 
 use crate::servers::RedisServer;
 use crate::stage::{Node, hard, link_options, log_options, nodes, single, timed};

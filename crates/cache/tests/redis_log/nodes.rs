@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use forebay_cache::{Log, Position, Standing, Trust};
+use forebay_cache::mechanism::{Log, Position, Standing, Trust};
 
 use crate::servers::RedisServer;
 use crate::stage::{
@@ -33,8 +33,8 @@ async fn a_node_that_says_goodbye_is_not_waited_for_and_is_in_doubt() {
     let nodes = nodes(&server, 1).await;
     let leaving = forebay_cache::redis::RedisLog::open(
         forebay_cache::redis::Link::open(link_options(&server)),
-        forebay_cache::Rules::new(forebay_cache::purge::Bounds::default()),
-        forebay_cache::Clock::system(),
+        forebay_cache::mechanism::Rules::new(forebay_cache::purge::Bounds::default()),
+        forebay_cache::mechanism::Clock::system(),
         log_options("leaving"),
     );
     let purges = leaving.purges().clone();

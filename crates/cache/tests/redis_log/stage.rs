@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
+use forebay_cache::mechanism::{
+    Appended, Belongs, Clock, Epoch, Group, Kind, Log, LogFailure, NodeStanding, Position, Rule,
+    Rules, Standing, Trust, Verdict,
+};
 use forebay_cache::purge::{Bounds, Scope};
 use forebay_cache::redis::{
     Address, Link, LinkOptions, Names, NodeName, RedisLog, RedisLogOptions, Server,
-};
-use forebay_cache::{
-    Appended, Belongs, Clock, Epoch, Group, Kind, Log, LogFailure, NodeStanding, Position, Rule,
-    Rules, Standing, Trust, Verdict,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;

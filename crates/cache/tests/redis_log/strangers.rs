@@ -1,7 +1,7 @@
 //! What else is done to the log: by an operator, by Redis when it is full, by a stranger.
 
+use forebay_cache::mechanism::{Clock, Epoch, Log, LogEntry, Position, Standing, Verdict};
 use forebay_cache::redis::RedisLogOptions;
-use forebay_cache::{Clock, Epoch, Log, LogEntry, Position, Standing, Verdict};
 use tokio::time::Instant;
 
 use crate::servers::RedisServer;

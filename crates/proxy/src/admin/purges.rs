@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_cache::Standing;
+use forebay_cache::mechanism::Standing;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use forebay_cache::Clock;
+use forebay_cache::mechanism::Clock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 

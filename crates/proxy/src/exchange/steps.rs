@@ -1,7 +1,7 @@
 //! What the steps of a story come to. A reply is in a box: few steps come to one, and the others are
 //! small.
 
-use forebay_cache::Flight;
+use forebay_cache::mechanism::Flight;
 use forebay_semantics::status::Forward;
 
 use crate::fetch::Errand;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use forebay_cache::{LogFailure, NodeStanding, Position};
+use forebay_cache::mechanism::{LogFailure, NodeStanding, Position};
 use forebay_semantics::key::TargetParts;
 use http::{HeaderMap, Method};
 

@@ -4,7 +4,7 @@
 //! they cannot differ. The scheme is left out: behind a listener that ends TLS a response lies
 //! under `http`, and whoever purges it says `https`.
 
-use forebay_cache::{Belongs, Group, Prefix};
+use forebay_cache::mechanism::{Belongs, Group, Prefix};
 use forebay_semantics::Tags;
 use forebay_semantics::key::KeyTarget;
 use forebay_semantics::tags::TagKind;

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use forebay_cache::{Kind, Rule, Scope};
+use forebay_cache::mechanism::{Kind, Rule, Scope};
 use forebay_semantics::key::{KeyTarget, Scheme, TargetParts, Template};
 use http::{HeaderMap, Method, Uri};
 use serde::{Deserialize, Serialize};

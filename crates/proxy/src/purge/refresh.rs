@@ -5,7 +5,7 @@ use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 
-use forebay_cache::{Used, Verdict};
+use forebay_cache::mechanism::{Used, Verdict};
 use forebay_semantics::key::KeyTarget;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -25,7 +25,8 @@ const FETCHES_AT_ONCE: usize = 8;
 pub(super) async fn hottest(gateway: &Gateway, purges: RangeInclusive<u64>) -> usize {
     let count = gateway.config().purge.refresh_max;
     let cache = gateway.cache();
-    let is_covered = |key: &forebay_cache::Key, entry: &forebay_cache::Entry<Kept>| {
+    let is_covered = |key: &forebay_cache::mechanism::Key,
+                      entry: &forebay_cache::mechanism::Entry<Kept>| {
         let verdict = cache.judge(entry, key.as_bytes());
         let by = match verdict {
             Verdict::Stale { by, .. } => Some(by),

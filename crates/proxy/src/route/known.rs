@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use forebay_cache::Clock;
+use forebay_cache::mechanism::Clock;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 use tokio::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use forebay_cache::Timestamp;
+use forebay_cache::mechanism::Timestamp;
 
 use super::lane::Lane;
 use super::line::{RouteSource, RouteState};

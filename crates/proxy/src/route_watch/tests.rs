@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use forebay_cache::{Clock, Timestamp};
+use forebay_cache::mechanism::{Clock, Timestamp};
 use proptest::prelude::*;
 
 use super::*;

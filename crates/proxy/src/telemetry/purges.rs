@@ -1,7 +1,7 @@
 //! What is known and counted of purges, as `/metrics` tells it.
 
-use forebay_cache::Trust;
 use forebay_cache::log::{LogSnapshot, PurgesSnapshot};
+use forebay_cache::mechanism::Trust;
 
 use super::readings::{Reading, write_rows};
 

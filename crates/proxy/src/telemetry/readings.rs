@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-use forebay_cache::Snapshot;
+use forebay_cache::mechanism::Snapshot;
 
 use super::metrics::{write_head, write_single};
 use crate::server::{RefusalReason, ServerStats};

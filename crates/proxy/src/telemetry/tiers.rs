@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use forebay_cache::{Snapshot, TierSnapshot};
+use forebay_cache::mechanism::{Snapshot, TierSnapshot};
 
 use super::metrics::write_head;
 use super::readings::COUNTER;

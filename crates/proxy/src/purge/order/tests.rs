@@ -1,4 +1,6 @@
-use forebay_cache::{Belongs, Bounds, Epoch, LogEntry, Position, Rules, Timestamp, Verdict};
+use forebay_cache::mechanism::{
+    Belongs, Bounds, Epoch, LogEntry, Position, Rules, Timestamp, Verdict,
+};
 use forebay_semantics::Policy;
 use forebay_semantics::Tags;
 use http::{HeaderName, HeaderValue};

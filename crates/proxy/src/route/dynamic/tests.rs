@@ -14,7 +14,7 @@ fn upstreams() -> Arc<Upstreams> {
 fn routes(fake: &Arc<Fake>) -> Arc<DynamicRoutes> {
     let defaults = Route::everything_to(Vec::new(), 64 << 20);
     let settings = DynamicSettings::of(None, defaults);
-    let clock = Clock::virtual_from(forebay_cache::Timestamp::from_millis(1_000));
+    let clock = Clock::virtual_from(forebay_cache::mechanism::Timestamp::from_millis(1_000));
     DynamicRoutes::new(settings, Arc::clone(fake) as Arc<dyn Source>, upstreams(), clock)
 }
 
@@ -210,7 +210,7 @@ async fn a_host_without_room_is_said_to_have_none() {
     let defaults = Route::everything_to(Vec::new(), 64 << 20);
     let settings = DynamicSettings { known_max: 1, ..DynamicSettings::of(None, defaults) };
     let source = Arc::clone(&fake) as Arc<dyn Source>;
-    let clock = Clock::virtual_from(forebay_cache::Timestamp::from_millis(1_000));
+    let clock = Clock::virtual_from(forebay_cache::mechanism::Timestamp::from_millis(1_000));
     let routes = DynamicRoutes::new(settings, source, upstreams(), clock);
     fake.set("a", "r:1");
     fake.set("b", "r:1");

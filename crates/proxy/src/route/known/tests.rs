@@ -17,7 +17,7 @@ fn table(known_max: usize) -> KnownRoutes {
     let defaults = Arc::new(Route::everything_to(Vec::new(), 64 << 20));
     let reading = Reading { defaults, hipache: Switch::Off };
     let options = KnownOptions { known_max, absent: ABSENT, prefix: "r:".to_owned(), reading };
-    let clock = Clock::virtual_from(forebay_cache::Timestamp::from_millis(1_000));
+    let clock = Clock::virtual_from(forebay_cache::mechanism::Timestamp::from_millis(1_000));
     KnownRoutes::new(options, Upstreams::new(connects()), clock)
 }
 

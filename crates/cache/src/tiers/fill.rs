@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::below::{Into, Load, end, store_behind};
-use super::{Cache, Mark, Place};
+use super::{Mark, Place, Tiers};
 use crate::body::{Body, End};
 use crate::clock::Timestamp;
 use crate::entry::{Entry, Head, Key};
@@ -16,7 +16,7 @@ use crate::purge::Epoch;
 /// The lease of a flight that is filled: whoever ends it takes it.
 type HeldLease = Arc<Mutex<Option<Box<dyn Lease>>>>;
 
-impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
+impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     /// Ends a flight well, at head time: all who wait, and who come while the body arrives, read
     /// it. When it is whole it is kept, in memory at once and below behind it; what memory does not
     /// take goes below while it arrives. Broken, it is not kept.
@@ -31,7 +31,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         self.fill_under(flight, place, head, body, keep_until)
     }
 
-    /// As [`Cache::fill`], but kept under another key than the one that was joined: a variant's.
+    /// As [`Tiers::fill`], but kept under another key than the one that was joined: a variant's.
     pub fn fill_under(
         &self,
         flight: Flight<H, F>,
@@ -100,7 +100,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         self.parts.removals.mark(key)
     }
 
-    /// As [`Cache::insert`], unless `marked` was removed since `mark` was taken; says whether the
+    /// As [`Tiers::insert`], unless `marked` was removed since `mark` was taken; says whether the
     /// entry is kept. A removal while this runs wins. A lease is ended when the entry is stored.
     pub fn insert_unless_removed(
         &self,
@@ -119,7 +119,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         true
     }
 
-    /// As [`Cache::insert_unless_removed`], when its body is whole: who reads that to its end finds
+    /// As [`Tiers::insert_unless_removed`], when its body is whole: who reads that to its end finds
     /// the entry.
     pub fn insert_when_whole(
         &self,
@@ -137,7 +137,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         }));
     }
 
-    /// As [`Cache::insert_unless_removed`], in memory alone: for the index of what arrives, which
+    /// As [`Tiers::insert_unless_removed`], in memory alone: for the index of what arrives, which
     /// goes below with it.
     pub fn hold_unless_removed(
         &self,

@@ -1,6 +1,6 @@
 //! The walk down the tiers and back up: look up, join, fill.
 //!
-//! Nothing here runs by itself but [`Cache::sweep`], which the caller spawns, and writes into the
+//! Nothing here runs by itself but [`Tiers::sweep`], which the caller spawns, and writes into the
 //! tiers below memory, which go behind the answer.
 
 mod below;
@@ -78,7 +78,7 @@ impl<H> From<Key> for Place<H> {
 pub enum Joined<H, F> {
     /// Fetch for all, and end the flight.
     Lead(Flight<H, F>),
-    /// Wait, with [`Cache::wait`].
+    /// Wait, with [`Tiers::wait`].
     Follow(Follower<H, F>),
     /// Somebody filled it meanwhile, or its body is arriving just now. Judge it as any.
     Filled(Arc<Entry<H>>),
@@ -100,7 +100,7 @@ pub enum Refresh<H, F> {
 }
 
 /// The cache. Cloning it shares it. `F` is what a failed fetch tells its followers.
-pub struct Cache<H: Head, F> {
+pub struct Tiers<H: Head, F> {
     parts: Arc<Parts<H, F>>,
 }
 
@@ -117,7 +117,7 @@ struct Parts<H: Head, F> {
     stats: Arc<Stats>,
 }
 
-impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
+impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     /// A cache of memory alone.
     pub fn new(options: &Options, clock: Clock) -> Self {
         Self::with_tiers(options, clock, &options.budget(), Vec::new(), None, Purges::default())
@@ -160,7 +160,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         Some(entry)
     }
 
-    /// As [`Cache::look_up_memory`], but it does not count as a use.
+    /// As [`Tiers::look_up_memory`], but it does not count as a use.
     pub fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
         self.unless_gone(key, self.parts.memory.peek(key)?)
     }
@@ -308,7 +308,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         self.arriving_within(u64::MAX, expected_len)
     }
 
-    /// As [`Cache::arriving`], kept only up to so many bytes if that is less.
+    /// As [`Tiers::arriving`], kept only up to so many bytes if that is less.
     pub fn arriving_within(
         &self,
         kept_bytes_max: u64,
@@ -443,15 +443,15 @@ fn limits(options: &Options, below_bytes_max: u64) -> Limits {
     }
 }
 
-impl<H: Head, F> Clone for Cache<H, F> {
+impl<H: Head, F> Clone for Tiers<H, F> {
     fn clone(&self) -> Self {
         Self { parts: Arc::clone(&self.parts) }
     }
 }
 
-impl<H: Head, F> fmt::Debug for Cache<H, F> {
+impl<H: Head, F> fmt::Debug for Tiers<H, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Cache");
+        let mut shown = f.debug_struct("Tiers");
         shown.field("memory", &self.parts.memory).field("flights", &self.parts.flights);
         shown.finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::{Cache, SWEEP_STEP};
+use super::{SWEEP_STEP, Tiers};
 use crate::entry::{Entry, Head, Key};
 
 /// An entry in memory and how often it was used there.
@@ -18,7 +18,7 @@ pub struct Used<H> {
     pub uses: u32,
 }
 
-impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
+impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     /// The entries of memory that pass, the most used first, `count` of them at most. A walk over
     /// memory that lets others run; for operators, not for a request's way.
     pub async fn hottest(

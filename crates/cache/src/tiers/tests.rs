@@ -11,7 +11,7 @@ mod model;
 mod purged;
 mod tiers;
 
-type Small = Cache<u32, &'static str>;
+type Small = Tiers<u32, &'static str>;
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -24,14 +24,14 @@ fn options() -> Options {
 }
 
 fn small() -> Small {
-    Cache::new(&options(), clock())
+    Tiers::new(&options(), clock())
 }
 
 fn over_map() -> (Small, Arc<MapTier>) {
     let (clock, options) = (clock(), options());
     let map = MapTier::new(clock.clone());
     (
-        Cache::with_tiers(
+        Tiers::with_tiers(
             &options,
             clock,
             &options.budget(),
@@ -257,7 +257,7 @@ async fn what_is_filled_goes_below_behind_the_answer_in_a_bound() {
     let clock = clock();
     let map = MapTier::new(clock.clone());
     let options = Options { puts_max: 1, ..options() };
-    let cache: Small = Cache::with_tiers(
+    let cache: Small = Tiers::with_tiers(
         &options,
         clock,
         &options.budget(),
@@ -329,7 +329,7 @@ async fn the_sweep_reclaims_what_nobody_asks_for() {
 #[tokio::test(start_paused = true)]
 async fn bodies_that_nobody_reads_on_stay_within_the_budget_and_a_short_window_each() {
     let options = Options { arriving_bytes_max: 100_000, ..options() };
-    let cache: Small = Cache::new(&options, clock());
+    let cache: Small = Tiers::new(&options, clock());
     let mut arriving = Vec::new();
     for _ in 0..100 {
         let (mut writer, body) = cache.arriving(None);
@@ -361,5 +361,5 @@ fn everything_may_be_used_from_any_thread() {
 }
 
 fn small_outside_of_a_runtime() -> Small {
-    Cache::new(&options(), Clock::system())
+    Tiers::new(&options(), Clock::system())
 }

@@ -78,7 +78,7 @@ impl Cluster {
         let options = options();
         let purges = Purges::followed(rules, Duration::from_secs(2));
         let below: Vec<Arc<dyn Tier<u32>>> = vec![disk.clone(), self.shared.clone()];
-        Cache::with_tiers(&options, self.clock.clone(), &options.budget(), below, None, purges)
+        Tiers::with_tiers(&options, self.clock.clone(), &options.budget(), below, None, purges)
     }
 
     async fn step(&mut self) {

@@ -50,7 +50,7 @@ fn narrow() -> (Small, Arc<MapTier>) {
     let (clock, options) = (clock(), Options { kept_bytes_max: Some(8), ..options() });
     let map = MapTier::new(clock.clone());
     (
-        Cache::with_tiers(
+        Tiers::with_tiers(
             &options,
             clock,
             &options.budget(),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Cache;
+use super::Tiers;
 use crate::entry::{Entry, Head, Key};
 use crate::log::Purges;
 use crate::purge::Epoch;
 use crate::purge::Verdict;
 
-impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
+impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     /// What the purges say of an entry that was found under this key. One that was alive costs a
     /// compare of two numbers as long as nothing else is purged.
     pub fn judge(&self, entry: &Entry<H>, key: &[u8]) -> Verdict {
@@ -20,7 +20,7 @@ impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
         &self.parts.purges
     }
 
-    /// What an entry bears whose fetch begins now. A flight knows its own: [`crate::Flight::epoch`].
+    /// What an entry bears whose fetch begins now. A flight knows its own: [`crate::flight::Flight::epoch`].
     pub fn epoch_now(&self) -> Epoch {
         self.parts.purges.epoch()
     }

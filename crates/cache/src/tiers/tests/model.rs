@@ -78,7 +78,7 @@ impl World {
             entry_bytes_typical: 10_000,
             ..Options::default()
         };
-        let cache = Cache::with_tiers(
+        let cache = Tiers::with_tiers(
             &options,
             clock,
             &options.budget(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cache, Into};
+use super::{Into, Tiers};
 use crate::entry::{Entry, Head, Key, Stamp};
 use crate::flight::Flight;
 use crate::lease::{Purpose, Response, Vigil, Wish};
@@ -32,7 +32,7 @@ pub enum Shared<H> {
     Nothing,
 }
 
-impl<H: Head, F: Send + Sync + 'static> Cache<H, F> {
+impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     /// Asks the cluster whether this flight may go to the origin. `watched` is the key of the entry
     /// that decides whether it still has to, `seen` that entry as it was seen. Takes no longer than
     /// the leases' own limit.

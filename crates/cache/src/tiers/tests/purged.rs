@@ -17,7 +17,7 @@ impl Stage {
         let log = MemoryLog::new("here", Default::default(), clock.clone());
         let (budget, purges) = (options.budget(), log.purges().clone());
         let below: Vec<Arc<dyn Tier<u32>>> = vec![map.clone()];
-        let cache = Cache::with_tiers(&options, clock, &budget, below, None, purges);
+        let cache = Tiers::with_tiers(&options, clock, &budget, below, None, purges);
         Self { cache, map, log }
     }
 
@@ -68,7 +68,7 @@ async fn a_tier_below_a_purged_entry_is_still_asked() {
     let log = MemoryLog::new("here", Default::default(), clock.clone());
     let below = maps.iter().map(|map| map.clone() as Arc<dyn Tier<u32>>).collect();
     let (budget, purges) = (options.budget(), log.purges().clone());
-    let cache: Small = Cache::with_tiers(&options, clock, &budget, below, None, purges);
+    let cache: Small = Tiers::with_tiers(&options, clock, &budget, below, None, purges);
     let entry = |head| {
         let body = Body::whole(&Bytes::from_static(b"body"), None, cache.budget());
         Arc::new(Entry::new(head, body, Timestamp::FAR).since(cache.epoch_now()))
