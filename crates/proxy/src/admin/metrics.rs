@@ -35,8 +35,8 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
     let log = &gateway.storage().log;
     let known = log.purges().snapshot(Instant::now());
     write_purges(&mut text, &known, &log.snapshot(), cache.purged);
-    if let Some(disk) = &gateway.storage().disk {
-        write_disk(&mut text, &disk.snapshot());
+    if let Some(disk) = gateway.storage().disk.as_ref().and_then(|disk| disk.snapshot()) {
+        write_disk(&mut text, &disk);
     }
     if let Some(shared) = &gateway.storage().shared {
         write_redis(&mut text, &shared.link.snapshot(), &shared.tier.snapshot());
