@@ -23,7 +23,10 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(60);
 /// Has a node read its file again.
 pub fn reload(args: &ReloadArgs) -> ExitCode {
     let answer = ask(&args.admin, "/reload", &json!({}), RELOAD_PATIENCE);
-    let shown = |answer: &Value| format!("reloaded: {} routes in the file\n", answer["routes"]);
+    let shown = |answer: &Value| match answer["routes"].as_u64() {
+        Some(1) => "reloaded: 1 route in the file\n".to_owned(),
+        routes => format!("reloaded: {} routes in the file\n", routes.unwrap_or(0)),
+    };
     told("reload", answer, if args.json { json_text } else { shown })
 }
 
@@ -42,9 +45,8 @@ pub fn upgrade(args: &UpgradeArgs) -> ExitCode {
         wanted["binary"] = json!(place);
     }
     let answer = ask(&args.admin, "/upgrade", &wanted, within + MARGIN);
-    let shown = |answer: &Value| {
-        format!("process {} has taken over; the old one drains\n", answer["pid"])
-    };
+    let shown =
+        |answer: &Value| format!("process {} has taken over; the old one drains\n", answer["pid"]);
     told("upgrade", answer, if args.json { json_text } else { shown })
 }
 

@@ -51,6 +51,7 @@ struct Start {
 /// Runs a gateway; 0 when it was told to end or was succeeded, 1 when it could not begin.
 pub fn run(args: &RunArgs) -> ExitCode {
     trace_to_stderr();
+    raise_open_files();
     let start = match start(args) {
         Ok(start) => start,
         Err(message) => {
@@ -79,6 +80,14 @@ pub fn run(args: &RunArgs) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Every connection is an open file, and most systems let a process have more than they give it.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it is refused, what there is has to do; `forebay doctor` says whether it does.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// What the environment says of this process.
@@ -188,9 +197,8 @@ impl Opened {
     ) -> Result<Drained, String> {
         let Opened { clients, operators, activated, destinations, live, mut desks } = self;
         let gateway = live.now();
-        let token = operators
-            .as_ref()
-            .map(|it| it.token(gateway.config(), of_predecessor.as_deref()));
+        let token =
+            operators.as_ref().map(|it| it.token(gateway.config(), of_predecessor.as_deref()));
         say(&banner(&gateway, clients.listening(), operators.as_ref().zip(token.as_ref())));
         let legacy = Legacy {
             clients: clients.estate(),

@@ -15,7 +15,8 @@ use super::raw::{Placed, Section, count, length, number, said, size, span, word}
 use super::text::{self, Refusal, in_bytes, refuse};
 use super::words::{networks, refuse_none, secret};
 use super::{
-    AccessLog, Admin, Config, Limits, Listen, Reload, destinations, disk, dynamic, purge, redis, routes,
+    AccessLog, Admin, Config, Limits, Listen, Reload, destinations, disk, dynamic, purge, redis,
+    routes,
 };
 
 /// The most memory that can be given: more than any machine has.

@@ -30,7 +30,8 @@ impl Config {
             dynamic,
         } = self;
         let mut differing = Vec::new();
-        let mut note = |name: &'static str, differs: bool| differing.extend(differs.then_some(name));
+        let mut note =
+            |name: &'static str, differs: bool| differing.extend(differs.then_some(name));
         note("listen", *listen != next.listen);
         note("admin", *admin != next.admin);
         note("admin_token", *admin_token != next.admin_token);

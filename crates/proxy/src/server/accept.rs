@@ -91,16 +91,15 @@ impl Server {
         let mut shutdown = pin!(shutdown);
         let mut first = 0;
         loop {
-            let terms = next.now();
-            let full = connections.len() >= terms.limits.connections_max;
+            let full = connections.len() >= next.now().limits.connections_max;
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 Some(_) = connections.join_next() => {}
                 accepted = poll_fn(|cx| poll_any(&listeners, &mut first, cx)), if !full => {
                     match accepted {
-                        Ok(accepted) => spawn(&mut connections, accepted, &terms, &service),
-                        Err(error) => pause(&terms, &error).await,
+                        Ok(accepted) => spawn(&mut connections, accepted, &next.now(), &service),
+                        Err(error) => pause(&next.now(), &error).await,
                     }
                 }
             }

@@ -90,7 +90,8 @@ impl AccessLog {
     /// What a configuration wants to be written on, where that is not what is written already; or
     /// why it cannot be.
     pub fn opened(&self, config: &Config) -> Result<Option<Opened>, String> {
-        let is_same = self.pen.lines.get().is_some() && *self.pen.file.lock() == config.access_log_file;
+        let is_same =
+            self.pen.lines.get().is_some() && *self.pen.file.lock() == config.access_log_file;
         if config.access_log == Form::Off || is_same {
             return Ok(None);
         }
