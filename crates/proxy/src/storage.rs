@@ -189,6 +189,9 @@ impl Storage {
 
     /// Opens again what was let go: nobody takes over after all. Waits for the disk.
     pub fn take_back(&self) -> Result<(), DiskError> {
+        if self.is_given_away.swap(false, Ordering::AcqRel) && self.shared.is_none() {
+            self.log.purges().be_sure();
+        }
         self.log.take_back()?;
         self.disk.as_ref().map_or(Ok(()), |disk| disk.take_back())
     }
@@ -202,9 +205,14 @@ impl Storage {
         }
     }
 
+    /// Whether another process has taken over.
+    pub fn is_given_away(&self) -> bool {
+        self.is_given_away.load(Ordering::Acquire)
+    }
+
     /// Whether a purge would reach this process alone, which is at its end.
     pub fn is_without_purges(&self) -> bool {
-        self.shared.is_none() && self.is_given_away.load(Ordering::Acquire)
+        self.shared.is_none() && self.is_given_away()
     }
 
     fn open_disk(&self, settings: &DiskSettings) -> Result<Arc<LentDisk>, StorageError> {

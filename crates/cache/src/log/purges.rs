@@ -189,6 +189,11 @@ impl Purges {
         self.shared.heard.store(NEVER, Ordering::Release);
     }
 
+    /// The log is this node's own again, which knows it wholly.
+    pub fn be_sure(&self) {
+        self.shared.heard.store(ALWAYS, Ordering::Release);
+    }
+
     /// All numbers, now.
     pub fn snapshot(&self, now: Instant) -> PurgesSnapshot {
         let follower = self.shared.follower.read();

@@ -33,8 +33,10 @@ pub enum Part {
     Clients,
     /// Clients; systemd passed it, whatever the configuration says.
     Activated,
-    /// Operators.
+    /// Operators; the configuration names it.
     Operators,
+    /// Operators; systemd passed it.
+    ActivatedOperators,
 }
 
 /// Sockets that were inherited and that nobody has taken yet. Dropped, they are closed.
@@ -46,6 +48,11 @@ impl Estate {
     pub fn sockets(&self) -> io::Result<Vec<(Listen, OwnedFd)>> {
         let Some(listeners) = self.0.upgrade() else { return Ok(Vec::new()) };
         listeners.iter().map(Listener::bequest).collect()
+    }
+
+    /// Whether the server accepts no more.
+    pub fn is_closed(&self) -> bool {
+        self.0.strong_count() == 0
     }
 
     /// Another process has them: the paths of Unix sockets stay where they are.
@@ -79,10 +86,25 @@ impl Bequest {
 }
 
 impl Inherited {
-    /// Where systemd wants clients to be accepted.
+    /// Where systemd wants somebody to be accepted, whatever the configuration says.
     pub fn activated(&self) -> Vec<Listen> {
-        let activated = self.0.iter().filter(|one| one.part == Part::Activated);
+        let is_activated = |part| match part {
+            Part::Activated | Part::ActivatedOperators => true,
+            Part::Clients | Part::Operators => false,
+        };
+        let activated = self.0.iter().filter(|one| is_activated(one.part));
         activated.map(|one| one.listen.clone()).collect()
+    }
+
+    /// Those for operators, taken out.
+    pub fn of_operators(&mut self) -> Inherited {
+        let is_theirs = |one: &Bequest| match one.part {
+            Part::Operators | Part::ActivatedOperators => true,
+            Part::Clients | Part::Activated => false,
+        };
+        let (operators, clients) = std::mem::take(&mut self.0).into_iter().partition(is_theirs);
+        self.0 = clients;
+        Inherited(operators)
     }
 
     /// The socket for this place, taken out.
