@@ -3,8 +3,8 @@
 //! Everything that all exchanges share. What one exchange does is in `exchange`.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use forebay_cache::mechanism::{Trust, Verdict};
@@ -19,6 +19,7 @@ use crate::route::{DynamicRoutes, Grounds, NotLearned, Source, Table, Upstreams,
 use crate::server::ServerStats;
 use crate::storage::Storage;
 use crate::telemetry::Telemetry;
+use crate::tls::Tls;
 use crate::upstream::UpstreamError;
 
 /// How often expired entries are looked for.
@@ -39,6 +40,7 @@ struct State {
     name: &'static str,
     node: String,
     requests: AtomicUsize,
+    tls: OnceLock<Arc<Tls>>,
 }
 
 /// Why a gateway cannot be made of a configuration.
@@ -88,6 +90,7 @@ impl Gateway {
             name,
             node: format!("{:016x}", rand::random::<u64>()),
             requests: AtomicUsize::new(0),
+            tls: OnceLock::new(),
             config,
         })))
     }
@@ -115,6 +118,17 @@ impl Gateway {
     /// What its client side has counted.
     pub fn stats(&self) -> &ServerStats {
         &self.0.stats
+    }
+
+    /// From now on it is known that clients are secured by this TLS. Said once.
+    pub fn secure(&self, tls: Arc<Tls>) {
+        // Nobody says it twice.
+        let _ = self.0.tls.set(tls);
+    }
+
+    /// The TLS of its clients, if there is any.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.0.tls.get()
     }
 
     /// What it calls itself.

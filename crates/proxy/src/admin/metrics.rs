@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::gateway::Gateway;
 use crate::telemetry::{
     Reading, write_destinations, write_disk, write_leases, write_purges, write_redis,
-    write_refused, write_routes, write_tiers, write_upstreams,
+    write_refused, write_routes, write_tiers, write_tls, write_upstreams,
 };
 use crate::upstream::Destinations;
 
@@ -44,6 +44,9 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
     }
     if let Some(routes) = gateway.routes() {
         write_routes(&mut text, &routes.counts());
+    }
+    if let Some(tls) = gateway.tls() {
+        write_tls(&mut text, tls);
     }
     text
 }

@@ -20,9 +20,11 @@ use crate::commands::runtime::runtime;
 use crate::config::{self, Colours, Config, Listen, UpstreamSettings};
 use crate::gateway::Gateway;
 use crate::route_watch;
-use crate::server::{Drained, Server};
+use crate::server::proxy_protocol::Spokesmen;
+use crate::server::{BindError, Drained, Server};
 use crate::storage::{self, Storage};
 use crate::telemetry::{AccessLog, Telemetry};
+use crate::tls::Tls;
 use crate::upstream::{Destinations, Networks, Own};
 
 /// Runs a gateway; 0 when it was told to end, 1 when it could not begin.
@@ -54,8 +56,11 @@ pub async fn serve(
     end: impl Future<Output = ()>,
     ready: impl FnOnce(),
 ) -> Result<Drained, String> {
-    let clients =
-        Server::bind(&config.listen, &config.limits).map_err(|cause| cause.to_string())?;
+    let tls = match config.tls.is_on() {
+        true => Some(Tls::open(&config.tls).map_err(|cause| cause.to_string())?),
+        false => None,
+    };
+    let clients = bind(&config, tls.as_ref()).map_err(|cause| cause.to_string())?;
     let operators = Operators::bind(&config)?;
     let telemetry =
         Telemetry { metrics: Arc::default(), access_log: AccessLog::on_stdout(config.access_log) };
@@ -76,6 +81,10 @@ pub async fn serve(
             .map_err(|cause| cause.to_string())?;
     let desks = Desks::open(&gateway).map_err(|cause| cause.to_string())?;
     watch_routes(&gateway).await;
+    if let Some(tls) = tls {
+        tokio::spawn(Arc::clone(&tls).watch());
+        gateway.secure(tls);
+    }
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
     let (phase, watched) = watch::channel(Phase::Serving);
     let sweeper = gateway.clone();
@@ -100,6 +109,15 @@ pub async fn serve(
     ended
 }
 
+/// All places where clients are accepted, in the clear and by TLS.
+fn bind(config: &Config, tls: Option<&Arc<Tls>>) -> Result<Server, BindError> {
+    let mut clients = Server::bind(&config.listen, &config.limits)?;
+    if let Some(tls) = tls {
+        clients = clients.and_secured(&config.tls.listen, tls)?;
+    }
+    Ok(clients.with_spokesmen(Spokesmen::of(&config.proxy_protocol)))
+}
+
 /// Takes the routes that the disk knows, and begins to keep them as Redis has them. Waits for Redis as
 /// long as connecting may take: requests that come earlier find no more than what the disk knows.
 async fn watch_routes(gateway: &Gateway) {
@@ -115,7 +133,8 @@ async fn watch_routes(gateway: &Gateway) {
 /// Where it listens, what it keeps and where, and how to see why something was a miss.
 fn banner(gateway: &Gateway, clients: &[Listen], operators: Option<&Operators>) -> String {
     let mut shown = gateway.config().clone();
-    shown.listen = clients.to_vec();
+    let (plain, secured) = clients.split_at(shown.listen.len().min(clients.len()));
+    (shown.listen, shown.tls.listen) = (plain.to_vec(), secured.to_vec());
     let mut text = format!("forebay {}\n{}", env!("CARGO_PKG_VERSION"), check::summary(&shown));
     text += &operators.map(Operators::banner).unwrap_or_default();
     if let Some(Listen::Tcp(address)) = clients.first() {

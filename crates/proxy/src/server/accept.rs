@@ -11,10 +11,13 @@ use tokio::task::JoinSet;
 
 use super::connection;
 use super::listen::{Accepted, BindError, Listener};
+use super::proxy_protocol::Spokesmen;
 use super::request::{Peer, Service};
+use super::secured::{self, Beginning};
 use super::stats::{ServerStats, count};
 use super::terms::Terms;
 use crate::config::{Limits, Listen};
+use crate::tls::Tls;
 
 /// How long accepting pauses when the system has no descriptor left or fails otherwise.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
@@ -22,6 +25,7 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 /// Listeners that are bound and not yet served. Dropping it unbinds them.
 pub struct Server {
     listeners: Vec<Listener>,
+    beginnings: Vec<Beginning>,
     listening: Vec<Listen>,
     terms: Arc<Terms>,
 }
@@ -45,7 +49,27 @@ impl Server {
             .map(|(listener, asked)| listener.place().unwrap_or_else(|_| asked.clone()))
             .collect();
         let terms = Terms::new(limits.clone(), Arc::default());
-        Ok(Server { listeners, listening, terms })
+        let beginnings = vec![Beginning::default(); listen.len()];
+        Ok(Server { listeners, beginnings, listening, terms })
+    }
+
+    /// The same, and binds more, whose connections are secured by this TLS.
+    pub fn and_secured(mut self, listen: &[Listen], tls: &Arc<Tls>) -> Result<Server, BindError> {
+        let secured = Server::bind(listen, &self.terms.limits)?;
+        self.listeners.extend(secured.listeners);
+        self.listening.extend(secured.listening);
+        self.beginnings
+            .resize(self.listeners.len(), Beginning { tls: Some(tls.clone()), spokesmen: None });
+        Ok(self)
+    }
+
+    /// The same, where these peers say first for whom they speak.
+    pub fn with_spokesmen(mut self, spokesmen: Option<Spokesmen>) -> Server {
+        let spokesmen = spokesmen.map(Arc::new);
+        for beginning in &mut self.beginnings {
+            beginning.spokesmen.clone_from(&spokesmen);
+        }
+        self
     }
 
     /// Where it listens, with the ports that the system chose for port 0.
@@ -65,7 +89,7 @@ impl Server {
         service: S,
         shutdown: impl Future<Output = ()>,
     ) -> Drained {
-        let Server { listeners, terms, .. } = self;
+        let Server { listeners, beginnings, terms, .. } = self;
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let mut first = 0;
@@ -77,7 +101,10 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 accepted = poll_fn(|cx| poll_any(&listeners, &mut first, cx)), if !full => {
                     match accepted {
-                        Ok(accepted) => spawn(&mut connections, accepted, &terms, &service),
+                        Ok((place, accepted)) => {
+                            let beginning = &beginnings[place];
+                            spawn(&mut connections, accepted, beginning, &terms, &service);
+                        }
                         Err(error) => pause(&terms, &error).await,
                     }
                 }
@@ -88,17 +115,18 @@ impl Server {
     }
 }
 
-/// Accepts on whichever listener has a client, beginning behind the one that had the last.
+/// Accepts on whichever listener has a client, beginning behind the one that had the last; says which
+/// it was.
 fn poll_any(
     listeners: &[Listener],
     first: &mut usize,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<(Accepted, Peer)>> {
+) -> Poll<io::Result<(usize, (Accepted, Peer))>> {
     for offset in 0..listeners.len() {
         let place = (*first + offset) % listeners.len();
         if let Poll::Ready(accepted) = listeners[place].poll_accept(cx) {
             *first = place + 1;
-            return Poll::Ready(accepted);
+            return Poll::Ready(accepted.map(|accepted| (place, accepted)));
         }
     }
     Poll::Pending
@@ -117,14 +145,18 @@ async fn pause(terms: &Terms, error: &io::Error) {
 fn spawn<S: Service>(
     connections: &mut JoinSet<()>,
     (accepted, peer): (Accepted, Peer),
+    beginning: &Beginning,
     terms: &Arc<Terms>,
     service: &S,
 ) {
     count(&terms.stats.connections_accepted);
     let (terms, service) = (terms.clone(), service.clone());
     match accepted {
-        Accepted::Tcp(stream) => {
+        Accepted::Tcp(stream) if beginning.is_http(&peer) => {
             connections.spawn(connection::serve(stream, peer, terms, service));
+        }
+        Accepted::Tcp(stream) => {
+            connections.spawn(secured::serve(stream, peer, beginning.clone(), terms, service));
         }
         Accepted::Unix(stream) => {
             connections.spawn(connection::serve(stream, peer, terms, service));
