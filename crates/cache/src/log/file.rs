@@ -153,8 +153,7 @@ impl Journal {
 
     fn open_on(medium: Arc<dyn Medium>, options: FileOptions) -> Result<(Self, Rules), DiskError> {
         let FileOptions { directory, file, rules } = options;
-        let (written, opened, contents) =
-            Written::open(&directory, file, Arc::clone(&medium))?;
+        let (written, opened, contents) = Written::open(&directory, file, Arc::clone(&medium))?;
         tell(&directory, &opened);
         let rules = rules_of(&contents, rules);
         Ok((Self { shared: Shared::of(written, directory, file, medium) }, rules))
@@ -349,10 +348,9 @@ impl Log for FileLog {
             Opened::Read { .. } | Opened::New | Opened::Lost { .. } => {
                 let mut held = self.shared.written.lock();
                 let begun = held.as_mut().map_or(Ok(()), |written| written.begin(own));
-                begun.map_err(Failed::into_error).map_err(DiskError::system(
-                    "write a log of purges in",
-                    &self.shared.directory,
-                ))
+                begun
+                    .map_err(Failed::into_error)
+                    .map_err(DiskError::system("write a log of purges in", &self.shared.directory))
             }
         }
     }

@@ -44,7 +44,8 @@ fn refused(why: &NotReloaded) -> Answer {
         }
         NotReloaded::Problems(problems) => {
             // Its text is an array, made a moment ago.
-            let list: serde_json::Value = serde_json::from_str(&problems.json()).unwrap_or_default();
+            let list: serde_json::Value =
+                serde_json::from_str(&problems.json()).unwrap_or_default();
             let value = json!({ "error": said, "problems": list });
             reply::value(StatusCode::UNPROCESSABLE_ENTITY, &value)
         }
@@ -80,10 +81,14 @@ pub(super) async fn upgrade(life: &Life, body: RequestBody) -> Answer {
 fn wish(wanted: Wanted) -> Result<Wish, String> {
     let within = match &wanted.within {
         None => WITHIN,
-        Some(said) => text::span(said).ok().filter(|span| *span <= WITHIN_MAX).ok_or_else(|| {
-            let max = in_time(WITHIN_MAX);
-            format!("cannot wait for `{said}`: it is not a time span of at most {max}, such as 60s")
-        })?,
+        Some(said) => {
+            text::span(said).ok().filter(|span| *span <= WITHIN_MAX).ok_or_else(|| {
+                let max = in_time(WITHIN_MAX);
+                format!(
+                    "cannot wait for `{said}`: it is not a time span of at most {max}, such as 60s"
+                )
+            })?
+        }
     };
     Ok(Wish { binary: wanted.binary, within })
 }

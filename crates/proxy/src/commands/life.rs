@@ -42,9 +42,8 @@ pub fn upgrade(args: &UpgradeArgs) -> ExitCode {
         wanted["binary"] = json!(place);
     }
     let answer = ask(&args.admin, "/upgrade", &wanted, within + MARGIN);
-    let shown = |answer: &Value| {
-        format!("process {} has taken over; the old one drains\n", answer["pid"])
-    };
+    let shown =
+        |answer: &Value| format!("process {} has taken over; the old one drains\n", answer["pid"]);
     told("upgrade", answer, if args.json { json_text } else { shown })
 }
 

@@ -118,10 +118,7 @@ fn from_flag(root: &Section<'_>, url: &Secret) -> Option<RedisUrl> {
     }
 }
 
-fn read_table(
-    mut table: Section<'_>,
-    settings: &mut DynamicSettings,
-) -> Option<Placed<PathBuf>> {
+fn read_table(mut table: Section<'_>, settings: &mut DynamicSettings) -> Option<Placed<PathBuf>> {
     let in_file = table.read("redis", said(text::redis));
     if let (None, Some(url)) = (&settings.redis, in_file) {
         settings.redis = Some(RedisSettings::of(url.value));

@@ -26,11 +26,14 @@ impl Config {
             reload: _,
             purge,
             destinations: _,
+            tls,
+            proxy_protocol,
             routes,
             dynamic,
         } = self;
         let mut differing = Vec::new();
-        let mut note = |name: &'static str, differs: bool| differing.extend(differs.then_some(name));
+        let mut note =
+            |name: &'static str, differs: bool| differing.extend(differs.then_some(name));
         note("listen", *listen != next.listen);
         note("admin", *admin != next.admin);
         note("admin_token", *admin_token != next.admin_token);
@@ -39,6 +42,8 @@ impl Config {
         note("memory", *memory_bytes != next.memory_bytes);
         note("disk", *disk != next.disk);
         note("redis", *redis != next.redis);
+        note("tls", *tls != next.tls);
+        note("proxy_protocol", *proxy_protocol != next.proxy_protocol);
         differing.extend(purge.fixed_in(&next.purge));
         match (dynamic, &next.dynamic) {
             (Some(own), Some(next)) => differing.extend(own.fixed_in(next)),

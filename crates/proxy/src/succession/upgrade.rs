@@ -108,8 +108,7 @@ impl Upgrader {
             return Err("cannot upgrade: this process is at its end already".to_owned());
         }
         let program = wish.binary.as_ref().unwrap_or(&self.program);
-        let refused =
-            |why: String| format!("cannot upgrade to `{}`: {why}", program.display());
+        let refused = |why: String| format!("cannot upgrade to `{}`: {why}", program.display());
         if std::process::id() == 1 {
             let why = "this is process 1, with which a container ends; start another container";
             return Err(refused(why.to_owned()));
@@ -149,11 +148,11 @@ impl Upgrader {
 
     /// Every listening socket, and what it is for.
     fn sockets(&self) -> io::Result<Vec<(Part, OwnedFd)>> {
-        let of_clients = |(listen, socket): (Listen, OwnedFd)| match self.activated.contains(&listen)
-        {
-            true => (Part::Activated, socket),
-            false => (Part::Clients, socket),
-        };
+        let of_clients =
+            |(listen, socket): (Listen, OwnedFd)| match self.activated.contains(&listen) {
+                true => (Part::Activated, socket),
+                false => (Part::Clients, socket),
+            };
         let mut all: Vec<_> = self.clients.sockets()?.into_iter().map(of_clients).collect();
         if let Some(operators) = &self.operators {
             let of_operators = |(listen, socket)| match self.activated.contains(&listen) {

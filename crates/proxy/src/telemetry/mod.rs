@@ -12,6 +12,7 @@ mod routes;
 mod storage;
 mod telling;
 mod tiers;
+mod tls;
 mod upstreams;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use routes::write_routes;
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
+pub use tls::write_tls;
 pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
 
 use tokio::time::Instant;
