@@ -6,6 +6,7 @@
 //! row to the table, an arm to `Admin::make`, and its lines to `openapi.json`.
 
 mod body;
+mod dashboard;
 mod dispatch;
 mod guard;
 mod metrics;
@@ -23,7 +24,7 @@ use http::{Method, StatusCode};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use dispatch::{Call, Found, Lost, RoutesCall, Row, TABLE, find};
+pub use dispatch::{Call, DashboardFile, Found, Lost, RoutesCall, Row, TABLE, find};
 pub use guard::{Asks, Forbidden, Guard};
 pub use routes::RoutesDesk;
 pub use why::WhyDesk;
@@ -34,6 +35,7 @@ use crate::answer::{Answer, AnswerBody};
 use crate::config::text::in_time;
 use crate::gateway::Gateway;
 use crate::server::{Request, Service};
+use crate::status::StatusDesk;
 use crate::storage::StorageError;
 use crate::upstream::Destinations;
 
@@ -49,6 +51,16 @@ pub enum Phase {
     Draining,
 }
 
+impl Phase {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Serving => "serving",
+            Phase::Draining => "draining",
+        }
+    }
+}
+
 /// Answers operators.
 #[derive(Clone)]
 pub struct Admin {
@@ -58,6 +70,7 @@ pub struct Admin {
     destinations: Arc<Destinations>,
     routes: Option<RoutesDesk>,
     why: WhyDesk,
+    status: StatusDesk,
     watchers: Watchers,
 }
 
@@ -67,12 +80,15 @@ pub struct Desks {
     pub routes: Option<RoutesDesk>,
     /// Why something would be answered as it would.
     pub why: WhyDesk,
+    /// How this node is.
+    pub status: StatusDesk,
 }
 
 impl Desks {
     /// For this gateway; answers what other nodes ask from here on. To be called within a runtime.
     pub fn open(gateway: &Gateway) -> Result<Self, StorageError> {
-        Ok(Desks { routes: RoutesDesk::open(gateway)?, why: WhyDesk::open(gateway) })
+        let (routes, why) = (RoutesDesk::open(gateway)?, WhyDesk::open(gateway));
+        Ok(Desks { routes, why, status: StatusDesk::open() })
     }
 }
 
@@ -86,8 +102,8 @@ impl Admin {
         desks: Desks,
     ) -> Self {
         let (guard, watchers) = (Arc::new(guard), Watchers::default());
-        let Desks { routes, why } = desks;
-        Admin { gateway, phase, guard, destinations, routes, why, watchers }
+        let Desks { routes, why, status } = desks;
+        Admin { gateway, phase, guard, destinations, routes, why, status, watchers }
     }
 
     async fn respond(&self, request: Request) -> Answer {
@@ -104,6 +120,12 @@ impl Admin {
 
     async fn make(&self, found: Found, request: Request) -> Answer {
         match found.row.call {
+            Call::Dashboard(file) => dashboard::file(file),
+            Call::Status => {
+                let phase = *self.phase.borrow();
+                let status = self.status.status(&self.gateway, phase).await;
+                reply::value(StatusCode::OK, &status)
+            }
             Call::Why => why::answer(&self.gateway, &self.why, request.body).await,
             Call::Purge => purges::purge(&self.gateway, request.body).await,
             Call::Health => text(StatusCode::OK, Kind::Text, self.health()),
