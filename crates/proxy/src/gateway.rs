@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,6 +23,7 @@ use crate::route::{DynamicRoutes, Grounds, NotLearned, Source, Table, Upstreams,
 use crate::server::ServerStats;
 use crate::storage::Storage;
 use crate::telemetry::Telemetry;
+use crate::tls::Tls;
 use crate::upstream::UpstreamError;
 
 /// How often expired entries are looked for.
@@ -50,6 +51,7 @@ struct Lasting {
     name: &'static str,
     node: String,
     requests: AtomicUsize,
+    tls: OnceLock<Arc<Tls>>,
 }
 
 /// The gateway under the configuration that counts now. Cloning it shares it.
@@ -119,6 +121,7 @@ impl Gateway {
             name,
             node: format!("{:016x}", rand::random::<u64>()),
             requests: AtomicUsize::new(0),
+            tls: OnceLock::new(),
         };
         Ok(Gateway(Arc::new(State { config, table, telemetry, lasting: Arc::new(lasting) })))
     }
@@ -165,6 +168,17 @@ impl Gateway {
     /// What its client side has counted.
     pub fn stats(&self) -> &ServerStats {
         &self.0.lasting.stats
+    }
+
+    /// From now on it is known that clients are secured by this TLS. Said once.
+    pub fn secure(&self, tls: Arc<Tls>) {
+        // Nobody says it twice.
+        let _ = self.0.lasting.tls.set(tls);
+    }
+
+    /// The TLS of its clients, if there is any.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.0.lasting.tls.get()
     }
 
     /// What it calls itself.

@@ -6,7 +6,7 @@ use super::Life;
 use crate::gateway::Gateway;
 use crate::telemetry::{
     Reading, write_destinations, write_disk, write_leases, write_purges, write_redis,
-    write_refused, write_reloads, write_routes, write_tiers, write_upstreams,
+    write_refused, write_reloads, write_routes, write_tiers, write_tls, write_upstreams,
 };
 use crate::upstream::Destinations;
 
@@ -48,6 +48,9 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) 
     }
     if let Some(routes) = gateway.routes() {
         write_routes(&mut text, &routes.counts());
+    }
+    if let Some(tls) = gateway.tls() {
+        write_tls(&mut text, tls);
     }
     text
 }

@@ -25,11 +25,13 @@ use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings, tex
 use crate::gateway::{Gateway, Live};
 use crate::reload::{self, Reloader, Reloads};
 use crate::route_watch;
+use crate::server::proxy_protocol::Spokesmen;
 use crate::server::{Drained, Inherited, NextTerms, Server};
 use crate::storage::{self, Storage};
 use crate::succession::{Legacy, Successor, Upgrader};
 use crate::systemd::{self, Notify};
 use crate::telemetry::{AccessLog, Telemetry};
+use crate::tls::Tls;
 use crate::upstream::{Destinations, Networks, Own};
 
 /// How long a connection without a request is borne with when another process has taken over: its
@@ -154,8 +156,13 @@ impl Opened {
     ) -> Result<Self, String> {
         let activated = inherited.activated();
         let of_operators = inherited.of_operators();
-        let places = places(&config, inherited.activated());
-        let clients = Server::bind_beside(&places, &config.limits, &mut inherited);
+        let tls = match config.tls.is_on() {
+            true => Some(Tls::open(&config.tls).map_err(|cause| cause.to_string())?),
+            false => None,
+        };
+        let places = places(&config, inherited.activated(), tls.as_ref());
+        let spokesmen = Spokesmen::of(&config.proxy_protocol);
+        let clients = Server::bind_beside(&places, &config.limits, spokesmen, &mut inherited);
         let clients = clients.map_err(|cause| cause.to_string())?;
         // What nobody wants any more is closed by the last process that has it.
         drop(inherited);
@@ -182,6 +189,10 @@ impl Opened {
         let gateway = Gateway::new(config, Arc::new(connects), telemetry, stats, storage, source);
         let gateway = gateway.map_err(|cause| cause.to_string())?;
         watch_routes(&gateway).await;
+        if let Some(tls) = tls {
+            tokio::spawn(Arc::clone(&tls).watch());
+            gateway.secure(tls);
+        }
         let live = Live::of(gateway);
         let desks = Desks::open(&live, Life::default()).map_err(|cause| cause.to_string())?;
         Ok(Opened { clients, operators, activated, destinations, live, desks })
@@ -257,20 +268,26 @@ async fn close(gateway: &Gateway, operators: Option<operators::Answering>) {
     });
 }
 
-/// Where clients are accepted: as the configuration says, and where systemd has opened a socket. The
-/// default is what nobody said.
-fn places(config: &Config, activated: Vec<Listen>) -> Vec<Listen> {
+/// Where clients are accepted, in the clear and by TLS: as the configuration says, and where systemd
+/// has opened a socket. The default is what nobody said.
+fn places(
+    config: &Config,
+    activated: Vec<Listen>,
+    tls: Option<&Arc<Tls>>,
+) -> Vec<(Listen, Option<Arc<Tls>>)> {
     let is_default = text::listen(LISTEN).is_ok_and(|default| config.listen == [default]);
     let mut all = match is_default && !activated.is_empty() {
         true => Vec::new(),
         false => config.listen.clone(),
     };
     for place in activated {
-        if !all.contains(&place) {
+        if !all.contains(&place) && !config.tls.listen.contains(&place) {
             all.push(place);
         }
     }
-    all
+    let plain = all.into_iter().map(|place| (place, None));
+    let secured = config.tls.listen.iter().map(|place| (place.clone(), tls.cloned()));
+    plain.chain(secured).collect()
 }
 
 type Bent = (NextTerms, fn(&Limits) -> Limits);
@@ -333,7 +350,8 @@ fn banner(
     operators: Option<(&Operators, &Token)>,
 ) -> String {
     let mut shown = gateway.config().clone();
-    shown.listen = clients.to_vec();
+    let (plain, secured) = clients.split_at(clients.len().saturating_sub(shown.tls.listen.len()));
+    (shown.listen, shown.tls.listen) = (plain.to_vec(), secured.to_vec());
     let mut text = format!("forebay {}\n{}", env!("CARGO_PKG_VERSION"), check::summary(&shown));
     text += &operators.map(|(operators, token)| operators.banner(token)).unwrap_or_default();
     if let Some(Listen::Tcp(address)) = clients.first() {

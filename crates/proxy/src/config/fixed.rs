@@ -26,6 +26,8 @@ impl Config {
             reload: _,
             purge,
             destinations: _,
+            tls,
+            proxy_protocol,
             routes,
             dynamic,
         } = self;
@@ -40,6 +42,8 @@ impl Config {
         note("memory", *memory_bytes != next.memory_bytes);
         note("disk", *disk != next.disk);
         note("redis", *redis != next.redis);
+        note("tls", *tls != next.tls);
+        note("proxy_protocol", *proxy_protocol != next.proxy_protocol);
         differing.extend(purge.fixed_in(&next.purge));
         match (dynamic, &next.dynamic) {
             (Some(own), Some(next)) => differing.extend(own.fixed_in(next)),

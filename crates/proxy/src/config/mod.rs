@@ -4,6 +4,7 @@
 //! `check` and `routes` say what they mean together, `problem` shows what is wrong. All problems are
 //! found in one pass; there is no second look at a [`Config`].
 
+mod acme;
 mod balancing;
 mod check;
 pub mod defaults;
@@ -25,6 +26,7 @@ mod settings;
 mod template;
 pub mod text;
 mod tiers;
+mod tls;
 mod value;
 mod words;
 mod written;
@@ -36,6 +38,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use acme::{AcmeChallenge, AcmeSettings};
 pub use balancing::{Balance, Ejection};
 pub use dynamic::DynamicSettings;
 pub use health::{HealthMethod, HealthSettings, StatusRange};
@@ -44,6 +47,7 @@ pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use purge::{InDoubt, PublicPurge, PurgeSettings};
 pub use settings::*;
 pub use tiers::*;
+pub use tls::{CertificateSettings, ProxyProtocolSettings, TlsSettings, TlsVersion};
 pub use value::{MEMBERS_MAX, ROUTES_MAX, UNIX_REFUSED, json_routes};
 
 use self::check::Checked;
