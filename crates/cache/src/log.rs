@@ -16,9 +16,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::disk::DiskError;
 use crate::purge::{Position, Rule};
 
+pub use crate::disk::DiskError;
 pub use file::{FileBounds, FileLog, FileOptions, Journal};
 pub use follow::{Follower, Raise, Taken, Trust};
 pub use memory::MemoryLog;

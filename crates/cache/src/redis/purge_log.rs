@@ -30,9 +30,9 @@ use super::options::{LinkOptions, Server};
 use super::roll::{Keys, NodeName, Roll};
 use crate::clock::{Clock, Timestamp};
 use crate::codec::Seal;
-use crate::disk::DiskError;
 use crate::log::{
-    Appended, DOUBT_BOUND, Journal, Later, Log, LogFailure, LogSnapshot, NodeStanding, Purges,
+    Appended, DOUBT_BOUND, DiskError, Journal, Later, Log, LogFailure, LogSnapshot, NodeStanding,
+    Purges,
 };
 use crate::purge::{Position, Rule, Rules};
 use crate::stats::Count;
