@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use forebay_cache::mechanism::{End, Ending, Flight, Follower, Joined, Purpose, Refresh};
+use forebay_semantics::fields::Sought;
 use forebay_semantics::request::{Credentials, Extent, Lookup, MethodClass, lookup};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
 use forebay_semantics::status::{CacheStatus, Detail, Forward, Source};
@@ -114,7 +115,7 @@ fn glance(gateway: &Gateway, ask: &Ask) -> Glance {
             return Glance::Other(None);
         }
     }
-    if ask.lane.route.skip.is_some() || ask.fields.contains_key(http::header::UPGRADE) {
+    if ask.lane.route.skip.is_some() || ask.asked.present.has(Sought::Upgrade) {
         return Glance::Other(None);
     }
     let found = kept::find(gateway.cache(), &ask.key, &ask.fields);
@@ -152,7 +153,9 @@ fn go<'a>(
     interim: Option<InformationalSender>,
     found: Option<Found>,
 ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-    if let Some(protocol) = upgrade_wish(&ask.method, ask.version, &ask.fields) {
+    if ask.asked.present.has(Sought::Upgrade)
+        && let Some(protocol) = upgrade_wish(&ask.method, ask.version, &ask.fields)
+    {
         return Box::pin(pass::tunnel(gateway, ask, body, protocol));
     }
     match lookup(&ask.asked) {

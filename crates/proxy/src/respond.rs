@@ -4,7 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use forebay_cache::mechanism::{Body, Reader};
-use forebay_semantics::fields::{is_never_stored, named_by_connection};
+use forebay_semantics::fields::{Sought, is_never_stored, named_by_connection};
 use forebay_semantics::range::{self, ByteRange, Multipart, Ranged};
 use forebay_semantics::status::{CacheStatus, Source};
 use forebay_semantics::validation::{self, Outcome, Validators};
@@ -66,14 +66,8 @@ pub fn from_entry(
 
 /// Whether a condition or a range may make the answer anything but the whole.
 fn asks_for_less(ask: &Ask) -> bool {
-    const LESS: [header::HeaderName; 5] = [
-        header::RANGE,
-        header::IF_NONE_MATCH,
-        header::IF_MODIFIED_SINCE,
-        header::IF_MATCH,
-        header::IF_UNMODIFIED_SINCE,
-    ];
-    LESS.iter().any(|name| ask.fields.contains_key(name))
+    let present = ask.asked.present;
+    present.has(Sought::Range) || present.has(Sought::Condition)
 }
 
 /// The validators of a stored response.

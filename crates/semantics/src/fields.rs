@@ -3,8 +3,12 @@
 //! A block is in wire form already, so that a hit writes it to a socket as it is (RFC 9110
 //! section 5, RFC 9111 section 3.1).
 
+mod present;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+pub use present::{Present, Sought};
 
 /// Bytes of fields that a block from elsewhere may have.
 pub const FIELD_BYTES_MAX: usize = 256 << 10;
@@ -159,9 +163,6 @@ pub fn sets_cookies(name: &HeaderName) -> bool {
 
 /// The fields that `Connection` names: they are about one connection too (RFC 9110 section 7.6.1).
 pub fn named_by_connection(fields: &HeaderMap) -> NameSet {
-    if !fields.contains_key(header::CONNECTION) {
-        return NameSet::default();
-    }
     let lines = fields.get_all(header::CONNECTION).into_iter().map(HeaderValue::as_bytes);
     let names = lines.filter(|line| !names_nothing(line)).flat_map(members);
     names.filter_map(|name| HeaderName::from_bytes(name).ok()).collect()
