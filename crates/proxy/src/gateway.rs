@@ -34,7 +34,7 @@ struct State {
     routes: Option<Arc<DynamicRoutes>>,
     cache: Cache,
     storage: Storage,
-    telemetry: Telemetry,
+    telemetry: Arc<Telemetry>,
     stats: Arc<ServerStats>,
     name: &'static str,
     node: String,
@@ -83,7 +83,7 @@ impl Gateway {
             routes,
             cache: storage.cache(),
             storage,
-            telemetry,
+            telemetry: Arc::new(telemetry),
             stats,
             name,
             node: format!("{:016x}", rand::random::<u64>()),
@@ -108,7 +108,7 @@ impl Gateway {
     }
 
     /// Where its records go.
-    pub fn telemetry(&self) -> &Telemetry {
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.0.telemetry
     }
 
@@ -191,17 +191,17 @@ impl Gateway {
     }
 
     /// A place among the requests under way, unless there are too many.
-    pub fn enter(&self) -> Option<Place> {
+    pub fn enter(&self) -> Option<Place<'_>> {
         let before = self.0.requests.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self.clone());
+        let place = Place(self);
         (before < self.0.config.limits.requests_max).then_some(place)
     }
 }
 
 /// A request's place among those under way; dropping it leaves.
-pub struct Place(Gateway);
+pub struct Place<'a>(&'a Gateway);
 
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
