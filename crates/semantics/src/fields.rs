@@ -140,7 +140,8 @@ impl<'a> Iterator for Lines<'a> {
 /// `Trailer` goes too: a stored body is sent with its length, and promises nothing.
 /// `Content-Length` is said by who sends. `Age` is in the stored age (RFC 9111 section 4.2.3).
 pub fn is_never_stored(name: &HeaderName) -> bool {
-    const NAMES: [HeaderName; 10] = [
+    // No constant, which would be made and dropped anew for each name.
+    static NAMES: [HeaderName; 10] = [
         header::CONNECTION,
         header::TE,
         header::TRAILER,
