@@ -20,6 +20,9 @@ use crate::secret;
 use crate::server::{Peer, Request};
 use crate::upstream::{self, KeyHash, Said};
 
+/// Bytes of a port and its colon.
+const PORT_BYTES_MAX: usize = 6;
+
 /// One request, checked and routed; without its body.
 #[derive(Clone)]
 pub struct Ask {
@@ -117,10 +120,13 @@ impl Ask {
     /// anyway. The origin is told this one spelling, or its answer to an odd one would be everybody's.
     pub fn authority(&self) -> String {
         let Some(target) = KeyTarget::of(&self.key) else { return String::new() };
-        match target.odd_port() {
-            None => target.host.to_owned(),
-            Some(port) => format!("{}:{port}", target.host),
+        let mut authority = String::with_capacity(target.host.len() + PORT_BYTES_MAX);
+        authority.push_str(target.host);
+        if let Some(port) = target.odd_port() {
+            authority.push(':');
+            authority.push_str(itoa::Buffer::new().format(port));
         }
+        authority
     }
 
     /// Path and query as the client wrote them.

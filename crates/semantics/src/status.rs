@@ -197,9 +197,15 @@ fn write_item(text: &str, out: &mut Vec<u8>) {
 }
 
 fn is_token(text: &[u8]) -> bool {
-    let may_follow = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(b);
     text.first().is_some_and(|&b| b.is_ascii_alphabetic() || b == b'*')
-        && text.iter().all(may_follow)
+        && text.iter().copied().all(may_follow_in_token)
+}
+
+/// Spelt out, and not searched for in a list: this is asked of each answer.
+fn may_follow_in_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*'..=b'+' | b'-'..=b'.' | b'^'..=b'`')
+        || matches!(byte, b'|' | b'~' | b':' | b'/')
 }
 
 /// Writes a string; bytes that none may hold are written as in a URI.

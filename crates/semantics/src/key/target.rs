@@ -131,9 +131,12 @@ fn check_scheme(scheme: Scheme, uri: &Uri) -> Result<(), TargetError> {
 /// Reads `host[:port]`, strictly: only what names a host to everyone alike. Escapes, users, zones
 /// and bytes beyond letters, digits, `-`, `.` and `_` are refused.
 pub fn host_and_port(authority: &[u8]) -> Result<HostPort<'_>, TargetError> {
-    if authority.contains(&b'@') {
-        return Err(TargetError::User);
-    }
+    // No part of an authority holds the byte, so that it is looked for only where something is wrong.
+    let is_user_named = || authority.contains(&b'@');
+    parts(authority).map_err(|wrong| if is_user_named() { TargetError::User } else { wrong })
+}
+
+fn parts(authority: &[u8]) -> Result<HostPort<'_>, TargetError> {
     if let Some(rest) = authority.strip_prefix(b"[") {
         let end = rest.iter().position(|&b| b == b']').ok_or(TargetError::HostAddress)?;
         let host = address(&rest[..end])?;
