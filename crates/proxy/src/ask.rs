@@ -17,7 +17,7 @@ use crate::forward::{self, Hop, Trust, X_FORWARDED_PROTO};
 use crate::gateway::Gateway;
 use crate::route::{Grounds, Lane, NotLearned, Way};
 use crate::secret;
-use crate::server::{Peer, Request};
+use crate::server::{Peer, Request, Transport};
 use crate::upstream::{self, KeyHash, Said};
 
 /// Bytes of a port and its colon.
@@ -320,12 +320,17 @@ fn refuse_loop(gateway: &Gateway, fields: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// The scheme of the target URI: what a listed peer says of its own side, else this connection's.
-fn scheme(trust: Trust, request: &Request) -> Scheme {
+pub(crate) fn scheme(trust: Trust, request: &Request) -> Scheme {
+    let own = match request.peer.transport {
+        Transport::Tls => Scheme::Https,
+        Transport::Plain => Scheme::Http,
+    };
     match trust {
-        Trust::Stranger => Scheme::Http,
+        Trust::Stranger => own,
         Trust::Listed => match request.fields.get(X_FORWARDED_PROTO) {
             Some(said) if said == "https" => Scheme::Https,
-            Some(_) | None => Scheme::Http,
+            Some(_) => Scheme::Http,
+            None => own,
         },
     }
 }

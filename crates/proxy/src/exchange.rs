@@ -30,16 +30,17 @@ use crate::config::Switch;
 use crate::failure::FetchFailure;
 use crate::fetch::{Errand, Fetch, Fetched};
 use crate::forward::upgrade_wish;
-use crate::gateway::{Gateway, Place};
+use crate::gateway::{Gateway, Live, Place};
 use crate::kept::{self, Found, Kept, KeptEntry, Unfilled};
 use crate::keyed_body::{self, Keyed};
 use crate::pass;
 use crate::purge::public;
+use crate::redirect;
 use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::route::Grounds;
 use crate::seen::Seen;
-use crate::server::{InformationalSender, Refused, Request, RequestBody, Service};
+use crate::server::{InformationalSender, Refused, Request, RequestBody, Service, Transport};
 use crate::telemetry::Telling;
 
 /// How often a request looks again because what it waited for turned out not to fit it.
@@ -51,7 +52,7 @@ const RANGE_BEGIN_MAX: u64 = 1 << 20;
 
 impl Service for Gateway {
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send {
-        exchange(self, request)
+        exchange(self.clone(), request)
     }
 
     fn refused(&self, refused: &Refused) {
@@ -59,28 +60,47 @@ impl Service for Gateway {
     }
 }
 
+impl Service for Live {
+    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send {
+        exchange(self.now(), request)
+    }
+
+    fn refused(&self, refused: &Refused) {
+        self.now().telemetry().refused(refused);
+    }
+}
+
 /// An answer, or the rest of the story that leads to one. Only what waits is a future of its own, in
 /// a box: what a future may grow to is copied whenever it is moved.
-type Exchange<'a> = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send + 'a>>>;
+type Exchange = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
 
 /// Answers one request; at once where it need not wait.
-fn exchange(gateway: &Gateway, request: Request) -> Exchange<'_> {
+fn exchange(gateway: Gateway, request: Request) -> Exchange {
     let began = Instant::now();
     let telling = gateway.telemetry().begin(&request, began);
-    let Some(place) = gateway.enter() else {
-        let refused = Reply::refused(gateway, OVERLOADED).into_answer(gateway, None, telling);
-        return Either::Left(ready(refused));
+    let transport = request.peer.transport;
+    let place = match gateway.enter() {
+        Ok(place) => place,
+        Err(gateway) => {
+            let refused = Reply::refused(&gateway, OVERLOADED);
+            return Either::Left(ready(leave(&gateway, transport, refused, None, telling)));
+        }
     };
-    let exit = Exit { gateway, telling, _place: place };
-    if let Some(order) = public::ordered(gateway, &request) {
-        let purge = async move { exit.with(public::purge(gateway, order).await, None) };
-        return Either::Right(Box::pin(purge));
+    let exit = Exit { place, transport, telling };
+    if let Some(reply) = redirect::to_https(exit.gateway(), &request) {
+        return Either::Left(ready(exit.with(reply, None)));
     }
-    match Ask::of(gateway, request, began, Grounds::Fresh) {
+    if let Some(order) = public::ordered(exit.gateway(), &request) {
+        return Either::Right(Box::pin(async move {
+            let reply = public::purge(exit.gateway(), order).await;
+            exit.with(reply, None)
+        }));
+    }
+    match Ask::of(exit.gateway(), request, began, Grounds::Fresh) {
         Ok(asked_for) => routed(asked_for, exit),
         Err(Unasked::Refused(refusal)) => Either::Left(ready(exit.refused(refusal))),
         Err(Unasked::Unrouted(request, host)) => Either::Right(Box::pin(async move {
-            match Ask::learned(gateway, *request, &host, began).await {
+            match Ask::learned(exit.gateway(), *request, &host, began).await {
                 Ok(asked_for) => routed(asked_for, exit).await,
                 Err(refusal) => exit.refused(refusal),
             }
@@ -89,31 +109,50 @@ fn exchange(gateway: &Gateway, request: Request) -> Exchange<'_> {
 }
 
 /// Goes on where it is known where the request leads.
-fn routed(asked_for: AskedFor, mut exit: Exit<'_>) -> Exchange<'_> {
+fn routed(asked_for: AskedFor, mut exit: Exit) -> Exchange {
     let ask = &asked_for.ask;
     exit.telling = exit.telling.on(&ask.lane.name, || ask.url());
-    match glance(exit.gateway, ask) {
+    match glance(exit.gateway(), ask) {
         Glance::Hit(reply) => Either::Left(ready(exit.with(reply, Some(ask)))),
         Glance::Other(found) => Either::Right(go(asked_for, found, exit)),
     }
 }
 
 /// The way out of an exchange.
-struct Exit<'a> {
-    gateway: &'a Gateway,
+struct Exit {
+    place: Place,
+    transport: Transport,
     telling: Telling,
-    _place: Place<'a>,
 }
 
-impl Exit<'_> {
+impl Exit {
+    fn gateway(&self) -> &Gateway {
+        self.place.gateway()
+    }
+
     fn with(self, reply: Reply, ask: Option<&Ask>) -> Answer {
-        reply.into_answer(self.gateway, ask, self.telling)
+        leave(self.place.gateway(), self.transport, reply, ask, self.telling)
     }
 
     fn refused(self, refusal: Refusal) -> Answer {
-        let reply = Reply::refused(self.gateway, refusal);
+        let reply = Reply::refused(self.gateway(), refusal);
         self.with(reply, None)
     }
+}
+
+fn leave(
+    gateway: &Gateway,
+    transport: Transport,
+    reply: Reply,
+    ask: Option<&Ask>,
+    telling: Telling,
+) -> Answer {
+    let mut answer = reply.into_answer(gateway, ask, telling);
+    match transport {
+        Transport::Tls => redirect::remember(&gateway.config().tls, &mut answer),
+        Transport::Plain => {}
+    }
+    answer
 }
 
 /// What a first look at memory gives.
@@ -166,33 +205,36 @@ fn hit(gateway: &Gateway, ttl: i64) -> CacheStatus<'static> {
 }
 
 /// Answers everything that is no plain hit. Each way is in a box of its own size.
-fn go<'a>(
+fn go(
     asked_for: AskedFor,
     found: Option<Found>,
-    exit: Exit<'a>,
-) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
+    exit: Exit,
+) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
     let AskedFor { ask, body, informational: interim } = asked_for;
-    let (mut ask, gateway) = (Arc::new(ask), exit.gateway);
+    let mut ask = Arc::new(ask);
     if ask.asked.present.has(Sought::Upgrade)
         && let Some(protocol) = upgrade_wish(&ask.method, ask.version, &ask.fields)
     {
         return Box::pin(async move {
-            exit.with(pass::tunnel(gateway, &ask, body, protocol).await, Some(&ask))
+            let reply = pass::tunnel(exit.gateway(), &ask, body, protocol).await;
+            exit.with(reply, Some(&ask))
         });
     }
     match lookup(&ask.asked) {
         Lookup::Pass(reason) => Box::pin(async move {
             let why = (reason.forward(), reason.detail());
-            exit.with(pass::pass(gateway, &ask, body, why, interim).await, Some(&ask))
+            let reply = pass::pass(exit.gateway(), &ask, body, why, interim).await;
+            exit.with(reply, Some(&ask))
         }),
         Lookup::Look if ask.asked.method == MethodClass::Listed => Box::pin(async move {
-            let reply = go_with_body(gateway, &mut ask, body, interim).await;
+            let reply = go_with_body(exit.gateway(), &mut ask, body, interim).await;
             exit.with(reply, Some(&ask))
         }),
         // The body of any other request is not part of its key, so it goes nowhere (fat GET).
         Lookup::Look => Box::pin(async move {
-            let story = Story { gateway, ask: &ask, body: Bytes::new() };
-            exit.with(story.tell(found, interim).await, Some(&ask))
+            let story = Story { gateway: exit.gateway(), ask: &ask, body: Bytes::new() };
+            let reply = story.tell(found, interim).await;
+            exit.with(reply, Some(&ask))
         }),
     }
 }

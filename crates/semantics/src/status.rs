@@ -198,15 +198,21 @@ fn write_item(text: &str, out: &mut Vec<u8>) {
 
 fn is_token(text: &[u8]) -> bool {
     text.first().is_some_and(|&b| b.is_ascii_alphabetic() || b == b'*')
-        && text.iter().copied().all(may_follow_in_token)
+        && text.iter().all(|&b| FOLLOWS_IN_TOKEN[usize::from(b)])
 }
 
-/// Spelt out, and not searched for in a list: this is asked of each answer.
-fn may_follow_in_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*'..=b'+' | b'-'..=b'.' | b'^'..=b'`')
-        || matches!(byte, b'|' | b'~' | b':' | b'/')
-}
+/// Whether a byte may stand in a token behind its first. In a table, as each answer asks it of a name.
+static FOLLOWS_IN_TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let others = matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-'..=b'/' | b':');
+        let more = matches!(byte, b'^'..=b'`' | b'|' | b'~');
+        table[byte as usize] = byte.is_ascii_alphanumeric() || others || more;
+        byte += 1;
+    }
+    table
+};
 
 /// Writes a string; bytes that none may hold are written as in a URI.
 fn write_string(text: &str, out: &mut Vec<u8>) {
