@@ -36,7 +36,7 @@ Examples:
   forebay run --to http://localhost:3000     cache one origin on 127.0.0.1:8080
   forebay run --config forebay.toml          as the file says
   forebay check --config forebay.toml        say all that is wrong with the file
-  forebay doctor --config forebay.toml       say what is wrong with its Redis and its disk
+  forebay doctor --config forebay.toml       say what is wrong with the machine, its Redis, its disk
   forebay reload                             use the file as it is now
   forebay upgrade                            use the program as it is now, without a request lost
   forebay purge --tag sale                   forget it, on every node
@@ -50,7 +50,7 @@ pub enum Command {
     Run(RunArgs),
     /// Say all that is wrong with a configuration file, or what it means
     Check(CheckArgs),
-    /// Connect to Redis, look at the disk, and say what is wrong with them
+    /// Look at the machine, at Redis and at the disk, and say what is wrong with them
     Doctor(DoctorArgs),
     /// Have a node read its configuration file again
     Reload(ReloadArgs),
