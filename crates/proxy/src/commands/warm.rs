@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use self::progress::Progress;
-use self::tally::Tally;
+use self::tally::{Ended, Tally};
 use self::target::Target;
 use self::visitor::{Asks, Visitor};
 use crate::cli::WarmArgs;
@@ -32,15 +32,6 @@ const FAILED: u8 = 4;
 
 /// As a shell says of what Ctrl-C ends.
 const INTERRUPTED: u8 = 130;
-
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
-    /// All were asked.
-    Whole,
-    /// Ctrl-C or SIGTERM.
-    Early,
-}
 
 /// Warms, and says what came of it.
 pub fn run(args: &WarmArgs) -> ExitCode {
@@ -118,14 +109,13 @@ async fn visit_all(args: &WarmArgs, asks: &Asks, targets: Vec<Target>, tally: &A
 }
 
 fn print(args: &WarmArgs, tally: &Tally, total: usize, took: Duration, ended: Ended) {
-    let is_whole = ended == Ended::Whole;
     if !args.json {
         // Who has closed the other end does not want to read it.
         let _ = stderr().write_all(tally.examples_shown().as_bytes());
     }
     let text = match args.json {
-        true => format!("{}\n", tally.value(total, took, is_whole)),
-        false => tally.line(total, took, is_whole),
+        true => format!("{}\n", tally.value(total, took, ended)),
+        false => tally.line(total, took, ended),
     };
     let _ = stdout().write_all(text.as_bytes());
 }

@@ -280,7 +280,9 @@ impl Shown {
         let rows: [Rect; 2] = Layout::vertical([Constraint::Fill(1); 2]).areas(area);
         let cells: Vec<Rect> = rows
             .iter()
-            .flat_map(|row| Layout::horizontal([Constraint::Fill(1); 2]).areas::<2>(*row))
+            .flat_map(|row| {
+                Layout::horizontal([Constraint::Fill(1); 2]).spacing(2).areas::<2>(*row)
+            })
             .collect();
         let thousandths = |share: f64| (share * 1000.0) as u64;
         let charts: [(&str, Option<u64>, fn(&Pace) -> f64); 4] = [
@@ -353,7 +355,8 @@ impl Shown {
                     .alignment(side(column.side))
             }))
         });
-        let drawn = ratatui::widgets::Table::new(rows, widths(table)).header(head).block(block);
+        let drawn =
+            ratatui::widgets::Table::new(rows, widths(table, sorted)).header(head).block(block);
         let mut state = TableState::new().with_offset(from);
         frame.render_stateful_widget(drawn.column_spacing(1), area, &mut state);
     }
@@ -376,7 +379,8 @@ impl Shown {
         let area = middle(frame.area(), 56, LINES.len() as u16 + 2);
         frame.render_widget(Clear, area);
         let lines = LINES.iter().map(|line| Line::raw(*line)).collect::<Vec<_>>();
-        frame.render_widget(Paragraph::new(lines).block(self.block("Keys")), area);
+        let block = self.block("Keys").borders(Borders::ALL);
+        frame.render_widget(Paragraph::new(lines).block(block), area);
     }
 
     fn block(&self, title: &'static str) -> Block<'static> {
@@ -427,11 +431,11 @@ fn side(side: Side) -> Alignment {
 }
 
 /// A number's column is as wide as its widest; one of free text takes what is left.
-fn widths(table: &Table) -> Vec<Constraint> {
+fn widths(table: &Table, sorted: Option<(usize, Turn)>) -> Vec<Constraint> {
     let width = |place: usize| {
         let cells = table.rows.iter().map(|row| row[place].text.chars().count());
-        // Room for the mark of how it is sorted.
-        cells.chain([table.columns[place].title.len() + 1]).max().unwrap_or(0) as u16
+        let mark = usize::from(sorted.is_some_and(|(by, _)| by == place));
+        cells.chain([table.columns[place].title.len() + mark]).max().unwrap_or(0) as u16
     };
     let of = |(place, column): (usize, &tables::Column)| match column.side {
         Side::Left | Side::Right => Constraint::Length(width(place)),

@@ -31,6 +31,15 @@ pub(super) struct Tally {
     body_bytes: u64,
 }
 
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// All were asked.
+    Whole,
+    /// By Ctrl-C or SIGTERM.
+    Early,
+}
+
 /// What one answer means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Meaning {
@@ -75,9 +84,9 @@ impl Tally {
     }
 
     /// The one line at the end.
-    pub(super) fn line(&self, total: usize, took: Duration, is_whole: bool) -> String {
+    pub(super) fn line(&self, total: usize, took: Duration, ended: Ended) -> String {
         let mut line = format!("asked {}", self.asked());
-        if !is_whole {
+        if ended == Ended::Early {
             let _ = write!(line, " of {total}, then interrupted");
         }
         let _ = write!(line, ": {} stored already, {} fetched", self.stored, self.fetched);
@@ -98,7 +107,7 @@ impl Tally {
     }
 
     /// The same for scripts.
-    pub(super) fn value(&self, total: usize, took: Duration, is_whole: bool) -> Value {
+    pub(super) fn value(&self, total: usize, took: Duration, ended: Ended) -> Value {
         let examples = self.examples.iter().map(|(url, why)| json!({ "url": url, "reason": why }));
         json!({
             "urls": total,
@@ -111,7 +120,7 @@ impl Tally {
             "unusable": self.unusable,
             "body_bytes": self.body_bytes,
             "seconds": took.as_secs_f64(),
-            "interrupted": !is_whole,
+            "interrupted": ended == Ended::Early,
         })
     }
 
@@ -263,14 +272,14 @@ mod tests {
             let visited = Visited { status, cache_status: said.to_owned(), body_bytes: 10 };
             tally.count(&target, Ok(visited));
         }
-        let line = tally.line(4, Duration::from_millis(1500), true);
+        let line = tally.line(4, Duration::from_millis(1500), Ended::Whole);
         assert_eq!(
             line,
             "asked 4: 1 stored already, 1 fetched, 1 not kept (private 1), 1 failed (no-route 1), 1 no URLs, in 1s500ms\n"
         );
-        let line = tally.line(9, Duration::from_secs(1), false);
+        let line = tally.line(9, Duration::from_secs(1), Ended::Early);
         assert!(line.starts_with("asked 4 of 9, then interrupted: 1 stored"), "{line}");
-        assert_eq!(tally.value(4, Duration::from_secs(1), true)["failed"]["no-route"], 1);
+        assert_eq!(tally.value(4, Duration::from_secs(1), Ended::Whole)["failed"]["no-route"], 1);
         assert_eq!(tally.examples_shown(), "http://a.example/\\u{7}x: no-route\n");
     }
 
