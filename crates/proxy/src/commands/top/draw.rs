@@ -77,6 +77,9 @@ enum Manual {
     Open,
 }
 
+/// A chart: its title, its top where that is fixed, and what it shows of each pace.
+type Chart = (&'static str, Option<u64>, fn(&Pace) -> f64);
+
 /// What is shown, and how.
 pub(super) struct Shown {
     figures: Figures,
@@ -285,7 +288,7 @@ impl Shown {
             })
             .collect();
         let thousandths = |share: f64| (share * 1000.0) as u64;
-        let charts: [(&str, Option<u64>, fn(&Pace) -> f64); 4] = [
+        let charts: [Chart; 4] = [
             ("Hit ratio", Some(thousandths(1.0)), |it| it.hit_ratio.unwrap_or(0.0)),
             ("Requests a second", None, |it| it.requests),
             ("Origin requests a second", None, |it| it.origin_requests),
