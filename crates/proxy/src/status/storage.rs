@@ -19,8 +19,9 @@ pub(super) fn tiers(gateway: &Gateway, now: &Snapshot) -> Vec<TierTold> {
     let mut tiers = vec![memory(gateway, now)];
     for below in &now.tiers {
         let mut told = below_memory(below);
-        if let (Some(disk), "disk") = (&storage.disk, below.name) {
-            let disk = disk.snapshot();
+        // Given away to a successor, it has no numbers of ours.
+        let disk = storage.disk.as_ref().and_then(|disk| disk.snapshot());
+        if let (Some(disk), "disk") = (disk, below.name) {
             told.state = if disk.paused { "paused" } else { "up" }.to_owned();
             told.bytes = Some(disk.bytes);
             told.bytes_max = Some(disk.bytes_max);

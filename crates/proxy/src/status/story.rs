@@ -140,8 +140,7 @@ pub(super) fn problems(gateway: &Gateway) -> Vec<ProblemTold> {
         let count = link.failed + link.late + link.unsent + link.connects_failed;
         problems.extend(link.last_failure.map(|text| unnoted("redis", text, count)));
     }
-    if let Some(disk) = &storage.disk {
-        let disk = disk.snapshot();
+    if let Some(disk) = storage.disk.as_ref().and_then(|disk| disk.snapshot()) {
         let count = disk.write_errors + disk.read_errors;
         let text = || "reads or writes of the disk tier were refused".to_owned();
         problems.extend((count > 0).then(|| unnoted("disk", text(), count)));
