@@ -6,6 +6,8 @@
 mod life;
 mod purge;
 mod routes;
+mod top;
+mod warm;
 mod why;
 
 use std::net::SocketAddr;
@@ -17,6 +19,8 @@ use clap_complete::Shell;
 pub use self::life::{ReloadArgs, UpgradeArgs};
 pub use self::purge::PurgeArgs;
 pub use self::routes::{AdminArgs, RoutesAct, RoutesArgs};
+pub use self::top::TopArgs;
+pub use self::warm::WarmArgs;
 pub use self::why::WhyArgs;
 use crate::config::defaults::LISTEN;
 pub use crate::config::flags::{RunArgs, TierArgs};
@@ -41,6 +45,8 @@ Examples:
   forebay upgrade                            use the program as it is now, without a request lost
   forebay purge --tag sale                   forget it, on every node
   forebay why http://shop.example.com/a      what would be answered, and why
+  forebay top                                what it does, live
+  forebay warm --sitemap https://shop.example.com/sitemap.xml    fetch it before clients ask
   forebay routes set shop.example.com 10.0.0.5:3000    send a host's traffic there, on every node";
 
 /// What the program can be told to do.
@@ -62,6 +68,10 @@ pub enum Command {
     Why(WhyArgs),
     /// Show, set, delete and watch the routes in Redis
     Routes(RoutesArgs),
+    /// Show a node's numbers, live, in the terminal
+    Top(TopArgs),
+    /// Ask the gateway for the URLs of a sitemap or a list, so that it has them
+    Warm(WarmArgs),
     /// Start a small slow origin and a gateway before it, and say what to try
     Demo(DemoArgs),
     /// Print completions for a shell

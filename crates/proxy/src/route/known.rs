@@ -5,12 +5,14 @@
 //! older read brings never wins over a younger one.
 
 mod anew;
+mod bare;
 
 use std::collections::hash_map::{DefaultHasher, RandomState};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use arc_swap::ArcSwap;
 use forebay_cache::mechanism::Clock;
@@ -18,6 +20,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 use tokio::time::{Duration, Instant};
 
+pub(super) use self::bare::Bare;
 use super::lane::{Lane, Upstreams};
 use super::line::{RouteLine, RouteSource};
 use super::name;
@@ -51,8 +54,10 @@ pub enum Grounds {
 pub(super) enum At {
     /// This.
     Lane(Arc<Lane>),
-    /// Nothing for this path.
+    /// Nothing for this path, or nothing that was known last.
     Nothing,
+    /// Nothing for any path.
+    Absent,
     /// A value that is wrong, and none that was good before.
     Wrong,
     /// It has to be asked for.
@@ -115,6 +120,7 @@ pub(crate) struct KnownRoutes {
     tickets: AtomicU64,
     stamps: AtomicU64,
     doubt: AtomicU64,
+    version: AtomicU64,
     pub(super) tally: Tally,
     /// The names of keys whose line is another one now.
     told: broadcast::Sender<Box<str>>,
@@ -134,6 +140,7 @@ impl KnownRoutes {
             tickets: AtomicU64::new(0),
             stamps: AtomicU64::new(0),
             doubt: AtomicU64::new(0),
+            version: AtomicU64::new(1),
             tally: Tally::default(),
             told: broadcast::Sender::new(CHANGES_MAX),
             options,
@@ -179,7 +186,7 @@ impl KnownRoutes {
         if absent.used_at.load(Relaxed) != now {
             absent.used_at.store(now, Relaxed);
         }
-        At::Nothing
+        At::Absent
     }
 
     /// Whether something is known of a name that an answer may rest on.
@@ -339,6 +346,7 @@ impl KnownRoutes {
             }
         }
         self.tally.changes.fetch_add(1, Relaxed);
+        self.version.fetch_add(1, Release);
     }
 
     /// Whether one more key has room; told loudly where it has not.
@@ -371,7 +379,8 @@ impl KnownRoutes {
     fn insert_absent(&self, name: &str, stamp: u64, used_at: u64) {
         let ticket = self.tickets.fetch_add(1, Relaxed);
         let (since, seen) = (self.clock.now(), AtomicU64::new(stamp));
-        let absent = Absent { used_at: AtomicU64::new(used_at), ticket, since, seen };
+        let used = AtomicU64::new(used_at);
+        let absent = Absent { used_at: used, bare: Bare::default(), ticket, since, seen };
         {
             let mut shard = self.shard(name).write();
             if shard.get(name).is_some_and(|slot| stamp < slot.seen().load(Relaxed)) {
@@ -422,6 +431,7 @@ impl KnownRoutes {
                 continue;
             }
             shard.remove(&*name);
+            self.version.fetch_add(1, Release);
             self.tally.absent.fetch_sub(1, Relaxed);
         }
     }

@@ -35,7 +35,7 @@ fn read(table: &KnownRoutes, name: &str, value: Option<&str>) -> Applied {
 fn leads(table: &KnownRoutes, name: &str) -> String {
     match table.at(name, "/", Grounds::Fresh) {
         At::Lane(lane) => lane.member.as_ref().unwrap().to_string(),
-        At::Nothing => "nothing".to_owned(),
+        At::Nothing | At::Absent => "nothing".to_owned(),
         At::Wrong => "wrong".to_owned(),
         At::Unknown => "unknown".to_owned(),
     }
@@ -225,7 +225,7 @@ async fn the_longest_path_of_a_host_counts_and_another_change_keeps_its_connecti
     read(&table, "a", Some(&value("1s")));
     let lane = |path: &str| match table.at("a", path, Grounds::Fresh) {
         At::Lane(lane) => lane,
-        At::Nothing | At::Wrong | At::Unknown => panic!("{path}"),
+        At::Nothing | At::Absent | At::Wrong | At::Unknown => panic!("{path}"),
     };
     assert_eq!(&*lane("/api/x").name, "a/api/");
     assert_eq!(&*lane("/apiary").name, "a/");
