@@ -5,9 +5,12 @@
 //! The cache and the program ask [`Purges`], which costs a compare of two numbers where nothing
 //! has changed.
 
+#[cfg(feature = "disk")]
 pub mod file;
 pub mod follow;
 mod memory;
+#[cfg(not(feature = "disk"))]
+mod no_file;
 mod purges;
 
 use std::borrow::Cow;
@@ -18,9 +21,12 @@ use std::time::Duration;
 
 use crate::purge::{Position, Rule};
 
+#[cfg(feature = "disk")]
 pub use file::{FileBounds, FileLog, FileOptions, Journal};
 pub use follow::{Follower, Raise, Taken, Trust};
 pub use memory::MemoryLog;
+#[cfg(not(feature = "disk"))]
+pub use no_file::Journal;
 pub use purges::{DOUBT_BOUND, Purges, PurgesSnapshot};
 
 /// What comes later.

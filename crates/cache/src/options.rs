@@ -9,6 +9,9 @@ use crate::budget::Budget;
 pub struct Options {
     /// Bytes of the memory tier, overhead counted. Over it, entries are evicted.
     pub memory_bytes_max: usize,
+    /// Bytes of a second shelf, for entries that say that they lie aside; none, and they lie among
+    /// all others.
+    pub aside_bytes_max: Option<usize>,
     /// The heaviest entry that the memory tier admits; `None` for a tenth of the tier, but at
     /// least 1 MiB and at most 64 MiB. Never more than nine tenths of the tier.
     pub entry_bytes_max: Option<usize>,
@@ -48,6 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             memory_bytes_max: 256 << 20,
+            aside_bytes_max: None,
             entry_bytes_max: None,
             entry_bytes_typical: 8 << 10,
             arriving_bytes_max: 64 << 20,
