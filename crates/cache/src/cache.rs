@@ -33,25 +33,25 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 
 pub use builder::{BuildError, Builder, NAME_BYTES_MAX};
-pub use encoding::{BoxError, Codec, Postcard, Undecoded};
 #[cfg(feature = "stored")]
 pub use encoding::Transformed;
+pub use encoding::{BoxError, Codec, Postcard, Undecoded};
 pub use error::{Error, LoadError};
 pub use events::{Event, Events, Lagged};
 pub use fetch::Fetch;
 pub use found::{Found, Freshness, Left, Level};
-pub use key::{CacheKey, KEY_BYTES_MAX, KeyError, KeyWriter};
 #[cfg(feature = "serde")]
 pub use key::SerdeKey;
+pub use key::{CacheKey, KEY_BYTES_MAX, KeyError, KeyWriter};
 pub use loaded::{Loaded, Ttl};
 #[cfg(feature = "redis")]
 pub use redis::{Redis, RedisBuilder, RedisError};
 pub use stats::{Sample, Stats};
 
+use crate::entry::Key;
 use kept::Use;
 use settings::Call;
 use shared::Shared;
-use crate::entry::Key;
 
 /// A cache of values under keys, around a function that loads them. Cloning it shares it.
 ///
@@ -96,7 +96,9 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
         if let Some(found) = self.shared.glance(bytes) {
             return Ok(Some(found));
         }
-        let Some(seen) = self.shared.look(&Key::from(bytes)).await? else { return Ok(None) };
+        let Some(seen) = self.shared.look_everywhere(&Key::from(bytes)).await? else {
+            return Ok(None);
+        };
         let is_given = match seen.what {
             Use::Fresh | Use::WhileRefresh => true,
             Use::OnError => self.shared.tiers.resting(bytes).is_some(),
@@ -264,10 +266,16 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
         &self.shared.name
     }
 
-    /// Writes to the disk what waits for it. What is dropped without this loses the last second of it
-    /// at most, and nothing else.
+    /// Writes to the disk what waits for it, and gives the directory back if this is the last clone.
+    /// What is dropped without this loses the last second of it at most, and nothing else.
     pub async fn close(self) {
         let shared = self.shared;
+        let sweeping = shared.sweeping.lock().take();
+        if let Some(sweeping) = sweeping {
+            sweeping.abort();
+            // It holds the tiers; aborted is how it ends.
+            let _ = sweeping.await;
+        }
         if shared.close.is_some() {
             let closing = move || shared.close.iter().for_each(|close| close());
             // A disk that panicked has said so.

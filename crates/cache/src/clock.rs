@@ -44,7 +44,10 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Virtual { start: Timestamp, from: tokio::time::Instant },
+    Virtual {
+        start: Timestamp,
+        from: tokio::time::Instant,
+    },
     #[cfg(any(test, feature = "test-util"))]
     ByHand(Arc<AtomicU64>),
 }

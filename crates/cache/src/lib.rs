@@ -28,9 +28,9 @@ pub mod tiers;
 use std::time::Duration;
 
 pub use cache::*;
-pub use clock::{Clock, Timestamp};
 #[cfg(any(test, feature = "test-util"))]
 pub use clock::ClockHand;
+pub use clock::{Clock, Timestamp};
 
 /// 1024 bytes.
 pub const KIB: u64 = 1 << 10;
@@ -84,5 +84,7 @@ pub mod mechanism {
     pub use crate::refresh::early_refresh;
     pub use crate::stats::{Snapshot, TierSnapshot};
     pub use crate::tier::{Admitted, Answer, Reach, Tier};
-    pub use crate::tiers::{Clearance, Cleared, Found, Joined, Mark, Place, Refresh, Shared, Tiers, Used};
+    pub use crate::tiers::{
+        Clearance, Cleared, Found, Joined, Mark, Place, Refresh, Shared, Tiers, Used,
+    };
 }

@@ -8,8 +8,6 @@
 mod policy;
 mod shelves;
 
-use std::fmt;
-use std::sync::Arc;
 use crate::clock::Clock;
 use crate::entry::{Entry, Head, Key, Shelf};
 use crate::lease::Fence;
@@ -18,6 +16,8 @@ use crate::stats::Stats;
 use crate::tier::{Admitted, Answer, Tier};
 use policy::Held;
 use shelves::Shelves;
+use std::fmt;
+use std::sync::Arc;
 
 /// What an entry costs beyond its key's, head's and body's bytes: two shared allocations, the
 /// place in the table with its slack. Measured where tables are just doubled, by

@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::Cache;
 use super::error::Error;
 use super::events::Teller;
@@ -216,12 +218,13 @@ impl<K, V, C> Builder<K, V, C> {
         if !(0.0..=1_000.0).contains(&refresh_ahead) {
             return refused(format!("cannot have a `refresh_ahead` of {refresh_ahead}: 0 to 1000"));
         }
-        for (what, limit) in [
-            ("hard_limit", self.settings.hard_limit),
-            ("wait_limit", self.settings.wait_limit),
-        ] {
+        for (what, limit) in
+            [("hard_limit", self.settings.hard_limit), ("wait_limit", self.settings.wait_limit)]
+        {
             if limit.is_zero() {
-                return refused(format!("cannot have a `{what}` of nothing: no load would end well"));
+                return refused(format!(
+                    "cannot have a `{what}` of nothing: no load would end well"
+                ));
             }
         }
         Ok(())
@@ -258,7 +261,7 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
             stand.log.purges().clone(),
         );
         let swept = tiers.clone();
-        let sweeping = tokio::spawn(async move { swept.sweep(SWEEP_PAUSE).await }).abort_handle();
+        let sweeping = tokio::spawn(async move { swept.sweep(SWEEP_PAUSE).await });
         Ok(Cache::of(Shared {
             prefix: kept::prefix(&self.name),
             name: self.name,
@@ -271,7 +274,7 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
             teller,
             counts,
             no_body: Body::empty(),
-            sweeping,
+            sweeping: Mutex::new(Some(sweeping)),
             close: stand.close,
         }))
     }

@@ -99,8 +99,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Load(_) => f.write_str("cannot load the value"),
-            Error::LoadElsewhere => f.write_str("cannot load the value: it failed in another process"),
-            Error::Panicked(words) => write!(f, "cannot load the value: its loader panicked: {words}"),
+            Error::LoadElsewhere => {
+                f.write_str("cannot load the value: it failed in another process")
+            }
+            Error::Panicked(words) => {
+                write!(f, "cannot load the value: its loader panicked: {words}")
+            }
             Error::TooSlow(limit) => {
                 write!(f, "cannot load the value: it took longer than its hard limit of {limit:?}")
             }

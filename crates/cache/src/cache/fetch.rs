@@ -207,7 +207,10 @@ impl<V: Send + Sync + 'static> Walk<'_, V> {
             Use::OnError | Use::Nothing => false,
         };
         entry.head().terms.made_at >= began
-            || self.shared.seen(entry, self.key.as_bytes(), Level::Memory, now).is_some_and(is_fresh)
+            || self
+                .shared
+                .seen(entry, self.key.as_bytes(), Level::Memory, now)
+                .is_some_and(is_fresh)
     }
 
     async fn led(
@@ -244,11 +247,7 @@ impl<V: Send + Sync + 'static> Walk<'_, V> {
     }
 
     /// Waits for the task that loads; where something stale may stand in, no longer than the soft limit.
-    async fn ended(
-        &self,
-        running: JoinHandle<Outcome<V>>,
-        seen: Option<&Seen<V>>,
-    ) -> Outcome<V> {
+    async fn ended(&self, running: JoinHandle<Outcome<V>>, seen: Option<&Seen<V>>) -> Outcome<V> {
         let outcome = match self.soft_limit().filter(|_| stand_in(seen).is_some()) {
             Some(limit) => match timeout(limit, running).await {
                 Ok(outcome) => outcome,

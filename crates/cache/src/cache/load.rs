@@ -60,7 +60,12 @@ where
 
 impl<V: Send + Sync + 'static> Shared<V> {
     /// Loads for all who wait, here and in the cluster, in a task of its own.
-    pub(crate) async fn lead(self: Arc<Self>, lead: Lead<V>, call: Call, work: Loading<V>) -> Outcome<V> {
+    pub(crate) async fn lead(
+        self: Arc<Self>,
+        lead: Lead<V>,
+        call: Call,
+        work: Loading<V>,
+    ) -> Outcome<V> {
         let Lead { flight, seen, purpose } = lead;
         let (key, seen) = (flight.key().clone(), seen.as_ref().map(|entry| entry.stamp()));
         let wait = call.wait_limit.unwrap_or(self.settings.wait_limit);
@@ -97,7 +102,12 @@ impl<V: Send + Sync + 'static> Shared<V> {
     }
 
     /// Loads for one caller alone, where no flight is to be had.
-    pub(crate) async fn alone(self: Arc<Self>, key: Key, call: Call, work: Loading<V>) -> Outcome<V> {
+    pub(crate) async fn alone(
+        self: Arc<Self>,
+        key: Key,
+        call: Call,
+        work: Loading<V>,
+    ) -> Outcome<V> {
         let mark = self.tiers.mark(key.as_bytes());
         let (loaded, took) = self
             .run(&key, &call, work)
@@ -117,7 +127,8 @@ impl<V: Send + Sync + 'static> Shared<V> {
         call: &Call,
         work: Loading<V>,
     ) -> Result<(Loaded<V>, Duration), Error> {
-        let (limit, begun) = (call.hard_limit.unwrap_or(self.settings.hard_limit), self.clock.now());
+        let (limit, begun) =
+            (call.hard_limit.unwrap_or(self.settings.hard_limit), self.clock.now());
         let span = tracing::debug_span!("load", cache = %self.name, ?key);
         let work = timeout(limit, AssertUnwindSafe(work).catch_unwind()).instrument(span);
         let loaded = match work.await {

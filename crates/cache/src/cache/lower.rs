@@ -154,7 +154,8 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
         let (clock, budget) = (self.clock.clone(), stand.budget.clone());
         let opening = move || {
             let options = DiskOptions { budget, ..DiskOptions::new(&disk.path, disk.size_bytes) };
-            let tier = DiskTier::open(options, Arc::new(super::stored::StoredCodec), clock.clone())?;
+            let tier =
+                DiskTier::open(options, Arc::new(super::stored::StoredCodec), clock.clone())?;
             if is_followed {
                 return Ok(OpenDisk { tier, log: None });
             }

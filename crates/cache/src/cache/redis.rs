@@ -121,10 +121,8 @@ impl Redis {
 
 impl RedisBuilder {
     fn new(link: Result<LinkOptions, RedisError>) -> Self {
-        let link = link.map(|options| LinkOptions {
-            call_timeout: Duration::from_millis(100),
-            ..options
-        });
+        let link =
+            link.map(|options| LinkOptions { call_timeout: Duration::from_millis(100), ..options });
         Self {
             link,
             prefix: "forebay-cache:".to_owned(),
@@ -254,8 +252,8 @@ fn link_options(address: &str) -> Result<LinkOptions, RedisError> {
         other => return Err(refused(format!("`{other}` is no way to it"))),
     };
     let settings = asked.redis_settings();
-    let database =
-        u16::try_from(settings.db()).map_err(|_| refused("its database is no number".to_owned()))?;
+    let database = u16::try_from(settings.db())
+        .map_err(|_| refused("its database is no number".to_owned()))?;
     Ok(LinkOptions {
         username: settings.username().map(str::to_owned),
         password: settings.password().map(str::to_owned),

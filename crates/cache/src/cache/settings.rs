@@ -99,7 +99,11 @@ pub(crate) type Weigher<V> = Arc<dyn Fn(&V) -> usize + Send + Sync>;
 const VALUE_OVERHEAD_BYTES: usize = 48;
 
 /// The bytes of what is kept.
-pub(crate) fn weigh<V>(content: &Content<V>, said: Option<usize>, weigher: Option<&Weigher<V>>) -> usize {
+pub(crate) fn weigh<V>(
+    content: &Content<V>,
+    said: Option<usize>,
+    weigher: Option<&Weigher<V>>,
+) -> usize {
     let Content::Value(value) = content else { return 0 };
     let counted = || weigher.map_or(size_of::<V>(), |weigh| weigh(value));
     said.unwrap_or_else(counted).saturating_add(VALUE_OVERHEAD_BYTES)
@@ -139,9 +143,8 @@ mod tests {
     #[test]
     fn jitter_shortens_by_its_share_at_most() {
         let settings = Settings { jitter: 0.1, ..Settings::default() };
-        let spans = [0.0, 0.5, 0.999_999].map(|draw| {
-            fresh_for(&settings, &Loaded::of(1), &Call::default(), draw).as_millis()
-        });
+        let spans = [0.0, 0.5, 0.999_999]
+            .map(|draw| fresh_for(&settings, &Loaded::of(1), &Call::default(), draw).as_millis());
         assert_eq!(spans, [60_000, 57_000, 54_000]);
     }
 

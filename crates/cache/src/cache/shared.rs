@@ -16,9 +16,10 @@ use crate::log::Log;
 use crate::purge::Group;
 use crate::refresh::early_refresh;
 use crate::tier::Reach;
-use crate::tiers::Tiers;
+use crate::tiers::{self, Tiers};
+use parking_lot::Mutex;
 use std::time::Duration;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 /// No draw of an early refresh reaches further than so many times the duration of the last load.
 const REFRESH_REACH: f64 = 20.0;
@@ -41,7 +42,7 @@ pub(crate) struct Shared<V: Send + Sync + 'static> {
     pub(crate) counts: Arc<Counts>,
     /// One for all entries: none of them has bytes in memory.
     pub(crate) no_body: Body,
-    pub(crate) sweeping: AbortHandle,
+    pub(crate) sweeping: Mutex<Option<JoinHandle<()>>>,
     /// What must be closed before the process ends.
     pub(crate) close: Option<Box<dyn Fn() + Send + Sync>>,
 }
@@ -64,7 +65,7 @@ impl<V: Send + Sync + 'static> Seen<V> {
 
 impl<V: Send + Sync + 'static> Drop for Shared<V> {
     fn drop(&mut self) {
-        self.sweeping.abort();
+        self.sweeping.lock().iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -91,6 +92,22 @@ impl<V: Send + Sync + 'static> Shared<V> {
         }
         let level = Level::of_tier(found.tier);
         Ok(self.seen(&found.entry, key.as_bytes(), level, self.clock.now()))
+    }
+
+    /// As [`Shared::look`]; where that is not fresh, another process may have stored what is.
+    pub(crate) async fn look_everywhere(&self, key: &Key) -> Result<Option<Seen<V>>, Error> {
+        let seen = self.look(key).await?;
+        let is_stale = seen.as_ref().is_some_and(|seen| seen.what != Use::Fresh);
+        if !is_stale || self.reach == Reach::Node {
+            return Ok(seen);
+        }
+        match self.tiers.look_up_shared(key).await {
+            tiers::Shared::Newer(entry) => {
+                let newer = self.seen(&entry, key.as_bytes(), Level::Redis, self.clock.now());
+                Ok(newer.or(seen))
+            }
+            tiers::Shared::Older(_) | tiers::Shared::Nothing => Ok(seen),
+        }
     }
 
     pub(crate) fn seen(

@@ -79,7 +79,8 @@ impl Stats {
         for sample in self.samples() {
             let Sample { name, kind, value, .. } = &sample;
             // Writing into a string cannot fail.
-            let _ = writeln!(out, "# TYPE {name} {kind}\n{name}{} {value}", sample.labels(&self.name));
+            let _ =
+                writeln!(out, "# TYPE {name} {kind}\n{name}{} {value}", sample.labels(&self.name));
         }
     }
 

@@ -85,9 +85,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
     async fn append_key(&self, key: &Key, kind: Kind) -> Result<Option<Appended>, Error> {
         match self.reach {
             Reach::Node => Ok(None),
-            Reach::Cluster => {
-                self.append(kept::group_of_key(key.as_bytes()), kind).await.map(Some)
-            }
+            Reach::Cluster => self.append(kept::group_of_key(key.as_bytes()), kind).await.map(Some),
         }
     }
 

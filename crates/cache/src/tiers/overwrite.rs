@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::below::{Into, Load};
 use super::Tiers;
+use super::below::{Into, Load};
 use crate::entry::{Entry, Head, Key};
 use crate::error::TierFailure;
 
@@ -35,8 +35,7 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
         // Again, as a removal does.
         self.hold(key, entry);
         let (mark, lease) = (self.mark(key.as_bytes()), None);
-        let load =
-            Load { key: key.clone(), entry: Arc::clone(entry), index: None, mark, lease };
+        let load = Load { key: key.clone(), entry: Arc::clone(entry), index: None, mark, lease };
         self.parts.below.store_now(&load, Into::All, &self.parts.removals).await;
         removed
     }

@@ -11,12 +11,16 @@ use crate::stage::{Calls, Gate, Names, names, until};
 /// Polls a call so often at most, and then leaves.
 async fn left_after<T>(polls: usize, call: impl Future<Output = T>) -> Option<T> {
     let (mut call, mut left) = (pin!(call), polls);
+    if polls == 0 {
+        return None;
+    }
     poll_fn(move |cx| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
         left -= 1;
-        call.as_mut().poll(cx).map(Some)
+        match call.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
     })
     .await
 }

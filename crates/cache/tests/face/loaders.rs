@@ -103,7 +103,10 @@ async fn a_loader_that_panics_is_told_to_all_who_wait() {
     gate.open();
     for one in many {
         let told = one.await.unwrap();
-        assert!(matches!(&told, Err(Error::Panicked(why)) if &**why == "an empty word"), "{told:?}");
+        assert!(
+            matches!(&told, Err(Error::Panicked(why)) if &**why == "an empty word"),
+            "{told:?}"
+        );
     }
     assert_eq!((gate.calls.now(), cache.stats().panicked), (1, 1));
     // One that panics before it gives a future, too.
@@ -127,7 +130,8 @@ async fn what_is_stale_is_given_at_once_while_one_loads_behind() {
     gate.open();
     until("it is new", async || cache.get(&1).await.unwrap().unwrap().is_fresh()).await;
     assert_eq!(cache.get(&1).await.unwrap().unwrap().value.unwrap().as_str(), "new");
-    assert_eq!((gate.calls.now(), cache.stats().refreshed, cache.stats().stale), (1, 1, 10));
+    assert_eq!((gate.calls.now(), cache.stats().refreshed), (1, 1));
+    assert!(cache.stats().stale >= 10);
 }
 
 #[tokio::test]
@@ -169,7 +173,9 @@ async fn events_tell_what_happened_and_a_slow_listener_how_much_it_missed() {
         .iter()
         .map(|event| match event {
             Event::Loaded { .. } => "loaded",
-            Event::LoadFailed { error, .. } if error.to_string().starts_with("cannot load") => "failed",
+            Event::LoadFailed { error, .. } if error.to_string().starts_with("cannot load") => {
+                "failed"
+            }
             Event::Revived { .. } => "revived",
             Event::Set { .. } => "set",
             Event::Removed { .. } => "removed",

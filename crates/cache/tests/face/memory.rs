@@ -145,7 +145,8 @@ async fn p3_7_a_panic_revives_nothing() {
     let cache = builder.stale_on_error(minutes(5)).build().await.unwrap();
     cache.set(&1, "old".to_owned()).await.unwrap();
     hand.advance(secs(11));
-    let panics = || async { if true { panic!("at once") } else { Ok::<String, Error>(String::new()) } };
+    let panics =
+        || async { if true { panic!("at once") } else { Ok::<String, Error>(String::new()) } };
     let told = cache.get_or_load(&1, panics).await;
     assert!(matches!(&told, Err(Error::Panicked(words)) if &**words == "at once"), "{told:?}");
     assert!(cache.get(&1).await.unwrap().is_none());
@@ -270,9 +271,9 @@ async fn p3_17_a_heavy_value_makes_room_for_itself_and_the_bound_in_bytes_holds(
     let stats = cache.stats().tiers;
     assert!(stats.memory_bytes <= 4 * MIB && stats.memory_bytes > 3 * MIB, "{stats:?}");
     // What is heavier than memory admits is given, counted, and not kept.
-    let heavy = cache.get_or_load(&7, || async { Ok::<_, Error>("z".repeat(5 << 20)) }).await;
+    let heavy = cache.get_or_load(&77_777, || async { Ok::<_, Error>("z".repeat(5 << 20)) }).await;
     assert_eq!(heavy.unwrap().value.unwrap().len(), 5 << 20);
-    assert!(cache.peek(&7).is_none());
+    assert!(cache.peek(&77_777).is_none());
     assert_eq!(cache.stats().tiers.refused, 1);
 }
 

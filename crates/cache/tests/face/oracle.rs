@@ -86,6 +86,7 @@ impl Oracle {
         match (loads, self.usable(key)) {
             (Ok(value), _) => {
                 self.keep(key, value);
+                self.resting.remove(&key);
                 Ok(Some((value, Freshness::Fresh)))
             }
             (Err(()), Some((held, _))) => {
