@@ -98,7 +98,8 @@ impl Terms {
         } else {
             Use::Nothing
         };
-        (what, until)
+        // What nobody can prove is not fresh now, whatever its lifetime.
+        (what, if is_proven { until } else { until.min(now) })
     }
 }
 
