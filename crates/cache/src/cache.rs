@@ -285,7 +285,7 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
 
     fn shown(&self, entry: &shared::Held<V>, key: &[u8], level: Level) -> Option<Found<V>> {
         let now = self.shared.clock.now();
-        let seen = self.shared.seen(entry, key, level, now)?;
+        let seen = self.shared.seen(Arc::clone(entry), key, level, now)?;
         let freshness = match seen.what {
             Use::Fresh => Freshness::Fresh,
             Use::WhileRefresh | Use::OnError | Use::Nothing => Freshness::Stale,
@@ -297,8 +297,9 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
         Ok(Key::from(self.written(key).bytes()?))
     }
 
+    #[inline]
     fn written<Q: CacheKey + ?Sized>(&self, key: &Q) -> KeyWriter {
-        let mut writer = KeyWriter::after(&self.shared.prefix);
+        let mut writer = KeyWriter::from_begin(&self.shared.begin);
         key.write(&mut writer);
         writer
     }

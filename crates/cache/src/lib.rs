@@ -1,3 +1,6 @@
+//! The typed cache for applications at the root, and beneath it the parts that the gateway drives, in
+//! [`mechanism`].
+//!
 #![doc = include_str!("../README.md")]
 
 pub mod body;
@@ -76,7 +79,7 @@ pub mod mechanism {
     pub use crate::lease::{Fence, Lease, Leases, Purpose, Response, Vigil, Wish, Word};
     pub use crate::log::{Appended, Log, LogFailure, NodeStanding, Purges, Standing, Trust};
     pub use crate::memory::Memory;
-    pub use crate::options::Options;
+    pub use crate::options::{Hashing, Options};
     pub use crate::purge::{
         Belongs, Bounds, Epoch, Group, Kind, LogEntry, Position, Prefix, Rule, Rules, Scope,
         Verdict,

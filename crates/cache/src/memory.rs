@@ -5,10 +5,11 @@
 //! refuse what does not fit one of its shards without a word, so the number of shards follows from
 //! this rule, and what exceeds it is refused here, aloud.
 
+mod hashing;
 mod policy;
 mod shelves;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Head, Key, Shelf};
 use crate::lease::Fence;
 use crate::options::Options;
@@ -41,14 +42,19 @@ impl<H: Head> Memory<H> {
 
     /// The entry under this key. What is found expired is reclaimed.
     pub(crate) fn look_up(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        let entry = self.unless_expired(key, self.entries.get(key)?.entry)?;
+        self.look_up_at(key, self.clock.now())
+    }
+
+    /// As [`Memory::look_up`], by a clock that was just read.
+    pub(crate) fn look_up_at(&self, key: &[u8], now: Timestamp) -> Option<Arc<Entry<H>>> {
+        let entry = self.unless_expired(key, self.entries.get(key)?.entry, now)?;
         entry.note_use();
         Some(entry)
     }
 
     /// As [`Memory::look_up`], but it does not count as a use.
     pub(crate) fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.unless_expired(key, self.entries.peek(key)?.entry)
+        self.unless_expired(key, self.entries.peek(key)?.entry, self.clock.now())
     }
 
     /// Takes an entry, in place of any under the same key. That one goes even if this is too large
@@ -158,8 +164,13 @@ impl<H: Head> Memory<H> {
         Ok(Held { entry: Arc::clone(entry), weight: weight as u64 })
     }
 
-    fn unless_expired(&self, key: &[u8], entry: Arc<Entry<H>>) -> Option<Arc<Entry<H>>> {
-        if !entry.is_expired(self.clock.now()) {
+    fn unless_expired(
+        &self,
+        key: &[u8],
+        entry: Arc<Entry<H>>,
+        now: Timestamp,
+    ) -> Option<Arc<Entry<H>>> {
+        if !entry.is_expired(now) {
             return Some(entry);
         }
         self.reclaim(key);

@@ -158,7 +158,12 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
 
     /// The entry if memory has it. Waits for nothing and allocates nothing.
     pub fn look_up_memory(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        let entry = self.unless_gone(key, self.parts.memory.look_up(key)?)?;
+        self.look_up_memory_at(key, self.parts.clock.now())
+    }
+
+    /// As [`Tiers::look_up_memory`], by the cache's clock as it was just read.
+    pub fn look_up_memory_at(&self, key: &[u8], now: Timestamp) -> Option<Arc<Entry<H>>> {
+        let entry = self.unless_gone(key, self.parts.memory.look_up_at(key, now)?)?;
         self.parts.stats.memory_hits.one_more();
         Some(entry)
     }

@@ -11,6 +11,7 @@ use super::Cache;
 use super::error::Error;
 use super::events::Teller;
 use super::kept::{self, Kept};
+use super::key::KeyWriter;
 use super::loaded::Ttl;
 use super::settings::{Settings, Weigher};
 use super::shared::Shared;
@@ -19,7 +20,7 @@ use super::stats::Counts;
 use crate::body::Body;
 use crate::clock::Clock;
 use crate::log::{Log, MemoryLog};
-use crate::options::Options;
+use crate::options::{Hashing, Options};
 use crate::purge::Bounds;
 use crate::tier::Reach;
 use crate::tiers::Tiers;
@@ -241,6 +242,7 @@ impl<K, V, C> Builder<K, V, C> {
             memory_bytes_max: bytes(self.memory_bytes),
             aside_bytes_max: Some(bytes(self.negative_bytes())),
             entry_bytes_typical: ENTRY_BYTES_TYPICAL,
+            hashing: Hashing::Quick,
             ..Options::default()
         }
     }
@@ -263,6 +265,7 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
         let swept = tiers.clone();
         let sweeping = tokio::spawn(async move { swept.sweep(SWEEP_PAUSE).await });
         Ok(Cache::of(Shared {
+            begin: KeyWriter::after(&kept::prefix(&self.name)),
             prefix: kept::prefix(&self.name),
             name: self.name,
             tiers,

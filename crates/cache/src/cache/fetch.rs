@@ -209,7 +209,7 @@ impl<V: Send + Sync + 'static> Walk<'_, V> {
         entry.head().terms.made_at >= began
             || self
                 .shared
-                .seen(entry, self.key.as_bytes(), Level::Memory, now)
+                .seen(Arc::clone(entry), self.key.as_bytes(), Level::Memory, now)
                 .is_some_and(is_fresh)
     }
 

@@ -61,20 +61,25 @@ impl KeyWriter {
         writer
     }
 
+    /// One that goes on from this one, which is all in place.
+    #[inline]
+    pub(crate) fn from_begin(begin: &Self) -> Self {
+        Self { place: begin.place, len: begin.len, spilled: Vec::new(), refused: None }
+    }
+
     /// Writes bytes whose number is the same for every key of the type.
+    #[inline]
     pub fn fixed(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
-        if end > KEY_BYTES_MAX {
-            return self.refuse(format!("it is longer than {KEY_BYTES_MAX} bytes"));
-        }
         match self.place.get_mut(self.len..end) {
-            Some(place) if self.spilled.is_empty() => place.copy_from_slice(bytes),
-            Some(_) | None => self.spill(bytes),
+            Some(place) => place.copy_from_slice(bytes),
+            None => return self.spill(bytes, end),
         }
         self.len = end;
     }
 
     /// Writes bytes of any number.
+    #[inline]
     pub fn counted(&mut self, bytes: &[u8]) {
         // What does not fit is refused below.
         self.fixed(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -86,6 +91,7 @@ impl KeyWriter {
         self.refused.get_or_insert(KeyError { why: why.into() });
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> Result<&[u8], KeyError> {
         match &self.refused {
             Some(refused) => Err(refused.clone()),
@@ -94,11 +100,17 @@ impl KeyWriter {
         }
     }
 
-    fn spill(&mut self, bytes: &[u8]) {
+    // Once something is longer than the place, so is all that follows.
+    #[cold]
+    fn spill(&mut self, bytes: &[u8], end: usize) {
+        if end > KEY_BYTES_MAX {
+            return self.refuse(format!("it is longer than {KEY_BYTES_MAX} bytes"));
+        }
         if self.spilled.is_empty() {
             self.spilled.extend_from_slice(&self.place[..self.len]);
         }
         self.spilled.extend_from_slice(bytes);
+        self.len = end;
     }
 }
 
@@ -113,6 +125,7 @@ impl std::error::Error for KeyError {}
 macro_rules! fixed {
     ($($number:ty),*) => {$(
         impl CacheKey for $number {
+            #[inline]
             fn write(&self, to: &mut KeyWriter) {
                 to.fixed(&self.to_le_bytes());
             }
@@ -148,12 +161,14 @@ impl CacheKey for char {
 }
 
 impl CacheKey for str {
+    #[inline]
     fn write(&self, to: &mut KeyWriter) {
         to.counted(self.as_bytes());
     }
 }
 
 impl CacheKey for String {
+    #[inline]
     fn write(&self, to: &mut KeyWriter) {
         self.as_str().write(to);
     }

@@ -13,7 +13,9 @@ use super::stats::Counts;
 use super::stored::{Coded, Stored, digest_of_schema};
 use crate::body::Body;
 use crate::options::Options;
-use crate::tier::{Reach, Tier};
+#[cfg(feature = "redis")]
+use crate::tier::Reach;
+use crate::tier::Tier;
 
 /// What a cache has below its memory.
 pub(crate) struct Lower<V> {

@@ -6,6 +6,7 @@ use super::error::Error;
 use super::events::{Event, Teller};
 use super::found::{Found, Freshness, Level};
 use super::kept::{self, Content, Kept, Use};
+use super::key::KeyWriter;
 use super::loaded::Loaded;
 use super::settings::{Call, Settings, Weigher, weigh};
 use super::stats::Counts;
@@ -31,6 +32,8 @@ pub(crate) struct Shared<V: Send + Sync + 'static> {
     pub(crate) name: String,
     /// What every key begins with.
     pub(crate) prefix: Vec<u8>,
+    /// The same, written as a key.
+    pub(crate) begin: KeyWriter,
     pub(crate) tiers: Tiers<Kept<V>, Error>,
     pub(crate) log: Arc<dyn Log>,
     /// Who follows the log: this process alone, or others as well.
@@ -72,12 +75,12 @@ impl<V: Send + Sync + 'static> Drop for Shared<V> {
 impl<V: Send + Sync + 'static> Shared<V> {
     /// What memory has, if it is fresh and not about to be loaded ahead: the short way of a hit.
     pub(crate) fn glance(&self, key: &[u8]) -> Option<Found<V>> {
-        let entry = self.tiers.look_up_memory(key)?;
         let now = self.clock.now();
-        let seen = self.seen(&entry, key, Level::Memory, now)?;
+        let entry = self.tiers.look_up_memory_at(key, now)?;
+        let seen = self.seen(entry, key, Level::Memory, now)?;
         match seen.what {
             Use::Fresh if !self.is_drawn(&seen, now) => {
-                entry.head().found(Level::Memory, Freshness::Fresh, seen.until, now).ok()
+                seen.entry.head().found(Level::Memory, Freshness::Fresh, seen.until, now).ok()
             }
             Use::Fresh | Use::WhileRefresh | Use::OnError | Use::Nothing => None,
         }
@@ -91,7 +94,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
             return Err(Error::NotTransformed(cause.clone()));
         }
         let level = Level::of_tier(found.tier);
-        Ok(self.seen(&found.entry, key.as_bytes(), level, self.clock.now()))
+        Ok(self.seen(found.entry, key.as_bytes(), level, self.clock.now()))
     }
 
     /// As [`Shared::look`]; where that is not fresh, another process may have stored what is.
@@ -103,7 +106,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
         }
         match self.tiers.look_up_shared(key).await {
             tiers::Shared::Newer(entry) => {
-                let newer = self.seen(&entry, key.as_bytes(), Level::Redis, self.clock.now());
+                let newer = self.seen(entry, key.as_bytes(), Level::Redis, self.clock.now());
                 Ok(newer.or(seen))
             }
             tiers::Shared::Older(_) | tiers::Shared::Nothing => Ok(seen),
@@ -112,14 +115,14 @@ impl<V: Send + Sync + 'static> Shared<V> {
 
     pub(crate) fn seen(
         &self,
-        entry: &Held<V>,
+        entry: Held<V>,
         key: &[u8],
         level: Level,
         now: Timestamp,
     ) -> Option<Seen<V>> {
-        let doubt = kept::doubt(self.tiers.purges(), entry, key)?;
+        let doubt = kept::doubt(self.tiers.purges(), &entry, key)?;
         let (what, until) = entry.head().terms.judge(doubt, now);
-        Some(Seen { entry: Arc::clone(entry), level, what, until })
+        Some(Seen { entry, level, what, until })
     }
 
     /// Whether chance says that what is still fresh is to be loaded ahead.

@@ -3,13 +3,13 @@
 //! A key lies on one shelf at a time. Whoever puts it on one takes it off the other *after*, so that of
 //! two who do so at once at most the later's stays.
 
-use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::OptionsBuilder;
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 
+use super::hashing::Hasher;
 use super::policy::{self, ByWeight, Evictions, Held};
 use crate::entry::{Entry, Head, Key, Shelf};
 use crate::options::Options;
@@ -18,8 +18,7 @@ use crate::stats::Stats;
 /// Shards at most; the bound on a large machine's contention for one.
 const SHARDS_MAX: usize = 64;
 
-// SipHash: keys are the clients' words, and a faster hash could be flooded.
-type Table<H> = Cache<Key, Held<H>, ByWeight, RandomState, Evictions>;
+type Table<H> = Cache<Key, Held<H>, ByWeight, Hasher, Evictions>;
 
 /// All tables.
 pub(super) struct Shelves<H> {
@@ -38,7 +37,7 @@ impl<H: Head> Shelves<H> {
                 .build()
                 .expect("both capacities are set above");
             let evictions = Evictions::new(Arc::clone(stats));
-            Cache::with_options(built, ByWeight, RandomState::new(), evictions)
+            Cache::with_options(built, ByWeight, Hasher::new(options.hashing), evictions)
         };
         let aside = options.aside_bytes_max;
         Self {
