@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Purge(args) => commands::purge::run(&args),
         Command::Why(args) => commands::why::run(&args),
+        Command::Ready(args) => commands::ready::run(&args),
         Command::Routes(args) => commands::routes::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Completions(args) => commands::completions::run(&args),

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod demo;
 pub mod doctor;
 pub mod purge;
+pub mod ready;
 pub mod routes;
 pub mod run;
 pub mod runtime;
