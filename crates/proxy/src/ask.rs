@@ -16,7 +16,7 @@ use crate::forward::{self, CDN_LOOP, Hop, Trust, X_FORWARDED_PROTO};
 use crate::gateway::Gateway;
 use crate::route::{Grounds, Lane, NotLearned, Way};
 use crate::secret;
-use crate::server::{Peer, Request};
+use crate::server::{Peer, Request, Transport};
 use crate::upstream::{self, KeyHash, Said};
 
 /// One request, checked and routed; without its body.
@@ -312,10 +312,16 @@ fn refuse_loop(gateway: &Gateway, fields: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// The scheme of the target URI: what a listed peer says of its own side, else this connection's.
-fn scheme(trust: Trust, request: &Request) -> Scheme {
+pub(crate) fn scheme(trust: Trust, request: &Request) -> Scheme {
     let said = request.fields.get(X_FORWARDED_PROTO).map(http::HeaderValue::as_bytes);
-    match (trust, said) {
-        (Trust::Listed, Some(b"https")) => Scheme::Https,
-        (Trust::Listed, _) | (Trust::Stranger, _) => Scheme::Http,
+    match (trust, said, request.peer.transport) {
+        (Trust::Listed, Some(b"https"), _) => Scheme::Https,
+        (Trust::Listed, Some(_), _) => Scheme::Http,
+        (Trust::Listed, None, Transport::Tls) | (Trust::Stranger, _, Transport::Tls) => {
+            Scheme::Https
+        }
+        (Trust::Listed, None, Transport::Plain) | (Trust::Stranger, _, Transport::Plain) => {
+            Scheme::Http
+        }
     }
 }

@@ -28,16 +28,17 @@ use crate::config::Switch;
 use crate::failure::FetchFailure;
 use crate::fetch::{Errand, Fetch, Fetched};
 use crate::forward::upgrade_wish;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Live};
 use crate::kept::{self, Found, Kept, KeptEntry, Unfilled};
 use crate::keyed_body::{self, Keyed};
 use crate::pass;
 use crate::purge::public;
+use crate::redirect;
 use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::route::Grounds;
 use crate::seen::Seen;
-use crate::server::{InformationalSender, Refused, Request, RequestBody, Service};
+use crate::server::{InformationalSender, Refused, Request, RequestBody, Service, Transport};
 
 /// How often a request looks again because what it waited for turned out not to fit it.
 const LOOKS_MAX: usize = 4;
@@ -48,11 +49,26 @@ const RANGE_BEGIN_MAX: u64 = 1 << 20;
 
 impl Service for Gateway {
     async fn answer(&self, request: Request) -> Answer {
-        exchange(self, request).await
+        let transport = request.peer.transport;
+        let mut answer = exchange(self, request).await;
+        if transport == Transport::Tls {
+            redirect::remember(&self.config().tls, &mut answer);
+        }
+        answer
     }
 
     fn refused(&self, refused: &Refused) {
         self.telemetry().refused(refused);
+    }
+}
+
+impl Service for Live {
+    async fn answer(&self, request: Request) -> Answer {
+        exchange(&self.now(), request).await
+    }
+
+    fn refused(&self, refused: &Refused) {
+        self.now().telemetry().refused(refused);
     }
 }
 
@@ -63,6 +79,9 @@ async fn exchange(gateway: &Gateway, request: Request) -> Answer {
     let Some(place) = gateway.enter() else {
         return Reply::refused(gateway, OVERLOADED).into_answer(gateway, None, telling);
     };
+    if let Some(reply) = redirect::to_https(gateway, &request) {
+        return reply.into_answer(gateway, None, telling);
+    }
     if let Some(order) = public::ordered(gateway, &request) {
         let reply = Box::pin(public::purge(gateway, order)).await;
         return reply.into_answer(gateway, None, telling);

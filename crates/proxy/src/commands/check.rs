@@ -9,6 +9,7 @@ use crate::cli::{CheckArgs, CheckFormat, RunArgs};
 use crate::commands::doctor::{self, Weight};
 use crate::config::text::{in_bytes, in_time};
 use crate::config::{self, Colours, Config, Listen, MemberSettings, Problems, Route};
+use crate::tls::Tls;
 
 /// How long Redis may take to say how it is.
 const REDIS_PATIENCE: Duration = Duration::from_secs(2);
@@ -67,7 +68,8 @@ fn unreadable(config: &Config) -> Option<String> {
         let cause = std::fs::read(file).err()?;
         Some(format!("{whose}: cannot read `{}`: {cause}\n", file.display()))
     });
-    Some(lines.collect::<String>()).filter(|lines| !lines.is_empty())
+    let of_tls = Tls::open(&config.tls).err().map(|error| format!("tls: {error}\n"));
+    Some(lines.chain(of_tls).collect::<String>()).filter(|lines| !lines.is_empty())
 }
 
 /// Writes; who has closed the other end does not want to read it.
@@ -105,6 +107,10 @@ pub fn summary(config: &Config) -> String {
     let mut text = String::new();
     let listen: Vec<String> = config.listen.iter().map(Listen::to_string).collect();
     line(&mut text, "listens on", &listen.join(", "));
+    if config.tls.is_on() {
+        let listen: Vec<String> = config.tls.listen.iter().map(Listen::to_string).collect();
+        line(&mut text, "and by TLS", &listen.join(", "));
+    }
     let admin = config.admin.map_or("off".to_owned(), |admin| admin.to_string());
     line(&mut text, "admin", &admin);
     line(&mut text, "keeps", &format!("{} in memory", in_bytes(config.memory_bytes)));

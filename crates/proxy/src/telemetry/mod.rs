@@ -7,10 +7,12 @@ mod metrics;
 mod purges;
 mod readings;
 mod record;
+mod reloads;
 mod routes;
 mod storage;
 mod telling;
 mod tiers;
+mod tls;
 mod upstreams;
 
 use std::sync::Arc;
@@ -22,10 +24,12 @@ pub use metrics::Metrics;
 pub use purges::write_purges;
 pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
+pub use reloads::write_reloads;
 pub use routes::write_routes;
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
+pub use tls::write_tls;
 pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
 
 use tokio::time::Instant;
