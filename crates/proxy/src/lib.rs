@@ -32,6 +32,7 @@ pub mod route_watch;
 pub mod secret;
 pub mod seen;
 pub mod server;
+pub mod status;
 pub mod storage;
 pub mod stream;
 pub mod succession;
