@@ -9,6 +9,7 @@ pub mod file;
 pub mod follow;
 mod memory;
 mod purges;
+pub(crate) mod suspended;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -68,6 +68,7 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
     if routes.is_empty() && dynamic.is_none() {
         routes::refuse_none(&mut root);
     }
+    let purge = purge::read(&mut root, redis.settings.as_ref());
     let config = Config {
         listen: listen.into_iter().map(|listen| listen.value).collect(),
         admin: admin.value,
@@ -80,7 +81,7 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         limits: limits(&mut root),
         trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
         access_log: access_log(&mut root, args),
-        purge: purge::read(&mut root),
+        purge,
         destinations: destinations::read(&mut root),
         routes,
         dynamic,
