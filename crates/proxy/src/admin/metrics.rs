@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use crate::gateway::Gateway;
 use crate::telemetry::{
-    Reading, write_destinations, write_disk, write_leases, write_purges, write_redis,
-    write_refused, write_routes, write_tiers, write_upstreams,
+    MEMBERS_TOLD_MAX, Reading, write_destinations, write_disk, write_leases, write_purges,
+    write_redis, write_refused, write_routes, write_tiers, write_upstreams,
 };
 use crate::upstream::Destinations;
 
@@ -28,9 +28,11 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
     let mut text = telemetry.metrics.text(&others);
     write_refused(&mut text, gateway.stats());
     write_destinations(&mut text, &destinations.refused());
-    let lanes = gateway.lanes();
-    let lanes = lanes.filter_map(|lane| Some((&*lane.name, lane.upstream().ok()?.readings())));
-    write_upstreams(&mut text, lanes);
+    let in_file = gateway.lanes();
+    let in_file = in_file.filter_map(|lane| Some((&*lane.name, lane.upstream().ok()?.readings())));
+    let used = gateway.routes().map_or(Vec::new(), |routes| routes.used(MEMBERS_TOLD_MAX));
+    let in_redis = used.iter().filter_map(|lane| Some((&*lane.name, lane.made()?.readings())));
+    write_upstreams(&mut text, in_file.chain(in_redis));
     write_tiers(&mut text, &cache);
     let log = &gateway.storage().log;
     let known = log.purges().snapshot(Instant::now());
