@@ -12,6 +12,7 @@ mod why;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -24,6 +25,7 @@ pub use self::warm::WarmArgs;
 pub use self::why::WhyArgs;
 use crate::config::defaults::LISTEN;
 pub use crate::config::flags::{RunArgs, TierArgs};
+use crate::config::text;
 
 /// An HTTP caching gateway: collapses, answers stale rather than late, says why.
 #[derive(Debug, Parser)]
@@ -66,6 +68,8 @@ pub enum Command {
     Purge(PurgeArgs),
     /// Say what a node would answer a request, and why, without asking the origin
     Why(WhyArgs),
+    /// Say whether a node accepts clients, or wait until it does
+    Ready(ReadyArgs),
     /// Show, set, delete and watch the routes in Redis
     Routes(RoutesArgs),
     /// Show a node's numbers, live, in the terminal
@@ -139,6 +143,21 @@ pub struct DemoArgs {
     pub listen: SocketAddr,
 }
 
+/// The flags of `forebay ready`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = READY_EXIT)]
+pub struct ReadyArgs {
+    /// How long to wait until it does, such as 30s [default: ask once]
+    #[arg(long, value_name = "TIME", value_parser = text::span)]
+    pub wait: Option<Duration>,
+    /// The node's admin listener; also FOREBAY_ADMIN [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<String>,
+}
+
+const READY_EXIT: &str = "\
+Exit status: 0 when it accepts clients, 1 when it does not: it drains, or nobody answers.";
+
 /// The arguments of `forebay completions`.
 #[derive(Args, Clone, Debug)]
 pub struct CompletionsArgs {
@@ -148,7 +167,6 @@ pub struct CompletionsArgs {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::text;
     use clap::CommandFactory;
 
     use super::*;
