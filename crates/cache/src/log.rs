@@ -19,6 +19,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+#[cfg(feature = "disk")]
+use crate::disk::DiskError;
 use crate::purge::{Position, Rule};
 
 #[cfg(feature = "disk")]
@@ -27,7 +29,7 @@ pub use follow::{Follower, Raise, Taken, Trust};
 pub use memory::MemoryLog;
 #[cfg(not(feature = "disk"))]
 pub use no_file::Journal;
-pub use purges::{DOUBT_BOUND, Purges, PurgesSnapshot};
+pub use purges::{DOUBT_BOUND, Purges, PurgesSnapshot, RECENT_MAX};
 
 /// What comes later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -50,6 +52,18 @@ pub trait Log: Send + Sync + 'static {
     /// call. From here on it is in doubt. Nothing, where there are no others.
     fn leave(&self) -> Later<'_, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    /// Lets go of the files that it keeps, so that another process can open them. What is to be
+    /// written there meanwhile is refused, or left out where the log lies elsewhere. Waits for the
+    /// disk.
+    #[cfg(feature = "disk")]
+    fn let_go(&self) {}
+
+    /// Opens again what was let go, and takes what others have written there. Waits for the disk.
+    #[cfg(feature = "disk")]
+    fn take_back(&self) -> Result<(), DiskError> {
+        Ok(())
     }
 
     /// What this node knows.

@@ -9,6 +9,9 @@ mod hashing;
 mod policy;
 mod shelves;
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Head, Key, Shelf};
 use crate::lease::Fence;
@@ -17,8 +20,6 @@ use crate::stats::Stats;
 use crate::tier::{Admitted, Answer, Tier};
 use policy::Held;
 use shelves::Shelves;
-use std::fmt;
-use std::sync::Arc;
 
 /// What an entry costs beyond its key's, head's and body's bytes: two shared allocations, the
 /// place in the table with its slack. Measured where tables are just doubled, by
@@ -42,11 +43,11 @@ impl<H: Head> Memory<H> {
 
     /// The entry under this key. What is found expired is reclaimed.
     pub(crate) fn look_up(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.look_up_at(key, self.clock.now())
+        self.look_up_at(self.clock.now(), key)
     }
 
-    /// As [`Memory::look_up`], by a clock that was just read.
-    pub(crate) fn look_up_at(&self, key: &[u8], now: Timestamp) -> Option<Arc<Entry<H>>> {
+    /// As [`Memory::look_up`], for who has just asked the clock.
+    pub(crate) fn look_up_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
         let entry = self.unless_expired(key, self.entries.get(key)?.entry, now)?;
         entry.note_use();
         Some(entry)
@@ -138,6 +139,11 @@ impl<H: Head> Memory<H> {
     /// What all entries weigh now, overhead counted.
     pub fn bytes(&self) -> usize {
         self.entries.weight() as usize
+    }
+
+    /// Whether what comes in now, or soon, drives something out.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.entries.is_nearly_full()
     }
 
     /// The heaviest entry that is admitted.

@@ -158,12 +158,12 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
 
     /// The entry if memory has it. Waits for nothing and allocates nothing.
     pub fn look_up_memory(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.look_up_memory_at(key, self.parts.clock.now())
+        self.look_up_memory_at(self.parts.clock.now(), key)
     }
 
-    /// As [`Tiers::look_up_memory`], by the cache's clock as it was just read.
-    pub fn look_up_memory_at(&self, key: &[u8], now: Timestamp) -> Option<Arc<Entry<H>>> {
-        let entry = self.unless_gone(key, self.parts.memory.look_up_at(key, now)?)?;
+    /// As [`Tiers::look_up_memory`], for who has just asked the clock.
+    pub fn look_up_memory_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        let entry = self.unless_gone(key, self.parts.memory.look_up_at(now, key)?)?;
         self.parts.stats.memory_hits.one_more();
         Some(entry)
     }
@@ -345,14 +345,25 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     }
 
     /// Reclaims what has expired or was purged, forever: a walk over memory, a pause, and again. To be
-    /// spawned.
+    /// spawned. A purge ends the pause while memory is nearly full: what it has killed is to go before
+    /// anything else does.
     pub async fn sweep(&self, pause: Duration) {
         loop {
-            tokio::time::sleep(pause).await;
+            let purged = async {
+                self.parts.purges.changed().await;
+                while !self.parts.memory.is_nearly_full() {
+                    self.parts.purges.changed().await;
+                }
+            };
+            // Either way it is time.
+            let _ = tokio::time::timeout(pause, purged).await;
+            let begun = Instant::now();
             let mut walk = self.parts.memory.sweep();
             while walk.step(SWEEP_STEP, |key, entry| self.is_gone(entry, key)).is_some() {
                 tokio::task::yield_now().await;
             }
+            // However many purges come, half of the time is left for others.
+            tokio::time::sleep(begun.elapsed().min(pause)).await;
         }
     }
 

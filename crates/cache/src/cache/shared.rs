@@ -76,7 +76,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
     /// What memory has, if it is fresh and not about to be loaded ahead: the short way of a hit.
     pub(crate) fn glance(&self, key: &[u8]) -> Option<Found<V>> {
         let now = self.clock.now();
-        let entry = self.tiers.look_up_memory_at(key, now)?;
+        let entry = self.tiers.look_up_memory_at(now, key)?;
         let seen = self.seen(entry, key, Level::Memory, now)?;
         match seen.what {
             Use::Fresh if !self.is_drawn(&seen, now) => {

@@ -18,6 +18,9 @@ use crate::stats::Stats;
 /// Shards at most; the bound on a large machine's contention for one.
 const SHARDS_MAX: usize = 64;
 
+/// The share of a table from which on it is nearly full: shards fill unevenly.
+const NEARLY_FULL: (u64, u64) = (7, 8);
+
 type Table<H> = Cache<Key, Held<H>, ByWeight, Hasher, Evictions>;
 
 /// All tables.
@@ -124,6 +127,12 @@ impl<H: Head> Shelves<H> {
 
     pub(super) fn weight(&self) -> u64 {
         self.all().map(Table::weight).sum()
+    }
+
+    /// Whether what comes next may push something out.
+    pub(super) fn is_nearly_full(&self) -> bool {
+        let (share, of) = NEARLY_FULL;
+        self.all().any(|table| table.weight() >= table.capacity() / of * share)
     }
 
     fn all(&self) -> impl Iterator<Item = &Table<H>> {

@@ -10,9 +10,9 @@ use super::{body, reply};
 use crate::answer::Answer;
 use crate::ask::{Ask, Unasked};
 use crate::asking::Asking;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Live};
 use crate::route::Grounds;
-use crate::server::{Peer, Request, RequestBody};
+use crate::server::{Peer, Request, RequestBody, Transport};
 use crate::why::{Why, why};
 
 /// A request that is asked about, and not made.
@@ -44,17 +44,18 @@ pub struct WhyDesk {
 
 impl WhyDesk {
     /// For this gateway; answers what other nodes ask from here on. To be called within a runtime.
-    pub fn open(gateway: &Gateway) -> Self {
+    pub fn open(live: &Live) -> Self {
+        let gateway = live.now();
         let shared = gateway.storage().shared.as_ref().zip(gateway.config().redis.as_ref());
         let asking = shared.map(|(shared, settings)| {
             let channel = format!("{}why:ask", settings.prefix);
             Arc::new(Asking::new(Arc::clone(&shared.link), channel))
         });
         if let Some(asking) = asking.clone() {
-            let gateway = gateway.clone();
+            let live = live.clone();
             tokio::spawn(async move {
                 let answer = |asked: AskWhy| {
-                    let gateway = gateway.clone();
+                    let gateway = live.now();
                     // What this node would refuse is said by whoever asked.
                     async move { explained(&gateway, &asked).await.ok() }
                 };
@@ -124,13 +125,14 @@ fn request(asked: &AskWhy) -> Result<Request, String> {
     }
     let host = HeaderValue::from_str(authority.as_str());
     fields.insert(http::header::HOST, host.map_err(|_| refused("no such host"))?);
+    let transport = Transport::of(&uri);
     Ok(Request {
         method,
         target: uri,
         version: Version::HTTP_11,
         fields,
         body: RequestBody::empty(),
-        peer: Peer { address: None, local: None },
+        peer: Peer { address: None, local: None, transport },
         informational: None,
     })
 }

@@ -11,6 +11,7 @@ use super::purge::PurgeSettings;
 use super::settings::*;
 use super::text::RedisUrl;
 use super::tiers::*;
+use super::tls::{ProxyProtocolSettings, TlsSettings};
 
 /// Where clients are accepted.
 pub const LISTEN: &str = "127.0.0.1:8080";
@@ -102,6 +103,8 @@ impl Config {
         let tcp = |text: &str| text.parse::<SocketAddr>().expect("a constant that a test parses");
         Config {
             listen: vec![Listen::Tcp(tcp(LISTEN))],
+            tls: TlsSettings::default(),
+            proxy_protocol: ProxyProtocolSettings::default(),
             admin: Some(tcp(ADMIN)),
             admin_token: None,
             workers: None,
@@ -112,6 +115,9 @@ impl Config {
             limits: Limits::default(),
             trusted_peers: Vec::new(),
             access_log: AccessLog::Off,
+            access_log_file: None,
+            access_log_sample: 1.0,
+            reload: Reload::Asked,
             purge: PurgeSettings::default(),
             destinations: DestinationSettings::default(),
             routes,

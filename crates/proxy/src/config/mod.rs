@@ -4,6 +4,7 @@
 //! `check` and `routes` say what they mean together, `problem` shows what is wrong. All problems are
 //! found in one pass; there is no second look at a [`Config`].
 
+mod acme;
 mod balancing;
 mod check;
 pub mod defaults;
@@ -11,6 +12,7 @@ mod destinations;
 mod disk;
 mod dynamic;
 mod fields;
+mod fixed;
 pub mod flags;
 mod health;
 mod lifetimes;
@@ -24,6 +26,7 @@ mod settings;
 mod template;
 pub mod text;
 mod tiers;
+mod tls;
 mod value;
 mod words;
 mod written;
@@ -35,6 +38,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use acme::{AcmeChallenge, AcmeSettings};
 pub use balancing::{Balance, Ejection};
 pub use dynamic::DynamicSettings;
 pub use health::{HealthMethod, HealthSettings, StatusRange};
@@ -43,6 +47,7 @@ pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use purge::{InDoubt, PublicPurge, PurgeSettings};
 pub use settings::*;
 pub use tiers::*;
+pub use tls::{CertificateSettings, ProxyProtocolSettings, TlsSettings, TlsVersion};
 pub use value::{MEMBERS_MAX, ROUTES_MAX, UNIX_REFUSED, json_routes};
 
 use self::check::Checked;
@@ -83,6 +88,10 @@ pub fn from_run(args: &RunArgs) -> Result<Config, Problems> {
     if let Some(redis) = &mut config.redis {
         redis.password = password.map(Secret::new).or(redis.password.take());
         redis.secret = secret.map(Secret::new);
+    }
+    let password = from(files.routes_password, &PASSWORD);
+    if let Some(redis) = config.dynamic.as_mut().and_then(|dynamic| dynamic.redis.as_mut()) {
+        redis.password = password.map(Secret::new).or(redis.password.take());
     }
     match refused.is_empty() {
         true => Ok(config),

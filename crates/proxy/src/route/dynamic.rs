@@ -13,21 +13,23 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use arc_swap::ArcSwap;
 use forebay_cache::mechanism::Clock;
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Duration, Instant, timeout};
 
-use super::known::{Applied, At, Grounds, KnownOptions, KnownRoutes};
+use super::known::{Applied, Grounds, KnownOptions, KnownRoutes};
 use super::lane::{Lane, Upstreams};
 use super::line::RouteLine;
 use super::name;
 use super::rate::Rate;
 use super::source::{Source, Stored};
 use super::value::{Meaning, Reading};
+use super::walk::Walk;
 use super::{HOST_BYTES_MAX, Table};
-use crate::config::{DynamicSettings, MemberSettings, text};
+use crate::config::{DynamicSettings, MemberSettings, Route, text};
 
 /// Keys read in one round trip.
 pub const BATCH_MAX: usize = 500;
@@ -126,7 +128,6 @@ pub struct DynamicRoutes {
     pub(crate) confirmed: watch::Sender<bool>,
     /// How often the table had changed when it was last written down.
     pub(crate) saved: AtomicU64,
-    reading: Reading,
     flights: Mutex<HashMap<Box<str>, Flight>>,
     /// Keys that are not in the table and are being read, and how often: a change of one of them
     /// may be told before it is in the table.
@@ -153,7 +154,7 @@ impl DynamicRoutes {
             known_max: settings.known_max,
             absent: settings.absent,
             prefix: settings.prefix.clone(),
-            reading: reading.clone(),
+            reading: ArcSwap::from_pointee(reading),
         };
         Arc::new(DynamicRoutes {
             rate: Mutex::new(Rate::new(settings.lookups_per_second)),
@@ -164,11 +165,16 @@ impl DynamicRoutes {
             pass_due: Notify::new(),
             confirmed: watch::Sender::new(false),
             saved: AtomicU64::new(0),
-            reading,
             flights: Mutex::default(),
             asked: Mutex::default(),
             began: Instant::now(),
         })
+    }
+
+    /// Begins every route with these defaults from here on. What is known stays known.
+    pub fn begin_with(&self, defaults: Route) {
+        let hipache = self.settings.hipache;
+        self.known.read_as(Reading { defaults: Arc::new(defaults), hipache });
     }
 
     /// The way for a host in lower case and a raw path, in the order that stands above.
@@ -179,38 +185,15 @@ impl DynamicRoutes {
         if let Some(lane) = table.by_exact(host, path) {
             return in_file(lane);
         }
-        let Some(exact) = name::names_for(host).next() else {
+        let Some(exact) = name::exact(host) else {
             return table.find(host, path).map_or(Way::None, in_file);
         };
-        if let Some(found) = self.at(exact, path, grounds) {
-            return found;
-        }
-        // The file looks at every wildcard, Redis at so many of the shortest.
-        let mut wildcards = name::wildcards_for(host).peekable();
-        for (at, _) in host.match_indices('.').filter(|(at, _)| *at > 0) {
-            if let Some(lane) = table.below(&host[at + 1..], path) {
-                return in_file(lane);
-            }
-            let Some(wildcard) = wildcards.next_if(|name| name.len() == host.len() - at) else {
-                continue;
-            };
-            if let Some(found) = self.at(wildcard, path, grounds) {
-                return found;
-            }
-        }
-        if let Some(lane) = table.by_any(path) {
+        if self.known.is_bare(exact)
+            && let Some(lane) = table.find(host, path)
+        {
             return in_file(lane);
         }
-        self.at(name::ANY, path, grounds).unwrap_or(Way::None)
-    }
-
-    fn at(&self, name: &str, path: &str, grounds: Grounds) -> Option<Way> {
-        match self.known.at(name, path, grounds) {
-            At::Lane(lane) => Some(Way::Lane(lane)),
-            At::Nothing => None,
-            At::Wrong => Some(Way::Wrong),
-            At::Unknown => Some(Way::Unknown),
-        }
+        Walk::begin(&self.known, path, grounds).past(table, host, exact)
     }
 
     /// Asks Redis for a host and all wildcards that cover it, unless somebody does already, and waits
@@ -344,7 +327,7 @@ impl DynamicRoutes {
     pub fn check(&self, host_pattern: &str, value: &[u8]) -> Result<(), String> {
         let host = text::host(host_pattern)
             .map_err(|why| format!("no route is for `{}`: {why}", host_pattern.escape_debug()))?;
-        self.reading.meaning(&host, &Stored::Text(value.to_vec())).map(|_| ())
+        self.known.reading().meaning(&host, &Stored::Text(value.to_vec())).map(|_| ())
     }
 
     /// Reads a host pattern's key now, and says what this node uses from here on.
@@ -370,7 +353,7 @@ impl DynamicRoutes {
     pub fn members(&self, host_pattern: &str, value: &[u8]) -> Result<Vec<MemberSettings>, String> {
         let host = text::host(host_pattern)
             .map_err(|why| format!("no route is for `{}`: {why}", host_pattern.escape_debug()))?;
-        let members = match self.reading.meaning(&host, &Stored::Text(value.to_vec()))? {
+        let members = match self.known.reading().meaning(&host, &Stored::Text(value.to_vec()))? {
             Meaning::Plain(member) => vec![member],
             Meaning::Routes(routes) => {
                 routes.into_iter().flat_map(|route| route.upstream.members).collect()

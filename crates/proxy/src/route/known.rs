@@ -4,23 +4,29 @@
 //! are understood before a shard is locked. Every read has a stamp, taken before it was sent; what an
 //! older read brings never wins over a younger one.
 
+mod bare;
+
 use std::collections::hash_map::{DefaultHasher, RandomState};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
+use arc_swap::ArcSwap;
 use forebay_cache::mechanism::Clock;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 use tokio::time::{Duration, Instant};
 
+pub(super) use self::bare::Bare;
 use super::lane::{Lane, Upstreams};
 use super::line::{RouteLine, RouteSource};
 use super::name;
 use super::slot::{Absent, Known, Lanes, Slot, Value, Wrong};
 use super::source::Stored;
 use super::value::{Meaning, Reading, shown};
+use crate::config::Route;
 
 /// Parts of the table that are locked apart.
 const SHARDS: usize = 64;
@@ -47,8 +53,10 @@ pub enum Grounds {
 pub(super) enum At {
     /// This.
     Lane(Arc<Lane>),
-    /// Nothing for this path.
+    /// Nothing for this path, or nothing that was known last.
     Nothing,
+    /// Nothing for any path.
+    Absent,
     /// A value that is wrong, and none that was good before.
     Wrong,
     /// It has to be asked for.
@@ -80,8 +88,8 @@ pub(crate) struct KnownOptions {
     pub(crate) absent: Duration,
     /// What the keys begin with, for what is logged.
     pub(crate) prefix: String,
-    /// How values are read.
-    pub(crate) reading: Reading,
+    /// How values are read, now.
+    pub(crate) reading: ArcSwap<Reading>,
 }
 
 /// How many keys there are, of each kind, and what came of values.
@@ -111,6 +119,7 @@ pub(crate) struct KnownRoutes {
     tickets: AtomicU64,
     stamps: AtomicU64,
     doubt: AtomicU64,
+    version: AtomicU64,
     pub(super) tally: Tally,
     /// The names of keys whose line is another one now.
     told: broadcast::Sender<Box<str>>,
@@ -130,6 +139,7 @@ impl KnownRoutes {
             tickets: AtomicU64::new(0),
             stamps: AtomicU64::new(0),
             doubt: AtomicU64::new(0),
+            version: AtomicU64::new(1),
             tally: Tally::default(),
             told: broadcast::Sender::new(CHANGES_MAX),
             options,
@@ -175,7 +185,7 @@ impl KnownRoutes {
         if absent.used_at.load(Relaxed) != now {
             absent.used_at.store(now, Relaxed);
         }
-        At::Nothing
+        At::Absent
     }
 
     /// Whether something is known of a name that an answer may rest on.
@@ -215,8 +225,8 @@ impl KnownRoutes {
         if let Some(applied) = self.confirm(name, stamp, stored) {
             return applied;
         }
-        let meaning = self.options.reading.meaning(&name::pattern(name), stored);
-        let made = meaning.map(|meaning| self.lanes(name, meaning));
+        let reading = self.reading();
+        let made = self.made(name, stored, &reading);
         let wrong = made.as_ref().err().cloned();
         let applied = match made {
             Ok(lanes) => self.put(name, stamp, stored, lanes, from),
@@ -227,10 +237,49 @@ impl KnownRoutes {
             tracing::warn!("cannot use the route `{key}`: its value is `{}`: {why}", shown(stored));
             self.tally.wrong.fetch_add(1, Relaxed);
         }
+        if !Arc::ptr_eq(&reading, &self.options.reading.load()) {
+            self.remake(name, stored);
+        }
         match (applied, wrong) {
             // The same wrong value as before.
             (Applied::Same, Some(_)) => Applied::Wrong,
             (applied, _) => applied,
+        }
+    }
+
+    fn made(&self, name: &str, stored: &Stored, reading: &Reading) -> Result<Lanes, String> {
+        let meaning = reading.meaning(&name::pattern(name), stored)?;
+        Ok(self.lanes(name, meaning, &reading.defaults))
+    }
+
+    /// How values are read, now.
+    pub(super) fn reading(&self) -> Arc<Reading> {
+        self.options.reading.load_full()
+    }
+
+    /// Reads all values in this way from here on. What is known stays known; where it leads is made
+    /// anew.
+    pub(super) fn read_as(&self, reading: Reading) {
+        self.options.reading.store(Arc::new(reading));
+        // Who puts a value that was understood before sees afterwards that it is to be made again.
+        for part in 0..self.parts() {
+            for (name, stored) in self.kept(part) {
+                if let Some(stored) = stored {
+                    self.remake(&name, &stored);
+                }
+            }
+        }
+    }
+
+    /// Makes the lanes of a value again, if that is still the one in use. One that means nothing
+    /// any more leads where it led.
+    fn remake(&self, name: &str, stored: &Stored) {
+        let Ok(lanes) = self.made(name, stored, &self.reading()) else { return };
+        let mut shard = self.shard(name).write();
+        if let Some(Slot::Known(known)) = shard.get_mut(name)
+            && known.value.as_ref().is_some_and(|value| value.is(stored))
+        {
+            known.lanes = lanes;
         }
     }
 
@@ -322,6 +371,7 @@ impl KnownRoutes {
             }
         }
         self.tally.changes.fetch_add(1, Relaxed);
+        self.version.fetch_add(1, Release);
     }
 
     /// Whether one more key has room; told loudly where it has not.
@@ -354,7 +404,8 @@ impl KnownRoutes {
     fn insert_absent(&self, name: &str, stamp: u64, used_at: u64) {
         let ticket = self.tickets.fetch_add(1, Relaxed);
         let (since, seen) = (self.clock.now(), AtomicU64::new(stamp));
-        let absent = Absent { used_at: AtomicU64::new(used_at), ticket, since, seen };
+        let used = AtomicU64::new(used_at);
+        let absent = Absent { used_at: used, bare: Bare::default(), ticket, since, seen };
         {
             let mut shard = self.shard(name).write();
             if shard.get(name).is_some_and(|slot| stamp < slot.seen().load(Relaxed)) {
@@ -405,12 +456,12 @@ impl KnownRoutes {
                 continue;
             }
             shard.remove(&*name);
+            self.version.fetch_add(1, Release);
             self.tally.absent.fetch_sub(1, Relaxed);
         }
     }
 
-    fn lanes(&self, name: &str, meaning: Meaning) -> Lanes {
-        let defaults = &self.options.reading.defaults;
+    fn lanes(&self, name: &str, meaning: Meaning, defaults: &Arc<Route>) -> Lanes {
         match meaning {
             Meaning::Plain(member) => {
                 let called = format!("{}{}", name::pattern(name), defaults.path_prefix);
@@ -418,7 +469,7 @@ impl KnownRoutes {
                 Lanes::One(Lane::lazy(route, called.into(), Some(member), &self.upstreams))
             }
             Meaning::Routes(routes) => {
-                let lane = |route: crate::config::Route| {
+                let lane = |route: Route| {
                     let called = Arc::from(route.name.as_str());
                     Lane::lazy(Arc::new(route), called, None, &self.upstreams)
                 };

@@ -3,14 +3,18 @@
 //! is a line in the log, from a [`Refused`], and the server counts it.
 
 mod access_log;
+mod histogram;
+mod lately;
 mod metrics;
 mod purges;
 mod readings;
 mod record;
+mod reloads;
 mod routes;
 mod storage;
 mod telling;
 mod tiers;
+mod tls;
 mod upstreams;
 
 use std::sync::Arc;
@@ -18,14 +22,18 @@ use std::time::SystemTime;
 
 pub(crate) use access_log::rfc3339;
 pub use access_log::{AccessLog, LINES_MAX};
-pub use metrics::Metrics;
+pub use histogram::{BUCKETS_MICROS, Distribution};
+pub use lately::{Lately, ORDERS_MAX, OrderTold, PROBLEMS_MAX, Problem};
+pub use metrics::{Metrics, Totals};
 pub use purges::write_purges;
 pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
+pub use reloads::write_reloads;
 pub use routes::write_routes;
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
+pub use tls::write_tls;
 pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
 
 use tokio::time::Instant;
@@ -43,8 +51,8 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Begins to tell of an exchange, whose head was read at that moment.
-    pub fn begin(&self, request: &Request, began: Instant) -> Telling {
-        Telling::begin(self.clone(), request, began)
+    pub fn begin(self: &Arc<Self>, request: &Request, began: Instant) -> Telling {
+        Telling::begin(Arc::clone(self), request, began)
     }
 
     /// Tells of a request that was refused a moment ago, before it was one. The server counts it.
