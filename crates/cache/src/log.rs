@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 #[cfg(feature = "disk")]
-use crate::disk::DiskError;
+pub use crate::disk::DiskError;
 use crate::purge::{Position, Rule};
 
 #[cfg(feature = "disk")]
