@@ -53,6 +53,12 @@ use kept::Use;
 use settings::Call;
 use shared::Shared;
 
+/// How long closing waits for what is under way on the disk, and how often it looks.
+#[cfg(feature = "disk")]
+const CLOSE_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+#[cfg(feature = "disk")]
+const CLOSE_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+
 /// A cache of values under keys, around a function that loads them. Cloning it shares it.
 ///
 /// ```
@@ -266,8 +272,9 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
         &self.shared.name
     }
 
-    /// Writes to the disk what waits for it, and gives the directory back if this is the last clone.
-    /// What is dropped without this loses the last second of it at most, and nothing else.
+    /// Writes to the disk what waits for it, stores no more there, and gives the directory back if this
+    /// is the last clone. What is dropped without this loses the last second of it at most, and nothing
+    /// else.
     pub async fn close(self) {
         let shared = self.shared;
         let sweeping = shared.sweeping.lock().take();
@@ -276,10 +283,20 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
             // It holds the tiers; aborted is how it ends.
             let _ = sweeping.await;
         }
-        if shared.close.is_some() {
-            let closing = move || shared.close.iter().for_each(|close| close());
+        #[cfg(feature = "disk")]
+        if let Some(disk) = shared.disk.clone() {
+            let held = Arc::downgrade(&disk);
             // A disk that panicked has said so.
-            let _ = tokio::task::spawn_blocking(closing).await;
+            let _ = tokio::task::spawn_blocking(move || disk.close()).await;
+            let is_last = Arc::strong_count(&shared) == 1;
+            drop(shared);
+            // What is being removed behind holds it for a moment.
+            let given_back = async {
+                while is_last && held.strong_count() > 0 {
+                    tokio::time::sleep(CLOSE_PAUSE).await;
+                }
+            };
+            let _ = tokio::time::timeout(CLOSE_WAIT_MAX, given_back).await;
         }
     }
 

@@ -114,3 +114,35 @@ fn an_entry_costs_no_more_than_is_counted_and_a_hit_allocates_nothing() {
     }
     assert_eq!(ALLOCATOR.total_allocated() - before, 0);
 }
+
+#[test]
+fn a_hit_through_the_face_allocates_nothing() {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use forebay_cache::{Cache, Error};
+
+    let _alone = ALONE.lock();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("there is a runtime");
+    let build = Cache::<(u64, String), String>::builder("names").build();
+    let cache = runtime.block_on(build).expect("its settings are good");
+    let keys: Vec<_> = (0..100_u64).map(|number| (number, format!("user {number}"))).collect();
+    for key in &keys {
+        runtime.block_on(cache.set(key, key.1.clone())).expect("it is set");
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    let before = ALLOCATOR.total_allocated();
+    for key in &keys {
+        let load = || async { Ok::<_, Error>(String::new()) };
+        let Poll::Ready(Ok(found)) = pin!(cache.get_or_load(key, load)).poll(&mut cx) else {
+            panic!("a hit waits for nothing")
+        };
+        assert_eq!(found.value.as_deref(), Some(&key.1));
+        let Poll::Ready(Ok(Some(_))) = pin!(cache.get(key)).poll(&mut cx) else {
+            panic!("a hit waits for nothing")
+        };
+    }
+    assert_eq!(ALLOCATOR.total_allocated() - before, 0);
+}

@@ -278,7 +278,8 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
             counts,
             no_body: Body::empty(),
             sweeping: Mutex::new(Some(sweeping)),
-            close: stand.close,
+            #[cfg(feature = "disk")]
+            disk: stand.disk,
         }))
     }
 
@@ -300,7 +301,8 @@ pub(crate) struct Stand<V: Send + Sync + 'static> {
     pub(crate) leases: Option<Arc<dyn crate::lease::Leases>>,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) reach: Reach,
-    pub(crate) close: Option<Box<dyn Fn() + Send + Sync>>,
+    #[cfg(feature = "disk")]
+    pub(crate) disk: Option<Arc<crate::disk::DiskTier<super::stored::Stored>>>,
 }
 
 impl<V: Send + Sync + 'static> Stand<V> {
@@ -312,7 +314,8 @@ impl<V: Send + Sync + 'static> Stand<V> {
             leases: None,
             log: Arc::new(MemoryLog::new("this process", Bounds::default(), clock.clone())),
             reach: Reach::Node,
-            close: None,
+            #[cfg(feature = "disk")]
+            disk: None,
         }
     }
 }

@@ -131,7 +131,7 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
             if let Some(log) = opened.log {
                 stand.log = log;
             }
-            stand.close = Some(Box::new(move || opened.tier.close()));
+            stand.disk = Some(opened.tier);
         }
         #[cfg(feature = "redis")]
         if let Some(redis) = &self.lower.redis {

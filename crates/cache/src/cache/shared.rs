@@ -46,8 +46,9 @@ pub(crate) struct Shared<V: Send + Sync + 'static> {
     /// One for all entries: none of them has bytes in memory.
     pub(crate) no_body: Body,
     pub(crate) sweeping: Mutex<Option<JoinHandle<()>>>,
-    /// What must be closed before the process ends.
-    pub(crate) close: Option<Box<dyn Fn() + Send + Sync>>,
+    /// To be closed before the process ends.
+    #[cfg(feature = "disk")]
+    pub(crate) disk: Option<Arc<crate::disk::DiskTier<super::stored::Stored>>>,
 }
 
 /// What a look found, and for what it may be used.

@@ -289,7 +289,9 @@ mod tests {
             assert_eq!(read.terms.groups, head.terms.groups);
             assert_eq!(read.terms.fresh_until, Timestamp::FAR);
             let fixed = bytes.len() - 16 * head.terms.groups.len();
-            for len in (0..bytes.len()).filter(|len| *len < fixed || (len - fixed) % 16 != 0) {
+            for len in
+                (0..bytes.len()).filter(|len| *len < fixed || !(len - fixed).is_multiple_of(16))
+            {
                 assert!(StoredCodec.decode(&Bytes::from(bytes[..len].to_vec())).is_none(), "{len}");
             }
         }

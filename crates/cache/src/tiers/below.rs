@@ -119,7 +119,7 @@ impl<H: Head> Below<H> {
         let all = join_all(self.levels.iter().map(|level| level.remove(key))).await;
         let named = self.levels.iter().zip(all);
         let failed: Vec<_> =
-            named.filter_map(|(level, done)| done.is_none().then(|| level.name())).collect();
+            named.filter(|(_, done)| done.is_none()).map(|(level, _)| level.name()).collect();
         match failed.is_empty() {
             true => Ok(()),
             false => Err(TierFailure::new(format!(
