@@ -45,6 +45,12 @@ pub(crate) const UNSHARE: SystemProgram =
     SystemProgram { command: "unshare", package: "util-linux" };
 /// Brings up the loopback of such a room.
 pub(crate) const IP: SystemProgram = SystemProgram { command: "ip", package: "iproute2" };
+/// Says which packages a program's libraries are in.
+pub(crate) const DPKG_SHLIBDEPS: SystemProgram =
+    SystemProgram { command: "dpkg-shlibdeps", package: "dpkg-dev" };
+/// Compiles the C parts of a static program; never installed, only used where it is.
+pub(crate) const MUSL_GCC: SystemProgram =
+    SystemProgram { command: "musl-gcc", package: "musl-tools" };
 /// nginx's Lua, for the classic way with Redis.
 pub(crate) const NGINX_LUA: SystemProgram = SystemProgram {
     command: "/usr/lib/nginx/modules/ngx_http_lua_module.so",
@@ -56,6 +62,12 @@ pub(crate) const LUA_REDIS: SystemProgram =
 /// And what it writes responses with.
 pub(crate) const LUA_JSON: SystemProgram =
     SystemProgram { command: "/usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so", package: "lua-cjson" };
+/// Looks at the dashboard.
+pub(crate) const BROWSER: SystemProgram =
+    SystemProgram { command: "chromium", package: "chromium" };
+/// Drives it.
+pub(crate) const BROWSER_DRIVER: SystemProgram =
+    SystemProgram { command: "chromedriver", package: "chromium-driver" };
 /// A crate with a program, and its version.
 pub(crate) struct CargoProgram {
     name: &'static str,
@@ -72,6 +84,14 @@ pub(crate) const DENY: CargoProgram = CargoProgram {
     name: "cargo-deny",
     version: "0.20.2",
     command: "cargo-deny",
+    arguments: &["--no-default-features"],
+};
+
+/// Builds the Debian package; xz comes from the system.
+pub(crate) const CARGO_DEB: CargoProgram = CargoProgram {
+    name: "cargo-deb",
+    version: "3.8.0",
+    command: "cargo-deb",
     arguments: &["--no-default-features"],
 };
 

@@ -215,6 +215,11 @@ impl Gateway {
         if log.purges().trust(now) == Trust::Sure {
             return Some(standing);
         }
+        if self.0.lasting.storage.is_without_purges() {
+            // Another process takes them, and nobody tells this one.
+            standing.proof = Proof::Missing;
+            return Some(standing);
+        }
         if settings.in_doubt == InDoubt::Serve {
             standing.proof = Proof::Sure;
         } else if standing.proof == Proof::Sure {

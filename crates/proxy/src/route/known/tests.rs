@@ -260,3 +260,27 @@ async fn a_plain_route_takes_little_memory() {
     assert!(bytes < 1024, "{bytes} bytes a route");
     assert!(matches!(table.at("shop-7.example.com", "/", Grounds::Fresh), At::Lane(_)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn other_defaults_are_those_of_what_is_known_already() {
+    let table = table(10);
+    read(&table, "a", Some("h:1"));
+    read(&table, "b", Some("{\"to\": \"h:2\"}"));
+    read(&table, "c", Some("h:3"));
+    read(&table, "c", Some("nonsense"));
+    read(&table, "d", None);
+    let lane = |name: &str| match table.at(name, "/", Grounds::Fresh) {
+        At::Lane(lane) => lane,
+        At::Nothing | At::Wrong | At::Unknown => panic!("{name} leads nowhere"),
+    };
+    let before = ["a", "b", "c"].map(lane);
+    let mut defaults = Route::everything_to(Vec::new(), 64 << 20);
+    defaults.variants_max = 7;
+    table.read_as(Reading { defaults: Arc::new(defaults), hipache: Switch::Off });
+    for (name, before) in ["a", "b", "c"].into_iter().zip(before) {
+        assert_eq!((before.route.variants_max, lane(name).route.variants_max), (64, 7), "{name}");
+    }
+    assert_eq!(leads(&table, "a"), "http://h:1");
+    assert_eq!(leads(&table, "d"), "nothing");
+    assert_eq!(read(&table, "a", Some("h:1")), Applied::Same);
+}
