@@ -3,6 +3,7 @@
 //! Read this file first. The rules that it asks are in `forebay-semantics`; what it acts on is the
 //! cache, the upstreams and the client. A plain hit is answered by `glance` without a wait.
 
+mod door;
 mod refusals;
 mod steps;
 
@@ -21,7 +22,8 @@ use futures_util::future::Either;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use self::refusals::{BODY_CUT, ONLY_IF_CACHED, OVERLOADED, OWN_FAILURE};
+use self::door::Exit;
+use self::refusals::{BODY_CUT, ONLY_IF_CACHED, OWN_FAILURE};
 use self::steps::{Course, Judged, Turn, Why};
 use crate::answer::Answer;
 use crate::ask::{Ask, AskedFor, Refusal, Unasked};
@@ -30,7 +32,7 @@ use crate::config::Switch;
 use crate::failure::FetchFailure;
 use crate::fetch::{Errand, Fetch, Fetched};
 use crate::forward::upgrade_wish;
-use crate::gateway::{Gateway, Live, Place};
+use crate::gateway::Gateway;
 use crate::kept::{self, Found, Kept, KeptEntry, Unfilled};
 use crate::keyed_body::{self, Keyed};
 use crate::pass;
@@ -40,8 +42,7 @@ use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::route::Grounds;
 use crate::seen::Seen;
-use crate::server::{InformationalSender, Refused, Request, RequestBody, Service, Transport};
-use crate::telemetry::Telling;
+use crate::server::{InformationalSender, Request, RequestBody};
 
 /// How often a request looks again because what it waited for turned out not to fit it.
 const LOOKS_MAX: usize = 4;
@@ -50,26 +51,6 @@ const LOOKS_MAX: usize = 4;
 /// is kept; one that begins beyond is asked of the origin as it is.
 const RANGE_BEGIN_MAX: u64 = 1 << 20;
 
-impl Service for Gateway {
-    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send {
-        exchange(self.clone(), request)
-    }
-
-    fn refused(&self, refused: &Refused) {
-        self.telemetry().refused(refused);
-    }
-}
-
-impl Service for Live {
-    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send {
-        exchange(self.now(), request)
-    }
-
-    fn refused(&self, refused: &Refused) {
-        self.now().telemetry().refused(refused);
-    }
-}
-
 /// An answer, or the rest of the story that leads to one. Only what waits is a future of its own, in
 /// a box: what a future may grow to is copied whenever it is moved.
 type Exchange = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
@@ -77,16 +58,10 @@ type Exchange = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send
 /// Answers one request; at once where it need not wait.
 fn exchange(gateway: Gateway, request: Request) -> Exchange {
     let began = Instant::now();
-    let telling = gateway.telemetry().begin(&request, began);
-    let transport = request.peer.transport;
-    let place = match gateway.enter() {
-        Ok(place) => place,
-        Err(gateway) => {
-            let refused = Reply::refused(&gateway, OVERLOADED);
-            return Either::Left(ready(leave(&gateway, transport, refused, None, telling)));
-        }
+    let exit = match Exit::enter(gateway, &request, began) {
+        Ok(exit) => exit,
+        Err(refused) => return Either::Left(ready(*refused)),
     };
-    let exit = Exit { place, transport, telling };
     if let Some(reply) = redirect::to_https(exit.gateway(), &request) {
         return Either::Left(ready(exit.with(reply, None)));
     }
@@ -109,50 +84,13 @@ fn exchange(gateway: Gateway, request: Request) -> Exchange {
 }
 
 /// Goes on where it is known where the request leads.
-fn routed(asked_for: AskedFor, mut exit: Exit) -> Exchange {
+fn routed(asked_for: AskedFor, exit: Exit) -> Exchange {
     let ask = &asked_for.ask;
-    exit.telling = exit.telling.on(&ask.lane.name, || ask.url());
+    let exit = exit.on(ask);
     match glance(exit.gateway(), ask) {
         Glance::Hit(reply) => Either::Left(ready(exit.with(reply, Some(ask)))),
         Glance::Other(found) => Either::Right(go(asked_for, found, exit)),
     }
-}
-
-/// The way out of an exchange.
-struct Exit {
-    place: Place,
-    transport: Transport,
-    telling: Telling,
-}
-
-impl Exit {
-    fn gateway(&self) -> &Gateway {
-        self.place.gateway()
-    }
-
-    fn with(self, reply: Reply, ask: Option<&Ask>) -> Answer {
-        leave(self.place.gateway(), self.transport, reply, ask, self.telling)
-    }
-
-    fn refused(self, refusal: Refusal) -> Answer {
-        let reply = Reply::refused(self.gateway(), refusal);
-        self.with(reply, None)
-    }
-}
-
-fn leave(
-    gateway: &Gateway,
-    transport: Transport,
-    reply: Reply,
-    ask: Option<&Ask>,
-    telling: Telling,
-) -> Answer {
-    let mut answer = reply.into_answer(gateway, ask, telling);
-    match transport {
-        Transport::Tls => redirect::remember(&gateway.config().tls, &mut answer),
-        Transport::Plain => {}
-    }
-    answer
 }
 
 /// What a first look at memory gives.

@@ -7,9 +7,9 @@
 mod anew;
 mod bare;
 
-use std::collections::hash_map::{DefaultHasher, RandomState};
+use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -231,7 +231,7 @@ impl KnownRoutes {
         let wrong = made.as_ref().err().cloned();
         let applied = match made {
             Ok(lanes) => self.put(name, stamp, stored, lanes, from),
-            Err(why) => self.put_wrong(name, stamp, Wrong { digest: digest(stored), why }, from),
+            Err(why) => self.put_wrong(name, stamp, Wrong::of(stored, why), from),
         };
         if let (Applied::Wrong, Some(why)) = (applied, &wrong) {
             let key = String::from_utf8_lossy(&name::key(&self.options.prefix, name)).into_owned();
@@ -541,7 +541,7 @@ impl KnownRoutes {
         for shard in &self.shards {
             names.extend(shard.read().keys().cloned());
         }
-        names.sort_unstable_by(|one, other| by_host(one).cmp(&by_host(other)));
+        names.sort_unstable_by(|one, other| name::by_host(one).cmp(&name::by_host(other)));
         names.iter().take(limit).filter_map(|name| self.line(name)).collect()
     }
 
@@ -577,22 +577,6 @@ impl KnownRoutes {
     fn absent_millis(&self) -> u64 {
         u64::try_from(self.options.absent.as_millis()).unwrap_or(u64::MAX / 4)
     }
-}
-
-/// Wildcards stand behind the name that they are below.
-fn by_host(name: &str) -> (&str, bool) {
-    let is_wildcard = name.starts_with('.');
-    (name.trim_start_matches('.'), is_wildcard)
-}
-
-fn digest(stored: &Stored) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    match stored {
-        Stored::Text(bytes) => bytes.hash(&mut hasher),
-        Stored::List(list) => list.hash(&mut hasher),
-        Stored::Other => 0.hash(&mut hasher),
-    }
-    hasher.finish()
 }
 
 #[cfg(test)]

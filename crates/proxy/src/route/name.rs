@@ -67,6 +67,12 @@ pub fn wildcards_for(host: &str) -> impl Iterator<Item = &str> {
     host.match_indices('.').take(dots).skip(left_out).map(|(at, _)| &host[at..])
 }
 
+/// What names are listed by: wildcards stand behind the name that they are below.
+pub fn by_host(name: &str) -> (&str, bool) {
+    let is_wildcard = name.starts_with('.');
+    (name.trim_start_matches('.'), is_wildcard)
+}
+
 /// Whether it can be a key at all: no part of it between its dots is empty.
 fn is_name(host: &str) -> bool {
     let is_part_empty = |pair: &[u8]| pair == b"..";

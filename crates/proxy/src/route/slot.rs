@@ -1,5 +1,6 @@
 //! One key of the table: its value in use, with the lanes made of it, or that it is not there.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -102,6 +103,19 @@ impl Known {
     /// Whether exactly this was read the last time, and is good.
     pub(super) fn is(&self, stored: &Stored) -> bool {
         self.wrong.is_none() && self.value.as_ref().is_some_and(|value| value.is(stored))
+    }
+}
+
+impl Wrong {
+    /// That this value means nothing, for this reason.
+    pub(super) fn of(stored: &Stored, why: String) -> Self {
+        let mut hasher = DefaultHasher::new();
+        match stored {
+            Stored::Text(bytes) => bytes.hash(&mut hasher),
+            Stored::List(list) => list.hash(&mut hasher),
+            Stored::Other => 0.hash(&mut hasher),
+        }
+        Wrong { digest: hasher.finish(), why }
     }
 }
 
