@@ -8,6 +8,7 @@ mod ci;
 mod conformance;
 mod fuzz;
 mod outcome;
+mod package;
 mod process;
 mod program;
 mod reference;
@@ -32,6 +33,8 @@ cargo xtask <command>
   conformance --url URL    http-cache-tests against a gateway that runs already, before --origin PORT
   conformance --only ID    one test of http-cache-tests, its exchanges shown
   conformance --peer nginx http-cache-tests against nginx, to see that the harness tells the truth
+  package [deb|tarball] [--debug]
+                           a Debian package, and a tarball with a static program, in target/package
   reference [--write]      whether docs/manual/reference.md is what the program says, or make it so
   fuzz [--seconds N] [--seed N] [--target NAME]
                            mutate the corpus against every fuzz target, N seconds each
@@ -59,6 +62,7 @@ fn dispatch(arguments: &[&str]) -> Outcome {
         ["ci", "--lints"] => ci::lints(),
         ["tidy"] => tidy::run(),
         ["conformance", options @ ..] => conformance::run(options),
+        ["package", options @ ..] => package::run(options),
         ["reference", options @ ..] => reference::run(options),
         ["fuzz", options @ ..] => fuzz::run(options),
         ["bench", options @ ..] => bench::run(options),

@@ -45,6 +45,12 @@ pub(crate) const UNSHARE: SystemProgram =
     SystemProgram { command: "unshare", package: "util-linux" };
 /// Brings up the loopback of such a room.
 pub(crate) const IP: SystemProgram = SystemProgram { command: "ip", package: "iproute2" };
+/// Says which packages a program's libraries are in.
+pub(crate) const DPKG_SHLIBDEPS: SystemProgram =
+    SystemProgram { command: "dpkg-shlibdeps", package: "dpkg-dev" };
+/// Compiles the C parts of a static program; never installed, only used where it is.
+pub(crate) const MUSL_GCC: SystemProgram =
+    SystemProgram { command: "musl-gcc", package: "musl-tools" };
 /// nginx's Lua, for the classic way with Redis.
 pub(crate) const NGINX_LUA: SystemProgram = SystemProgram {
     command: "/usr/lib/nginx/modules/ngx_http_lua_module.so",
@@ -78,6 +84,14 @@ pub(crate) const DENY: CargoProgram = CargoProgram {
     name: "cargo-deny",
     version: "0.20.2",
     command: "cargo-deny",
+    arguments: &["--no-default-features"],
+};
+
+/// Builds the Debian package; xz comes from the system.
+pub(crate) const CARGO_DEB: CargoProgram = CargoProgram {
+    name: "cargo-deb",
+    version: "3.8.0",
+    command: "cargo-deb",
     arguments: &["--no-default-features"],
 };
 

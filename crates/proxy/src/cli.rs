@@ -12,6 +12,7 @@ mod why;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -24,6 +25,7 @@ pub use self::warm::WarmArgs;
 pub use self::why::WhyArgs;
 use crate::config::defaults::LISTEN;
 pub use crate::config::flags::{RunArgs, TierArgs};
+use crate::config::text;
 
 /// An HTTP caching gateway: collapses, answers stale rather than late, says why.
 #[derive(Debug, Parser)]
@@ -40,7 +42,7 @@ Examples:
   forebay run --to http://localhost:3000     cache one origin on 127.0.0.1:8080
   forebay run --config forebay.toml          as the file says
   forebay check --config forebay.toml        say all that is wrong with the file
-  forebay doctor --config forebay.toml       say what is wrong with its Redis and its disk
+  forebay doctor --config forebay.toml       say what is wrong with the machine, its Redis, its disk
   forebay reload                             use the file as it is now
   forebay upgrade                            use the program as it is now, without a request lost
   forebay purge --tag sale                   forget it, on every node
@@ -56,7 +58,7 @@ pub enum Command {
     Run(RunArgs),
     /// Say all that is wrong with a configuration file, or what it means
     Check(CheckArgs),
-    /// Connect to Redis, look at the disk, and say what is wrong with them
+    /// Look at the machine, at Redis and at the disk, and say what is wrong with them
     Doctor(DoctorArgs),
     /// Have a node read its configuration file again
     Reload(ReloadArgs),
@@ -66,6 +68,8 @@ pub enum Command {
     Purge(PurgeArgs),
     /// Say what a node would answer a request, and why, without asking the origin
     Why(WhyArgs),
+    /// Say whether a node accepts clients, or wait until it does
+    Ready(ReadyArgs),
     /// Show, set, delete and watch the routes in Redis
     Routes(RoutesArgs),
     /// Show a node's numbers, live, in the terminal
@@ -139,6 +143,21 @@ pub struct DemoArgs {
     pub listen: SocketAddr,
 }
 
+/// The flags of `forebay ready`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = READY_EXIT)]
+pub struct ReadyArgs {
+    /// How long to wait until it does, such as 30s [default: ask once]
+    #[arg(long, value_name = "TIME", value_parser = text::span)]
+    pub wait: Option<Duration>,
+    /// The node's admin listener; also FOREBAY_ADMIN [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<String>,
+}
+
+const READY_EXIT: &str = "\
+Exit status: 0 when it accepts clients, 1 when it does not: it drains, or nobody answers.";
+
 /// The arguments of `forebay completions`.
 #[derive(Args, Clone, Debug)]
 pub struct CompletionsArgs {
@@ -148,7 +167,6 @@ pub struct CompletionsArgs {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::text;
     use clap::CommandFactory;
 
     use super::*;

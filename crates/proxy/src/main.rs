@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Upgrade(args) => commands::life::upgrade(&args),
         Command::Purge(args) => commands::purge::run(&args),
         Command::Why(args) => commands::why::run(&args),
+        Command::Ready(args) => commands::ready::run(&args),
         Command::Routes(args) => commands::routes::run(&args),
         Command::Top(args) => commands::top::run(&args),
         Command::Warm(args) => commands::warm::run(&args),

@@ -159,6 +159,12 @@ impl AdminClient {
         Ok(())
     }
 
+    /// The status of an answer whose body is of no interest.
+    pub async fn status(&self, path: &str) -> Result<StatusCode, ClientFailure> {
+        let sent = timeout(CONNECT_PATIENCE, self.send(Method::GET, path, None)).await;
+        Ok(sent.unwrap_or_else(|_| Err(self.late(CONNECT_PATIENCE)))?.status())
+    }
+
     async fn send(
         &self,
         method: Method,

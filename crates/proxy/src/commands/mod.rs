@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod life;
 pub mod purge;
+pub mod ready;
 pub mod routes;
 pub mod run;
 pub mod runtime;

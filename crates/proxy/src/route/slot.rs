@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use forebay_cache::mechanism::Timestamp;
 
+use super::known::Bare;
 use super::lane::Lane;
 use super::line::{RouteSource, RouteState};
 use super::source::Stored;
@@ -47,6 +48,8 @@ pub(super) struct Wrong {
 pub(super) struct Absent {
     /// When somebody last asked for it, in milliseconds.
     pub(super) used_at: AtomicU64,
+    /// Whether the wildcards that cover it are not there either.
+    pub(super) bare: Bare,
     /// Its place in the queue of absences.
     pub(super) ticket: u64,
     /// Since when this is known.
@@ -159,10 +162,14 @@ impl Lanes {
 
     /// The lane of the longest prefix that fits.
     pub(super) fn find(&self, path: &str) -> Option<&Arc<Lane>> {
-        let all = match self {
+        self.all().iter().find(|lane| path.starts_with(&lane.route.path_prefix))
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> &[Arc<Lane>] {
+        match self {
             Lanes::One(lane) => std::slice::from_ref(lane),
             Lanes::Many(lanes) => lanes,
-        };
-        all.iter().find(|lane| path.starts_with(&lane.route.path_prefix))
+        }
     }
 }
