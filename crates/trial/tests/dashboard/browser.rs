@@ -91,9 +91,9 @@ impl Browser {
         self.post("/execute/sync", &json!({ "script": script, "args": [] })).await
     }
 
-    /// The text that stands in an element.
+    /// The text that stands in an element; nothing while it is not there.
     pub(crate) async fn text(&self, css: &str) -> String {
-        let script = format!("return document.querySelector({}).innerText", json!(css));
+        let script = format!("return document.querySelector({})?.innerText ?? ''", json!(css));
         self.run(&script).await.as_str().unwrap_or_default().to_owned()
     }
 

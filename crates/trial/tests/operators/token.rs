@@ -4,21 +4,26 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use forebay_trial::patience::until;
+
 use super::support::*;
 
-/// Where a node says that its token is.
-fn place(fleet: &Fleet) -> PathBuf {
-    let said = fleet.nodes.node(0).output();
-    let line = said.lines().find_map(|line| line.strip_prefix("token ")).unwrap_or_else(|| {
-        panic!("it says nothing of a token:\n{said}");
-    });
+/// Where a node says that its token is. It says so when it serves, which is later than it accepts.
+async fn place(fleet: &Fleet) -> PathBuf {
+    let said = || fleet.nodes.node(0).output();
+    let is_said = async || said().lines().any(|line| line.starts_with("token "));
+    if until("it says where its token is", PATIENCE, is_said).await.is_err() {
+        panic!("it says nothing of a token:\n{}", said());
+    }
+    let said = said();
+    let line = said.lines().find_map(|line| line.strip_prefix("token ")).unwrap();
     PathBuf::from(line.trim().strip_suffix(" (admin calls)").unwrap())
 }
 
 #[tokio::test]
 async fn a_node_without_a_token_makes_one_that_its_user_finds() {
     let mut fleet = Fleet::told(1, "").await;
-    let place = place(&fleet);
+    let place = place(&fleet).await;
     let mode = fs::metadata(&place).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
     let token = fs::read_to_string(&place).unwrap();
@@ -54,10 +59,11 @@ async fn a_token_that_is_told_is_not_written_anywhere() {
 #[tokio::test]
 async fn a_killed_node_starts_again_with_another_token() {
     let mut fleet = Fleet::told(1, "").await;
-    let place = place(&fleet);
+    let place = place(&fleet).await;
     let before = fs::read_to_string(&place).unwrap();
     fleet.nodes.node_mut(0).restart().await.unwrap();
-    assert_ne!(fs::read_to_string(&place).unwrap(), before);
+    let is_another = async || fs::read_to_string(&place).is_ok_and(|token| token != before);
+    until("it has another token", PATIENCE, is_another).await.unwrap();
     let typed = type_in(fleet.nodes.node(0).admin(), None, &["list"]).await;
     assert_eq!(typed.status, 0, "{typed:?}");
 }

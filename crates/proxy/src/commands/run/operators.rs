@@ -104,14 +104,15 @@ impl Operators {
 
     /// What the user is told at the start.
     pub(super) fn banner(&self, token: &Token) -> String {
-        let metrics = format!("metrics     http://{}/metrics\n", self.address);
+        let at = self.address;
+        let places = format!("dashboard   http://{at}/\nmetrics     http://{at}/metrics\n");
         match token {
-            Token::Set(_) => metrics,
+            Token::Set(_) => places,
             Token::Made(made) => {
-                format!("{metrics}token       {} (admin calls)\n", made.path().display())
+                format!("{places}token       {} (admin calls)\n", made.path().display())
             }
             Token::Missing(why) => {
-                format!("{metrics}token       none, so nothing can be changed: {why}\n")
+                format!("{places}token       none, so nothing can be changed: {why}\n")
             }
         }
     }
