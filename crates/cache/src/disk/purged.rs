@@ -30,8 +30,11 @@ const GONE_MIN: usize = 6;
 /// What says whether purges have killed a record.
 pub(super) struct Judge {
     purges: Purges,
-    is_gone: Box<dyn Fn(&Front, &[u8], &Bytes) -> bool + Send + Sync>,
+    is_gone: Box<IsGone>,
 }
+
+/// Of a front, a key and a stored head.
+type IsGone = dyn Fn(&Front, &[u8], &Bytes) -> bool + Send + Sync;
 
 impl Judge {
     pub(super) fn new<H: Head>(purges: &Purges, codec: Arc<dyn HeadCodec<H>>) -> Self {
