@@ -90,6 +90,7 @@ impl Body {
     }
 
     /// A body that is there already, in a page that is counted.
+    #[cfg(feature = "disk")]
     pub(crate) fn in_page(bytes: Bytes, trailer: Option<Bytes>) -> Self {
         Self::of(Whole::one(bytes, trailer))
     }

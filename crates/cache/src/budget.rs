@@ -76,6 +76,7 @@ impl Budget {
     }
 
     /// Counts bytes that are there already as a page, whether they fit or not.
+    #[cfg(feature = "disk")]
     pub(crate) fn adopt(&self, bytes: Box<[u8]>) -> Bytes {
         self.tally.bytes.fetch_add(bytes.len() + CHUNK_OVERHEAD, Ordering::Relaxed);
         Bytes::from_owner(Page { bytes, tally: Arc::clone(&self.tally) })

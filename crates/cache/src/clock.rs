@@ -1,5 +1,11 @@
-//! Moments, and the two clocks that tell them: the system's, and one that follows tokio's time.
+//! Moments, and the clocks that tell them: the system's, one that follows tokio's time, and one that is
+//! moved by hand.
 
+#[cfg(any(test, feature = "test-util"))]
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment, in milliseconds since the Unix epoch.
@@ -38,7 +44,12 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Virtual { start: Timestamp, from: tokio::time::Instant },
+    Virtual {
+        start: Timestamp,
+        from: tokio::time::Instant,
+    },
+    #[cfg(any(test, feature = "test-util"))]
+    ByHand(Arc<AtomicU64>),
 }
 
 impl Clock {
@@ -53,12 +64,37 @@ impl Clock {
         Self(Source::Virtual { start, from: tokio::time::Instant::now() })
     }
 
+    /// A clock that moves only by [`ClockHand::advance`], for tests of expiry that do not sleep.
+    /// Limits on waits are not of it: these run on tokio's time.
+    #[cfg(any(test, feature = "test-util"))]
+    pub fn by_hand(start: Timestamp) -> (Self, ClockHand) {
+        let now = Arc::new(AtomicU64::new(start.as_millis()));
+        (Self(Source::ByHand(Arc::clone(&now))), ClockHand(now))
+    }
+
     /// The moment now.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp::from_system(SystemTime::now()),
             Source::Virtual { start, from } => start.plus(from.elapsed()),
+            #[cfg(any(test, feature = "test-util"))]
+            Source::ByHand(now) => Timestamp::from_millis(now.load(Ordering::Acquire)),
         }
+    }
+}
+
+/// Moves a clock that moves only by hand.
+#[cfg(any(test, feature = "test-util"))]
+#[derive(Clone, Debug)]
+pub struct ClockHand(Arc<AtomicU64>);
+
+#[cfg(any(test, feature = "test-util"))]
+impl ClockHand {
+    /// Moves the clock on.
+    pub fn advance(&self, span: Duration) {
+        let later = |now| Some(Timestamp::from_millis(now).plus(span).as_millis());
+        // It never answers that there is nothing to change.
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, later);
     }
 }
 
@@ -80,6 +116,15 @@ mod tests {
         assert_eq!(clock.now(), Timestamp::from_millis(1_000));
         tokio::time::advance(Duration::from_millis(250)).await;
         assert_eq!(clock.now(), Timestamp::from_millis(1_250));
+    }
+
+    #[test]
+    fn the_clock_by_hand_moves_only_by_its_hand() {
+        let (clock, hand) = Clock::by_hand(Timestamp::from_millis(1_000));
+        hand.advance(Duration::from_millis(5));
+        assert_eq!(clock.clone().now(), Timestamp::from_millis(1_005));
+        hand.advance(Duration::MAX);
+        assert_eq!(clock.now(), Timestamp::FAR);
     }
 
     #[test]

@@ -5,19 +5,27 @@
 //! not read, and is a miss.
 
 mod checksum;
+#[cfg(feature = "stored")]
 mod compression;
 mod damage;
+#[cfg(feature = "stored")]
 mod front;
+#[cfg(feature = "stored")]
 mod record;
+#[cfg(feature = "redis")]
 mod seal;
 
 use bytes::Bytes;
 
 pub use checksum::{Checksum, checksum};
+#[cfg(feature = "stored")]
 pub use compression::{compressed, decompressed};
 pub use damage::Damage;
+#[cfg(feature = "stored")]
 pub use front::{FRONT_BYTES, Front, Layout, OPENING, STAMP_OFFSET};
+#[cfg(feature = "stored")]
 pub use record::{Record, StoredBody, StoredRecord};
+#[cfg(feature = "redis")]
 pub use seal::{SEAL_BYTES, Seal};
 
 /// Turns heads into bytes and back. What `encode` wrote, `decode` reads on any node that runs the

@@ -57,9 +57,26 @@ pub trait Head: Send + Sync + 'static {
         true
     }
 
+    /// On which shelf of memory it lies.
+    fn shelf(&self) -> Shelf {
+        Shelf::Main
+    }
+
     /// Tells to which groups the entry belongs, for purges, and on which paths it lies. `key` is the
     /// key under which it is kept, or was asked for; the answer must be the same for each of these.
     fn belongs<'a>(&'a self, _key: &'a [u8], _to: &mut Belongs<'a>) {}
+}
+
+/// Where in memory an entry lies. Each shelf has a bound of its own, so that what lies on one evicts
+/// nothing from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// Among all others.
+    Main,
+    /// Aside, where there is such a shelf: what is worth less, such as that something does not exist.
+    Aside,
+    /// Nowhere: it tells of a failure, and is for whoever asked.
+    Nowhere,
 }
 
 /// What tells an entry from every other that was ever under its key, in all tiers and on all nodes.

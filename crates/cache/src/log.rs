@@ -5,9 +5,12 @@
 //! The cache and the program ask [`Purges`], which costs a compare of two numbers where nothing
 //! has changed.
 
+#[cfg(feature = "disk")]
 pub mod file;
 pub mod follow;
 mod memory;
+#[cfg(not(feature = "disk"))]
+mod no_file;
 mod purges;
 
 use std::borrow::Cow;
@@ -16,12 +19,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+#[cfg(feature = "disk")]
 use crate::disk::DiskError;
 use crate::purge::{Position, Rule};
 
+#[cfg(feature = "disk")]
 pub use file::{FileBounds, FileLog, FileOptions, Journal};
 pub use follow::{Follower, Raise, Taken, Trust};
 pub use memory::MemoryLog;
+#[cfg(not(feature = "disk"))]
+pub use no_file::Journal;
 pub use purges::{DOUBT_BOUND, Purges, PurgesSnapshot, RECENT_MAX};
 
 /// What comes later.
@@ -50,9 +57,11 @@ pub trait Log: Send + Sync + 'static {
     /// Lets go of the files that it keeps, so that another process can open them. What is to be
     /// written there meanwhile is refused, or left out where the log lies elsewhere. Waits for the
     /// disk.
+    #[cfg(feature = "disk")]
     fn let_go(&self) {}
 
     /// Opens again what was let go, and takes what others have written there. Waits for the disk.
+    #[cfg(feature = "disk")]
     fn take_back(&self) -> Result<(), DiskError> {
         Ok(())
     }

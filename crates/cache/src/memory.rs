@@ -5,39 +5,30 @@
 //! refuse what does not fit one of its shards without a word, so the number of shards follows from
 //! this rule, and what exceeds it is refused here, aloud.
 
+mod hashing;
 mod policy;
+mod shelves;
 
 use std::fmt;
-use std::hash::RandomState;
 use std::sync::Arc;
-use std::time::Duration;
 
-use quick_cache::OptionsBuilder;
-use quick_cache::sync::{Cache, EntryAction, EntryResult};
-
-use crate::clock::Clock;
-use crate::entry::{Entry, Head, Key};
+use crate::clock::{Clock, Timestamp};
+use crate::entry::{Entry, Head, Key, Shelf};
 use crate::lease::Fence;
 use crate::options::Options;
 use crate::stats::Stats;
 use crate::tier::{Admitted, Answer, Tier};
-use policy::{ByWeight, Evictions, Held};
+use policy::Held;
+use shelves::Shelves;
 
 /// What an entry costs beyond its key's, head's and body's bytes: two shared allocations, the
 /// place in the table with its slack. Measured where tables are just doubled, by
 /// `tests/footprint.rs`.
 pub(crate) const ENTRY_OVERHEAD: usize = 264;
 
-/// Shards at most; the bound on a large machine's contention for one.
-const SHARDS_MAX: usize = 64;
-
-/// The share of memory from which on it is nearly full: shards fill unevenly.
-const NEARLY_FULL: (u64, u64) = (7, 8);
-
 /// Whole entries in memory.
 pub struct Memory<H: Head> {
-    // SipHash: keys are the clients' words, and a faster hash could be flooded.
-    entries: Cache<Key, Held<H>, ByWeight, RandomState, Evictions>,
+    entries: Shelves<H>,
     entry_bytes_max: usize,
     clock: Clock,
     stats: Arc<Stats>,
@@ -45,30 +36,26 @@ pub struct Memory<H: Head> {
 
 impl<H: Head> Memory<H> {
     pub(crate) fn new(options: &Options, clock: Clock, stats: Arc<Stats>) -> Self {
-        let capacity = options.memory_bytes_max;
         let entry_bytes_max = entry_bytes_max(options);
-        let built = OptionsBuilder::new()
-            .weight_capacity(capacity as u64)
-            .estimated_items_capacity(capacity / options.entry_bytes_typical.max(1))
-            .hot_allocation(policy::HOT_SHARE)
-            .shards(shards(capacity, entry_bytes_max))
-            .build()
-            .expect("both capacities are set above");
-        let evictions = Evictions::new(Arc::clone(&stats));
-        let entries = Cache::with_options(built, ByWeight, RandomState::new(), evictions);
+        let entries = Shelves::new(options, entry_bytes_max, &stats);
         Self { entries, entry_bytes_max, clock, stats }
     }
 
     /// The entry under this key. What is found expired is reclaimed.
     pub(crate) fn look_up(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        let entry = self.unless_expired(key, self.entries.get(key)?.entry)?;
+        self.look_up_at(self.clock.now(), key)
+    }
+
+    /// As [`Memory::look_up`], for who has just asked the clock.
+    pub(crate) fn look_up_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        let entry = self.unless_expired(key, self.entries.get(key)?.entry, now)?;
         entry.note_use();
         Some(entry)
     }
 
     /// As [`Memory::look_up`], but it does not count as a use.
     pub(crate) fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.unless_expired(key, self.entries.peek(key)?.entry)
+        self.unless_expired(key, self.entries.peek(key)?.entry, self.clock.now())
     }
 
     /// Takes an entry, in place of any under the same key. That one goes even if this is too large
@@ -76,7 +63,7 @@ impl<H: Head> Memory<H> {
     pub(crate) fn insert(&self, key: &Key, entry: &Arc<Entry<H>>) -> Admitted {
         let refused = match self.weigh(key, entry) {
             Ok(held) => {
-                self.entries.insert(key.clone(), held);
+                self.entries.insert(key, held);
                 self.stats.inserts.one_more();
                 return Admitted::Kept;
             }
@@ -96,10 +83,7 @@ impl<H: Head> Memory<H> {
     /// Takes an entry if there is none under its key: a promoted one is older than any that is.
     pub(crate) fn insert_if_absent(&self, key: &Key, entry: &Arc<Entry<H>>) {
         let Ok(held) = self.weigh(key, entry) else { return };
-        let keep = |_: &Key, _: &mut Held<H>| EntryAction::Retain(());
-        if let EntryResult::Vacant(place) = self.entries.entry(key, Some(Duration::ZERO), keep)
-            && place.insert(held).is_ok()
-        {
+        if self.entries.insert_if_absent(key, held) {
             self.stats.inserts.one_more();
         }
     }
@@ -112,17 +96,7 @@ impl<H: Head> Memory<H> {
         new: &Arc<Entry<H>>,
     ) -> Option<()> {
         let held = self.weigh(key, new).ok()?;
-        let swap = |_: &Key, now: &mut Held<H>| match Arc::ptr_eq(&now.entry, old) {
-            true => EntryAction::ReplaceWithGuard,
-            false => EntryAction::Retain(()),
-        };
-        match self.entries.entry(key, Some(Duration::ZERO), swap) {
-            EntryResult::Replaced(place, _) => place.insert(held).ok(),
-            EntryResult::Vacant(_)
-            | EntryResult::Retained(())
-            | EntryResult::Removed(..)
-            | EntryResult::Timeout => None,
-        }
+        self.entries.replace(key, old, held)
     }
 
     pub(crate) fn remove(&self, key: &[u8]) {
@@ -169,7 +143,7 @@ impl<H: Head> Memory<H> {
 
     /// Whether what comes in now, or soon, drives something out.
     pub(crate) fn is_nearly_full(&self) -> bool {
-        self.entries.weight() >= self.entries.capacity() / NEARLY_FULL.1 * NEARLY_FULL.0
+        self.entries.is_nearly_full()
     }
 
     /// The heaviest entry that is admitted.
@@ -178,6 +152,9 @@ impl<H: Head> Memory<H> {
     }
 
     fn weigh(&self, key: &Key, entry: &Arc<Entry<H>>) -> Result<Held<H>, Admitted> {
+        if entry.head().shelf() == Shelf::Nowhere {
+            return Err(Admitted::NotWhole);
+        }
         let Some(body) = entry.body().as_whole() else { return Err(Admitted::NotWhole) };
         if entry.is_expired(self.clock.now()) {
             return Err(Admitted::Expired);
@@ -193,8 +170,13 @@ impl<H: Head> Memory<H> {
         Ok(Held { entry: Arc::clone(entry), weight: weight as u64 })
     }
 
-    fn unless_expired(&self, key: &[u8], entry: Arc<Entry<H>>) -> Option<Arc<Entry<H>>> {
-        if !entry.is_expired(self.clock.now()) {
+    fn unless_expired(
+        &self,
+        key: &[u8],
+        entry: Arc<Entry<H>>,
+        now: Timestamp,
+    ) -> Option<Arc<Entry<H>>> {
+        if !entry.is_expired(now) {
             return Some(entry);
         }
         self.reclaim(key);
@@ -215,15 +197,6 @@ pub(crate) fn entry_bytes_max(options: &Options) -> usize {
     let capacity = options.memory_bytes_max;
     let rule = (capacity / 10).clamp(1 << 20, 64 << 20);
     options.entry_bytes_max.unwrap_or(rule).min(capacity / 10 * 9)
-}
-
-// As many as leave room for the heaviest admitted entry in the hot share of one.
-fn shards(capacity: usize, entry_bytes_max: usize) -> usize {
-    let mut shards = SHARDS_MAX;
-    while shards > 1 && policy::hot_bytes(capacity / shards) < entry_bytes_max {
-        shards /= 2;
-    }
-    shards
 }
 
 /// A walk that reclaims; see [`Memory::sweep`].

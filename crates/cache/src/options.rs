@@ -9,6 +9,11 @@ use crate::budget::Budget;
 pub struct Options {
     /// Bytes of the memory tier, overhead counted. Over it, entries are evicted.
     pub memory_bytes_max: usize,
+    /// Bytes of a second shelf, for entries that say that they lie aside; none, and they lie among
+    /// all others.
+    pub aside_bytes_max: Option<usize>,
+    /// How the memory tier hashes keys.
+    pub hashing: Hashing,
     /// The heaviest entry that the memory tier admits; `None` for a tenth of the tier, but at
     /// least 1 MiB and at most 64 MiB. Never more than nine tenths of the tier.
     pub entry_bytes_max: Option<usize>,
@@ -37,6 +42,15 @@ pub struct Options {
     pub puts_max: usize,
 }
 
+/// How keys are hashed in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashing {
+    /// SipHash: for keys that strangers choose, who may try to make them collide.
+    Guarded,
+    /// Quicker, seeded by chance: for keys that a program makes.
+    Quick,
+}
+
 impl Options {
     /// What the bodies of a cache with these options, and of its tiers, are counted against.
     pub fn budget(&self) -> Budget {
@@ -48,6 +62,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             memory_bytes_max: 256 << 20,
+            aside_bytes_max: None,
+            hashing: Hashing::Guarded,
             entry_bytes_max: None,
             entry_bytes_typical: 8 << 10,
             arriving_bytes_max: 64 << 20,

@@ -5,10 +5,12 @@
 
 mod below;
 mod clearance;
+mod cleared;
 mod fill;
 mod hottest;
 mod level;
 mod lookups;
+mod overwrite;
 mod purged;
 mod removals;
 mod survey;
@@ -32,6 +34,7 @@ use crate::stats::{Snapshot, Stats};
 use crate::tier::Tier;
 use below::{Below, Into};
 pub use clearance::{Clearance, Shared};
+pub use cleared::Cleared;
 pub use hottest::Used;
 pub use removals::Mark;
 use removals::Removals;
@@ -155,7 +158,12 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
 
     /// The entry if memory has it. Waits for nothing and allocates nothing.
     pub fn look_up_memory(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        let entry = self.unless_gone(key, self.parts.memory.look_up(key)?)?;
+        self.look_up_memory_at(self.parts.clock.now(), key)
+    }
+
+    /// As [`Tiers::look_up_memory`], for who has just asked the clock.
+    pub fn look_up_memory_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        let entry = self.unless_gone(key, self.parts.memory.look_up_at(now, key)?)?;
         self.parts.stats.memory_hits.one_more();
         Some(entry)
     }
@@ -324,15 +332,11 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     }
 
     /// Forgets the key in all tiers, and does not keep what is being fetched for it now. Dropped
-    /// while it waits, memory has forgotten already, the tiers below perhaps not.
+    /// while it waits, memory has forgotten already, the tiers below perhaps not. A tier that fails
+    /// is a count.
     pub async fn remove(&self, key: &Key) {
-        self.parts.flights.spoil(key.as_bytes());
-        self.forget_in_memory(key);
-        if self.has_tiers() {
-            self.parts.below.remove(key).await;
-            // Again, for whoever read below before it was gone from there and promotes it now.
-            self.forget_in_memory(key);
-        }
+        // Counted by the tier's level.
+        let _ = self.remove_surely(key).await;
     }
 
     /// Drops what memory has under the key; the tiers below keep what they have.

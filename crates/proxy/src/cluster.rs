@@ -6,20 +6,12 @@
 
 use std::time::Duration;
 
-use forebay_cache::mechanism::{Clearance, Flight, Purpose, Shared, Word};
-use tokio::time::{Instant, timeout_at};
+use forebay_cache::mechanism::{self, Flight, Purpose, Word};
 
 use crate::ask::Ask;
 use crate::gateway::Gateway;
 use crate::kept::{Kept, KeptEntry, Unfilled};
 use crate::seen::Seen;
-
-/// How often a leader is told of something newer, or of something stored, that is not there.
-const ASKS_IN_VAIN_MAX: usize = 4;
-
-/// How often a leader asks at all: again whenever the node for which it waits has lasted for as long
-/// as its lease, and each time without a wait where the connection comes and goes.
-const ASKS_MAX: usize = 64;
 
 type OwnFlight = Flight<Kept, Unfilled>;
 
@@ -46,57 +38,19 @@ pub async fn clear(
     purpose: Purpose,
     limit: Duration,
 ) -> Cleared {
-    let until = Instant::now() + limit;
-    let (watched, mut stamp) = seen.watched(ask);
-    let cache = gateway.cache();
-    let mut in_vain = 0;
-    for _ in 0..ASKS_MAX {
-        if in_vain == ASKS_IN_VAIN_MAX {
-            break;
+    let (watched, stamp) = seen.watched(ask);
+    match gateway.cache().clear_within(flight, &watched, stamp, purpose, limit).await {
+        mechanism::Cleared::Go(flight) => Cleared::Go(flight),
+        mechanism::Cleared::Elsewhere(entry) => Cleared::Elsewhere(entry),
+        mechanism::Cleared::Unshared(flight, remember) => {
+            flight.decline(remember);
+            Cleared::Unshared
         }
-        let vigil = match cache.clear(&flight, &watched, stamp, purpose).await {
-            Clearance::Go => return Cleared::Go(flight),
-            Clearance::Wait(vigil) => Some(vigil),
-            Clearance::Newer => None,
-            Clearance::Unshared(remember) => {
-                flight.decline(remember);
-                return Cleared::Unshared;
-            }
-            Clearance::Resting(pause) => return rested(flight, Unfilled::of_code(0), pause),
-        };
-        let word = match vigil {
-            None => Word::Stored,
-            Some(vigil) => match timeout_at(until, vigil.told()).await {
-                Ok(word) => word,
-                Err(_) => return late(flight, purpose),
-            },
-        };
-        match word {
-            Word::Stored => match cache.look_up_shared(&watched).await {
-                Shared::Newer(entry) => {
-                    cache.hand_over(flight, &entry);
-                    return Cleared::Elsewhere(entry);
-                }
-                Shared::Older(older) => match cache.peek(watched.as_bytes()) {
-                    // Another request of this node has brought it into memory.
-                    Some(held) if Some(held.stamp()) != seen.watched(ask).1 => {
-                        cache.hand_over(flight, &held);
-                        return Cleared::Elsewhere(held);
-                    }
-                    Some(_) | None => (stamp, in_vain) = (Some(older), in_vain + 1),
-                },
-                Shared::Nothing => (stamp, in_vain) = (None, in_vain + 1),
-            },
-            Word::Left => {}
-            Word::Local => return Cleared::Go(flight),
-            Word::Unshared(remember) => {
-                flight.decline(remember);
-                return Cleared::Unshared;
-            }
-            Word::Failed(code, pause) => return rested(flight, Unfilled::of_code(code), pause),
+        mechanism::Cleared::Failed(flight, code, pause) => {
+            rested(flight, Unfilled::of_code(code), pause)
         }
+        mechanism::Cleared::Late(flight) => late(flight, purpose),
     }
-    Cleared::Go(flight)
 }
 
 /// Ends a flight whose fetch failed, here and on the nodes that wait, and pauses refreshes (P1.5).

@@ -37,7 +37,7 @@ pub struct Gateway(Arc<State>);
 struct State {
     config: Config,
     table: Table<Lane>,
-    telemetry: Telemetry,
+    telemetry: Arc<Telemetry>,
     lasting: Arc<Lasting>,
 }
 
@@ -123,7 +123,8 @@ impl Gateway {
             requests: AtomicUsize::new(0),
             tls: OnceLock::new(),
         };
-        Ok(Gateway(Arc::new(State { config, table, telemetry, lasting: Arc::new(lasting) })))
+        let (telemetry, lasting) = (Arc::new(telemetry), Arc::new(lasting));
+        Ok(Gateway(Arc::new(State { config, table, telemetry, lasting })))
     }
 
     /// The same gateway under another configuration, which must not want anything else of what
@@ -142,6 +143,7 @@ impl Gateway {
             made.map_err(refused)
         });
         let table = Table::new(lanes.collect::<Result<Vec<_>, _>>()?);
+        let telemetry = Arc::new(telemetry);
         Ok(Gateway(Arc::new(State { config, table, telemetry, lasting })))
     }
 
@@ -161,7 +163,7 @@ impl Gateway {
     }
 
     /// Where its records go.
-    pub fn telemetry(&self) -> &Telemetry {
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.0.telemetry
     }
 
@@ -213,6 +215,11 @@ impl Gateway {
         if log.purges().trust(now) == Trust::Sure {
             return Some(standing);
         }
+        if self.0.lasting.storage.is_without_purges() {
+            // Another process takes them, and nobody tells this one.
+            standing.proof = Proof::Missing;
+            return Some(standing);
+        }
         if settings.in_doubt == InDoubt::Serve {
             standing.proof = Proof::Sure;
         } else if standing.proof == Proof::Sure {
@@ -255,18 +262,28 @@ impl Gateway {
     }
 
     /// A place among the requests under way, unless there are too many.
-    pub fn enter(&self) -> Option<Place<'_>> {
-        let before = self.0.lasting.requests.fetch_add(1, Ordering::Relaxed);
-        let place = Place(&self.0.lasting.requests);
-        (before < self.0.config.limits.requests_max).then_some(place)
+    pub fn enter(self) -> Result<Place, Self> {
+        let requests = &self.0.lasting.requests;
+        if requests.fetch_add(1, Ordering::Relaxed) < self.0.config.limits.requests_max {
+            return Ok(Place(self));
+        }
+        requests.fetch_sub(1, Ordering::Relaxed);
+        Err(self)
     }
 }
 
 /// A request's place among those under way; dropping it leaves.
-pub struct Place<'a>(&'a AtomicUsize);
+pub struct Place(Gateway);
 
-impl Drop for Place<'_> {
+impl Place {
+    /// Where it is.
+    pub fn gateway(&self) -> &Gateway {
+        &self.0
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.lasting.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         Command::Why(args) => commands::why::run(&args),
         Command::Ready(args) => commands::ready::run(&args),
         Command::Routes(args) => commands::routes::run(&args),
+        Command::Top(args) => commands::top::run(&args),
+        Command::Warm(args) => commands::warm::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }

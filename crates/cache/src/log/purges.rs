@@ -148,6 +148,14 @@ impl Purges {
         verdict
     }
 
+    /// As [`Purges::trust`], at this moment; a log of this node's own asks no clock.
+    pub fn trust_now(&self) -> Trust {
+        match self.shared.heard.load(Ordering::Acquire) {
+            ALWAYS => Trust::Sure,
+            _ => self.trust(Instant::now()),
+        }
+    }
+
     /// Whether this node may have missed a purge by now.
     pub fn trust(&self, now: Instant) -> Trust {
         match self.shared.heard.load(Ordering::Acquire) {

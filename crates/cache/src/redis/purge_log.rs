@@ -30,6 +30,7 @@ use super::options::{LinkOptions, Server};
 use super::roll::{Keys, NodeName, Roll};
 use crate::clock::{Clock, Timestamp};
 use crate::codec::Seal;
+#[cfg(feature = "disk")]
 use crate::disk::DiskError;
 use crate::log::{
     Appended, DOUBT_BOUND, Journal, Later, Log, LogFailure, LogSnapshot, NodeStanding, Purges,
@@ -254,10 +255,12 @@ impl Log for RedisLog {
         Box::pin(nodes::applied(&self.core, up_to, wait))
     }
 
+    #[cfg(feature = "disk")]
     fn let_go(&self) {
         self.core.options.journal.iter().for_each(Journal::let_go);
     }
 
+    #[cfg(feature = "disk")]
     fn take_back(&self) -> Result<(), DiskError> {
         self.core.options.journal.as_ref().map_or(Ok(()), Journal::take_back)
     }

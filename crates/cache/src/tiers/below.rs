@@ -8,6 +8,7 @@ use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
 
 use crate::entry::{Entry, Head, Key};
+use crate::error::TierFailure;
 use crate::lease::{Fence, Lease, Word};
 use crate::log::Purges;
 use crate::options::Options;
@@ -113,8 +114,24 @@ impl<H: Head> Below<H> {
         None
     }
 
-    pub(super) async fn remove(&self, key: &Key) {
-        join_all(self.levels.iter().map(|level| level.remove(key))).await;
+    /// Says which of them may still hold it.
+    pub(super) async fn remove(&self, key: &Key) -> Result<(), TierFailure> {
+        let all = join_all(self.levels.iter().map(|level| level.remove(key))).await;
+        let named = self.levels.iter().zip(all);
+        let failed: Vec<_> =
+            named.filter_map(|(level, done)| done.is_none().then(|| level.name())).collect();
+        match failed.is_empty() {
+            true => Ok(()),
+            false => Err(TierFailure::new(format!(
+                "cannot remove what lies in {}: it failed, or was late",
+                failed.join(" and ")
+            ))),
+        }
+    }
+
+    /// Stores a load, and waits for it.
+    pub(super) async fn store_now(&self, load: &Load<H>, into: Into, removals: &Removals) {
+        join(self.store(load, None, into, removals), self.store_own(load, into, removals)).await;
     }
 
     /// What each tier has, whatever the purges say of it.

@@ -69,8 +69,9 @@ impl<H: Send + Sync + 'static> Level<H> {
         Some(admitted)
     }
 
-    pub(super) async fn remove(&self, key: &Key) {
-        self.in_time(self.wait_max, self.tier.remove(key)).await;
+    /// `None` if it may still hold it.
+    pub(super) async fn remove(&self, key: &Key) -> Option<()> {
+        self.in_time(self.wait_max, self.tier.remove(key)).await
     }
 
     pub(super) fn snapshot(&self) -> TierSnapshot {

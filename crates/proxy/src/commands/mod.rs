@@ -11,4 +11,6 @@ pub mod ready;
 pub mod routes;
 pub mod run;
 pub mod runtime;
+pub mod top;
+pub mod warm;
 pub mod why;

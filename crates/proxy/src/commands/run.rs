@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use self::operators::{Operators, Token};
+use self::signals::Signals;
 use crate::admin::{Desks, Life, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
@@ -53,6 +54,7 @@ struct Start {
 /// Runs a gateway; 0 when it was told to end or was succeeded, 1 when it could not begin.
 pub fn run(args: &RunArgs) -> ExitCode {
     trace_to_stderr();
+    raise_open_files();
     let start = match start(args) {
         Ok(start) => start,
         Err(message) => {
@@ -83,6 +85,14 @@ pub fn run(args: &RunArgs) -> ExitCode {
     }
 }
 
+/// Every connection is an open file, and most systems let a process have more than they give it.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it is refused, what there is has to do; `forebay doctor` says whether it does.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 /// What the environment says of this process.
 fn start(args: &RunArgs) -> Result<Start, String> {
     let (args, notify) = (Some(args.clone()), Notify::from_environment());
@@ -110,6 +120,7 @@ async fn serve_from(
     ready: impl FnOnce(),
 ) -> Result<Drained, String> {
     let Start { args, inherited, mut successor, notify } = start;
+    let args = args.map(|args| (Signals::hear(&args), args));
     let opened = Opened::open(config, inherited, successor.as_mut()).await;
     let opened = match opened {
         Ok(opened) => opened,
@@ -191,7 +202,7 @@ impl Opened {
 
     async fn serve(
         self,
-        args: Option<RunArgs>,
+        args: Option<(Signals, RunArgs)>,
         of_predecessor: Option<String>,
         notify: Notify,
         end: impl Future<Output = ()>,
@@ -292,7 +303,7 @@ fn bent(clients: &NextTerms, operators: Option<&Operators>) -> Vec<Bent> {
 
 /// How a process that was started with flags goes on: by reloads, by upgrades, by signals.
 fn life(
-    args: Option<RunArgs>,
+    args: Option<(Signals, RunArgs)>,
     live: &Live,
     destinations: &Arc<Destinations>,
     terms: Vec<Bent>,
@@ -300,7 +311,7 @@ fn life(
     notify: &Notify,
 ) -> (Life, watch::Receiver<Option<u32>>) {
     let (upgrader, succeeded) = Upgrader::new(live.clone(), legacy, notify.clone());
-    let Some(args) = args else { return (Life::default(), succeeded) };
+    let Some((signals, args)) = args else { return (Life::default(), succeeded) };
     let reloader = Arc::new(Reloader {
         args,
         live: live.clone(),
@@ -310,7 +321,7 @@ fn life(
         told: Reloads::default().into(),
     });
     tokio::spawn(reload::watch(Arc::clone(&reloader)));
-    tokio::spawn(signals::heed(live.clone(), Arc::clone(&reloader), Arc::clone(&upgrader)));
+    tokio::spawn(signals.heed(live.clone(), Arc::clone(&reloader), Arc::clone(&upgrader)));
     (Life { reloader: Some(reloader), upgrader: Some(upgrader) }, succeeded)
 }
 

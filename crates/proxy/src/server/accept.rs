@@ -104,8 +104,7 @@ impl Server {
         let mut shutdown = pin!(shutdown);
         let mut first = 0;
         loop {
-            let terms = next.now();
-            let full = connections.len() >= terms.limits.connections_max;
+            let full = connections.len() >= next.now().limits.connections_max;
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
@@ -114,9 +113,9 @@ impl Server {
                     match accepted {
                         Ok((place, accepted)) => {
                             let beginning = &beginnings[place];
-                            spawn(&mut connections, accepted, beginning, &terms, &service);
+                            spawn(&mut connections, accepted, beginning, &next.now(), &service);
                         }
-                        Err(error) => pause(&terms, &error).await,
+                        Err(error) => pause(&next.now(), &error).await,
                     }
                 }
             }

@@ -19,7 +19,7 @@ use super::request::{Peer, Transport};
 use crate::config::Listen;
 
 /// Connections that the system holds while we do not accept.
-const BACKLOG: i32 = 1024;
+pub(crate) const BACKLOG: i32 = 1024;
 
 /// A listener that could not be bound.
 #[derive(Debug)]

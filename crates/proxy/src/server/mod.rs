@@ -27,6 +27,7 @@ pub use accept::{Drained, Server};
 pub use connection::serve_connection;
 pub use estate::{Bequest, Estate, Inherited, Part};
 pub use link::InformationalSender;
+pub(crate) use listen::BACKLOG;
 pub use listen::BindError;
 pub use refusal::RefusalReason;
 pub use request::{Peer, Refused, Request, RequestBody, Service, Transport};

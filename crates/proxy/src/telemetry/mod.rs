@@ -51,8 +51,8 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Begins to tell of an exchange, whose head was read at that moment.
-    pub fn begin(&self, request: &Request, began: Instant) -> Telling {
-        Telling::begin(self.clone(), request, began)
+    pub fn begin(self: &Arc<Self>, request: &Request, began: Instant) -> Telling {
+        Telling::begin(Arc::clone(self), request, began)
     }
 
     /// Tells of a request that was refused a moment ago, before it was one. The server counts it.

@@ -21,7 +21,7 @@ use crate::server::Request;
 
 /// What is known of an exchange before it is answered.
 pub struct Telling {
-    telemetry: Telemetry,
+    telemetry: Arc<Telemetry>,
     began: Instant,
     line: Option<Box<Line>>,
 }
@@ -36,7 +36,7 @@ struct Line {
 }
 
 impl Telling {
-    pub(super) fn begin(telemetry: Telemetry, request: &Request, began: Instant) -> Self {
+    pub(super) fn begin(telemetry: Arc<Telemetry>, request: &Request, began: Instant) -> Self {
         let line = telemetry.access_log.is_on().then(|| {
             Box::new(Line {
                 began: SystemTime::now(),

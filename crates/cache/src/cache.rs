@@ -1,0 +1,319 @@
+//! The typed cache around any async function: memory first, then disk and Redis, then the loader.
+//!
+//! Read [`Cache`]. What it does with a look-up is in `cache/fetch.rs`, with a load in `cache/load.rs`,
+//! with a write in `cache/write.rs`. Beneath it are the same tiers, flights, leases and log that the
+//! gateway drives: [`mechanism`](crate::mechanism).
+
+mod builder;
+mod encoding;
+mod error;
+mod events;
+mod fetch;
+mod found;
+mod kept;
+mod key;
+mod load;
+mod loaded;
+#[cfg(feature = "stored")]
+mod lower;
+#[cfg(feature = "redis")]
+mod redis;
+mod settings;
+mod shared;
+mod stats;
+#[cfg(feature = "stored")]
+mod stored;
+mod write;
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+
+pub use builder::{BuildError, Builder, NAME_BYTES_MAX};
+#[cfg(feature = "stored")]
+pub use encoding::Transformed;
+pub use encoding::{BoxError, Codec, Postcard, Undecoded};
+pub use error::{Error, LoadError};
+pub use events::{Event, Events, Lagged};
+pub use fetch::Fetch;
+pub use found::{Found, Freshness, Left, Level};
+#[cfg(feature = "serde")]
+pub use key::SerdeKey;
+pub use key::{CacheKey, KEY_BYTES_MAX, KeyError, KeyWriter};
+pub use loaded::{Loaded, Ttl};
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisBuilder, RedisError};
+pub use stats::{Sample, Stats};
+
+use crate::entry::Key;
+use kept::Use;
+use settings::Call;
+use shared::Shared;
+
+/// A cache of values under keys, around a function that loads them. Cloning it shares it.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+/// use forebay_cache::{Cache, MIB, minutes};
+///
+/// let squares: Cache<u64, u64> =
+///     Cache::builder("squares").memory(MIB).ttl(minutes(5)).build().await?;
+/// let load = || async { Ok::<_, std::io::Error>(12 * 12) };
+/// let found = squares.get_or_load(&12, load).await?;
+/// assert_eq!(found.value.as_deref(), Some(&144));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct Cache<K, V: Send + Sync + 'static> {
+    shared: Arc<Shared<V>>,
+    keys: PhantomData<fn(&K)>,
+}
+
+impl<K, V: Send + Sync + 'static> Cache<K, V> {
+    /// Begins a cache of this name. Caches of different names share nothing, though they share a
+    /// Redis; two of one name in it are one.
+    pub fn builder(name: impl Into<String>) -> Builder<K, V, Postcard> {
+        Builder::new(name.into(), Postcard)
+    }
+
+    fn of(shared: Shared<V>) -> Self {
+        Self { shared: Arc::new(shared), keys: PhantomData }
+    }
+
+    /// What the tiers hold, never the loader: fresh, or stale where that may be given at once. `None`
+    /// says that nothing is cached; a `Found` without a value, that it is known not to exist.
+    pub async fn get<Q>(&self, key: &Q) -> Result<Option<Found<V>>, Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+    {
+        let writer = self.written(key);
+        let bytes = writer.bytes()?;
+        if let Some(found) = self.shared.glance(bytes) {
+            return Ok(Some(found));
+        }
+        let Some(seen) = self.shared.look_everywhere(&Key::from(bytes)).await? else {
+            return Ok(None);
+        };
+        let is_given = match seen.what {
+            Use::Fresh | Use::WhileRefresh => true,
+            Use::OnError => self.shared.tiers.resting(bytes).is_some(),
+            Use::Nothing => false,
+        };
+        if is_given { self.shared.give(&seen).map(Some) } else { Ok(None) }
+    }
+
+    /// What the tiers hold, or else what the loader returns, which is then cached.
+    ///
+    /// Of many callers at once, in this process and with Redis in the whole cluster, one calls its
+    /// loader and the others get the same value or error. The loader's future runs in a task of its
+    /// own: it goes on when the caller leaves. It returns a value, an `Option` of one, or [`Loaded`].
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime.
+    pub async fn get_or_load<Q, L, W, T, E>(&self, key: &Q, load: L) -> Result<Found<V>, Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+        L: FnOnce() -> W + Send,
+        W: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let long_way = {
+            let writer = self.written(key);
+            let bytes = writer.bytes()?;
+            if let Some(found) = self.shared.glance(bytes) {
+                return Ok(found);
+            }
+            // Boxed, so that a hit does not carry it along.
+            Box::pin(fetch::fetch(&self.shared, Key::from(bytes), Call::default(), load))
+        };
+        long_way.await
+    }
+
+    /// A call with terms of its own.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// # use forebay_cache::{Cache, millis, secs};
+    /// # let users: Cache<u64, String> = Cache::builder("users").build().await?;
+    /// let load = || async { Ok::<_, std::io::Error>("ann".to_owned()) };
+    /// let ann = users.fetch(&7).ttl(secs(90)).tags(["eu"]).hard_limit(millis(500)).load(load).await?;
+    /// # assert!(ann.is_fresh());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn fetch<Q>(&self, key: &Q) -> Fetch<'_, V>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+    {
+        Fetch::new(&self.shared, &self.written(key))
+    }
+
+    /// Many calls, so many of them at once at most; each has its own result, in the same order.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// # use forebay_cache::{Cache, secs};
+    /// # let squares: Cache<u64, u64> = Cache::builder("squares").build().await?;
+    /// let calls = [1_u64, 2, 3].map(|number| {
+    ///     let load = move || async move { Ok::<_, std::io::Error>(number * number) };
+    ///     squares.fetch(&number).ttl(secs(number)).load(load)
+    /// });
+    /// let found = squares.get_many(calls, 2).await;
+    /// assert!(found.iter().all(|found| found.is_ok()));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn get_many<C>(
+        &self,
+        calls: impl IntoIterator<Item = C>,
+        at_once_max: usize,
+    ) -> Vec<Result<Found<V>, Error>>
+    where
+        C: Future<Output = Result<Found<V>, Error>>,
+    {
+        stream::iter(calls).buffered(at_once_max.max(1)).collect().await
+    }
+
+    /// What memory holds, fresh or stale, without counting it as a use. Nothing is waited for.
+    pub fn peek<Q>(&self, key: &Q) -> Option<Found<V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+    {
+        let writer = self.written(key);
+        let bytes = writer.bytes().ok()?;
+        let entry = self.shared.tiers.peek(bytes)?;
+        self.shown(&entry, bytes, Level::Memory)
+    }
+
+    /// What each level holds, the nearest first, fresh or stale. Nothing is promoted or counted as a
+    /// use.
+    pub async fn peek_levels<Q>(&self, key: &Q) -> Vec<Found<V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+    {
+        let Ok(key) = self.written(key).bytes().map(Key::from) else { return Vec::new() };
+        let all = self.shared.tiers.survey(&key).await;
+        let shown = all
+            .iter()
+            .filter_map(|held| self.shown(&held.entry, key.as_bytes(), Level::of_tier(held.tier)));
+        shown.collect()
+    }
+
+    /// Puts a value in place of what is cached or being loaded under the key, in all levels. In every
+    /// process that shares the Redis, what was there before is gone when this returns.
+    pub async fn set<Q>(&self, key: &Q, value: impl Into<Loaded<V>>) -> Result<(), Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+    {
+        self.shared.set(self.key(key)?, value.into()).await
+    }
+
+    /// Forgets what is cached or being loaded under the key, in all levels and processes.
+    pub async fn delete<Q>(&self, key: &Q) -> Result<(), Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+    {
+        self.shared.delete(self.key(key)?).await
+    }
+
+    /// Makes what is cached under the key stale, in all levels and processes: it is loaded anew when
+    /// it is asked for, and may stand in meanwhile as its stale windows say.
+    pub async fn invalidate<Q>(&self, key: &Q) -> Result<(), Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+    {
+        self.shared.invalidate(self.key(key)?).await
+    }
+
+    /// Forgets all values with this tag, in all levels and processes, however many there are.
+    pub async fn purge_tag(&self, tag: &str) -> Result<(), Error> {
+        self.shared.purge_tag(tag).await
+    }
+
+    /// Forgets all values of this cache, in all levels and processes.
+    pub async fn purge_all(&self) -> Result<(), Error> {
+        self.shared.purge_all().await
+    }
+
+    /// Listens to what happens from now on.
+    pub fn events(&self) -> Events {
+        self.shared.teller.listen()
+    }
+
+    /// All counts, now.
+    pub fn stats(&self) -> Stats {
+        self.shared.counts.snapshot(&self.shared.name, self.shared.tiers.snapshot())
+    }
+
+    /// The cache's name.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Writes to the disk what waits for it, and gives the directory back if this is the last clone.
+    /// What is dropped without this loses the last second of it at most, and nothing else.
+    pub async fn close(self) {
+        let shared = self.shared;
+        let sweeping = shared.sweeping.lock().take();
+        if let Some(sweeping) = sweeping {
+            sweeping.abort();
+            // It holds the tiers; aborted is how it ends.
+            let _ = sweeping.await;
+        }
+        if shared.close.is_some() {
+            let closing = move || shared.close.iter().for_each(|close| close());
+            // A disk that panicked has said so.
+            let _ = tokio::task::spawn_blocking(closing).await;
+        }
+    }
+
+    fn shown(&self, entry: &shared::Held<V>, key: &[u8], level: Level) -> Option<Found<V>> {
+        let now = self.shared.clock.now();
+        let seen = self.shared.seen(Arc::clone(entry), key, level, now)?;
+        let freshness = match seen.what {
+            Use::Fresh => Freshness::Fresh,
+            Use::WhileRefresh | Use::OnError | Use::Nothing => Freshness::Stale,
+        };
+        entry.head().found(level, freshness, seen.until, now).ok()
+    }
+
+    fn key<Q: CacheKey + ?Sized>(&self, key: &Q) -> Result<Key, Error> {
+        Ok(Key::from(self.written(key).bytes()?))
+    }
+
+    #[inline]
+    fn written<Q: CacheKey + ?Sized>(&self, key: &Q) -> KeyWriter {
+        let mut writer = KeyWriter::from_begin(&self.shared.begin);
+        key.write(&mut writer);
+        writer
+    }
+}
+
+impl<K, V: Send + Sync + 'static> Clone for Cache<K, V> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), keys: PhantomData }
+    }
+}
+
+impl<K, V: Send + Sync + 'static> fmt::Debug for Cache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Cache");
+        shown.field("name", &self.shared.name).field("tiers", &self.shared.tiers).finish()
+    }
+}

@@ -1,0 +1,189 @@
+//! What all clones of a cache share: its tiers, its terms, its counts; and looking into them.
+
+use std::sync::Arc;
+
+use super::error::Error;
+use super::events::{Event, Teller};
+use super::found::{Found, Freshness, Level};
+use super::kept::{self, Content, Kept, Use};
+use super::key::KeyWriter;
+use super::loaded::Loaded;
+use super::settings::{Call, Settings, Weigher, weigh};
+use super::stats::Counts;
+use crate::body::Body;
+use crate::clock::{Clock, Timestamp};
+use crate::entry::{Entry, Key};
+use crate::log::Log;
+use crate::purge::Group;
+use crate::refresh::early_refresh;
+use crate::tier::Reach;
+use crate::tiers::{self, Tiers};
+use parking_lot::Mutex;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// No draw of an early refresh reaches further than so many times the duration of the last load.
+const REFRESH_REACH: f64 = 20.0;
+
+/// An entry of a cache of such values.
+pub(crate) type Held<V> = Arc<Entry<Kept<V>>>;
+
+pub(crate) struct Shared<V: Send + Sync + 'static> {
+    pub(crate) name: String,
+    /// What every key begins with.
+    pub(crate) prefix: Vec<u8>,
+    /// The same, written as a key.
+    pub(crate) begin: KeyWriter,
+    pub(crate) tiers: Tiers<Kept<V>, Error>,
+    pub(crate) log: Arc<dyn Log>,
+    /// Who follows the log: this process alone, or others as well.
+    pub(crate) reach: Reach,
+    pub(crate) settings: Settings,
+    pub(crate) weigher: Option<Weigher<V>>,
+    pub(crate) clock: Clock,
+    pub(crate) teller: Teller,
+    pub(crate) counts: Arc<Counts>,
+    /// One for all entries: none of them has bytes in memory.
+    pub(crate) no_body: Body,
+    pub(crate) sweeping: Mutex<Option<JoinHandle<()>>>,
+    /// What must be closed before the process ends.
+    pub(crate) close: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// What a look found, and for what it may be used.
+pub(crate) struct Seen<V: Send + Sync + 'static> {
+    pub(crate) entry: Held<V>,
+    pub(crate) level: Level,
+    pub(crate) what: Use,
+    /// When it ceased, or ceases, to be fresh.
+    pub(crate) until: Timestamp,
+}
+
+impl<V: Send + Sync + 'static> Seen<V> {
+    /// Whether it may be given when a load fails, or is late.
+    pub(crate) fn may_stand_in(&self) -> bool {
+        self.what != Use::Nothing
+    }
+}
+
+impl<V: Send + Sync + 'static> Drop for Shared<V> {
+    fn drop(&mut self) {
+        self.sweeping.lock().iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl<V: Send + Sync + 'static> Shared<V> {
+    /// What memory has, if it is fresh and not about to be loaded ahead: the short way of a hit.
+    pub(crate) fn glance(&self, key: &[u8]) -> Option<Found<V>> {
+        let now = self.clock.now();
+        let entry = self.tiers.look_up_memory_at(now, key)?;
+        let seen = self.seen(entry, key, Level::Memory, now)?;
+        match seen.what {
+            Use::Fresh if !self.is_drawn(&seen, now) => {
+                seen.entry.head().found(Level::Memory, Freshness::Fresh, seen.until, now).ok()
+            }
+            Use::Fresh | Use::WhileRefresh | Use::OnError | Use::Nothing => None,
+        }
+    }
+
+    /// What the tiers have, of use or not.
+    pub(crate) async fn look(&self, key: &Key) -> Result<Option<Seen<V>>, Error> {
+        let Some(found) = self.tiers.look_up(key).await else { return Ok(None) };
+        if let Content::NotTransformed(cause) = &found.entry.head().content {
+            self.counts.not_transformed.one_more();
+            return Err(Error::NotTransformed(cause.clone()));
+        }
+        let level = Level::of_tier(found.tier);
+        Ok(self.seen(found.entry, key.as_bytes(), level, self.clock.now()))
+    }
+
+    /// As [`Shared::look`]; where that is not fresh, another process may have stored what is.
+    pub(crate) async fn look_everywhere(&self, key: &Key) -> Result<Option<Seen<V>>, Error> {
+        let seen = self.look(key).await?;
+        let is_stale = seen.as_ref().is_some_and(|seen| seen.what != Use::Fresh);
+        if !is_stale || self.reach == Reach::Node {
+            return Ok(seen);
+        }
+        match self.tiers.look_up_shared(key).await {
+            tiers::Shared::Newer(entry) => {
+                let newer = self.seen(entry, key.as_bytes(), Level::Redis, self.clock.now());
+                Ok(newer.or(seen))
+            }
+            tiers::Shared::Older(_) | tiers::Shared::Nothing => Ok(seen),
+        }
+    }
+
+    pub(crate) fn seen(
+        &self,
+        entry: Held<V>,
+        key: &[u8],
+        level: Level,
+        now: Timestamp,
+    ) -> Option<Seen<V>> {
+        let doubt = kept::doubt(self.tiers.purges(), &entry, key)?;
+        let (what, until) = entry.head().terms.judge(doubt, now);
+        Some(Seen { entry, level, what, until })
+    }
+
+    /// Whether chance says that what is still fresh is to be loaded ahead.
+    pub(crate) fn is_drawn(&self, seen: &Seen<V>, now: Timestamp) -> bool {
+        let (beta, took) = (self.settings.refresh_ahead, seen.entry.head().terms.took);
+        if beta <= 0.0 || seen.until.since(now) > took.mul_f64(REFRESH_REACH * beta) {
+            return false;
+        }
+        early_refresh(now, seen.until, took, beta, 1.0 - rand::random::<f64>())
+    }
+
+    /// What was seen, as the caller is told of it.
+    pub(crate) fn give(&self, seen: &Seen<V>) -> Result<Found<V>, Error> {
+        let freshness = match seen.what {
+            Use::Fresh => Freshness::Fresh,
+            Use::WhileRefresh | Use::OnError | Use::Nothing => {
+                self.counts.stale.one_more();
+                Freshness::Stale
+            }
+        };
+        let now = self.clock.now();
+        let found = seen.entry.head().found(seen.level, freshness, seen.until, now);
+        found.map_err(Error::NotTransformed)
+    }
+
+    /// What was loaded, as it is kept.
+    pub(crate) fn keep(&self, loaded: Loaded<V>, call: &Call, took: Duration) -> Kept<V> {
+        let tags = loaded.tags.iter().map(|tag| kept::group_of_tag(&self.prefix, tag));
+        let groups: Box<[Group]> = tags.chain(call.groups.iter().copied()).collect();
+        let now = self.clock.now();
+        let terms = self.settings.terms(&loaded, call, groups, took, now, rand::random());
+        let said = loaded.weight.or(call.weight);
+        let content = match loaded.value {
+            Some(value) => Content::Value(Arc::new(value)),
+            None => Content::Absent,
+        };
+        let weight = weigh(&content, said, self.weigher.as_ref());
+        Kept { terms, content, weight }
+    }
+
+    /// An entry of what was just loaded or set.
+    pub(crate) fn entry(&self, kept: Kept<V>) -> Entry<Kept<V>> {
+        let keep_until = kept.terms.keep_until();
+        Entry::new(kept, self.no_body.clone(), keep_until)
+    }
+
+    /// Counts a failed load, and tells of it.
+    pub(crate) fn note_failure(&self, key: &Key, error: &Error) {
+        self.counts.failed.one_more();
+        match error {
+            Error::Panicked(_) => self.counts.panicked.one_more(),
+            Error::TooSlow(_) => self.counts.too_slow.one_more(),
+            Error::Load(_)
+            | Error::LoadElsewhere
+            | Error::WaitedTooLong(_)
+            | Error::NotTransformed(_)
+            | Error::Key(_)
+            | Error::Log(_)
+            | Error::Tier(_)
+            | Error::RuntimeEnded => {}
+        }
+        self.teller.tell(|| Event::LoadFailed { key: key.clone(), error: error.clone() });
+    }
+}
