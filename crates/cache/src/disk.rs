@@ -23,6 +23,7 @@ mod log;
 mod look_up;
 mod medium;
 mod options;
+mod purged;
 mod queue;
 mod removals;
 mod sidecar;
@@ -35,8 +36,8 @@ mod writer;
 use std::fmt;
 use std::hash::Hasher;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -48,12 +49,14 @@ use crate::codec::HeadCodec;
 use crate::entry::{Entry, Head, Key};
 use crate::error::TierFailure;
 use crate::lease::Fence;
+use crate::log::Purges;
 use crate::tier::{Admitted, Answer, Tier};
 use directory::{Directory, Paths};
 pub(crate) use directory::{lock, make, numbered};
 use files::Files;
 use index::{Index, Place};
 pub(crate) use medium::{Medium, System};
+use purged::Judge;
 use queue::{Message, Queue};
 use spare::Spares;
 use stats::Stats;
@@ -104,6 +107,7 @@ struct Disk {
     sync_interval: Duration,
     retry_pause: Duration,
     budget: crate::budget::Budget,
+    judge: OnceLock<Judge>,
 }
 
 impl<H: Head> DiskTier<H> {
@@ -221,6 +225,7 @@ impl Disk {
             sync_interval: options.sync_interval,
             retry_pause: options.retry_pause,
             budget: options.budget.clone(),
+            judge: OnceLock::new(),
         }
     }
 
@@ -291,6 +296,11 @@ impl<H: Head> Tier<H> for DiskTier<H> {
 
     fn body_bytes_max(&self) -> u64 {
         self.disk.body_bytes_max
+    }
+
+    fn heed(&self, purges: &Purges) {
+        // Whoever told it first stays.
+        let _ = self.disk.judge.set(Judge::new(purges, Arc::clone(&self.codec)));
     }
 
     fn put<'a>(

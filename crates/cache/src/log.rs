@@ -12,6 +12,7 @@ mod memory;
 #[cfg(not(feature = "disk"))]
 mod no_file;
 mod purges;
+pub(crate) mod suspended;
 
 use std::borrow::Cow;
 use std::fmt;

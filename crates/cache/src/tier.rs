@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::entry::{Entry, Key};
 use crate::error::TierFailure;
 use crate::lease::Fence;
+use crate::log::Purges;
 
 /// What a tier answers, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, TierFailure>> + Send + 'a>>;
@@ -55,6 +56,10 @@ pub trait Tier<H>: Send + Sync + 'static {
 
     /// The longest body that it takes.
     fn body_bytes_max(&self) -> u64;
+
+    /// Tells it by which purges the cache goes: what they have killed is to go first when it needs room.
+    /// It is never asked for what is gone.
+    fn heed(&self, _purges: &Purges) {}
 
     /// Takes an entry in place of any under its key. The body may still be arriving, and is joined
     /// when the answer is first polled; if it breaks, all stays as it was. What is too long to be

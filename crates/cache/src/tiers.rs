@@ -137,6 +137,7 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
         leases: Option<Arc<dyn Leases>>,
         purges: Purges,
     ) -> Self {
+        below.iter().for_each(|tier| tier.heed(&purges));
         let stats = Arc::new(Stats::default());
         let below = Below::new(below, options, purges.clone());
         let flights =

@@ -48,6 +48,8 @@ enum Passed {
     Whole,
     /// A doubt came up: all is to be read once more, at once.
     Doubted,
+    /// Of a cluster some servers are away; what the others have was read.
+    Partly(String),
     /// Redis did not say: why.
     Failed(String),
 }
@@ -126,6 +128,14 @@ async fn reconcile(routes: &DynamicRoutes) {
                 (due, pace, is_away) = (began + routes.settings.reconcile, Pace::Spread, false);
             }
             Passed::Doubted => (due, pace) = (began, Pace::AtOnce),
+            // Who comes back is heard of as a doubt; no sooner is there more to read.
+            Passed::Partly(why) => {
+                routes.counts.reconciles_failed.fetch_add(1, Relaxed);
+                if !is_away {
+                    tracing::warn!("goes on with the routes that are known: {why}");
+                }
+                (due, pace, is_away) = (began + routes.settings.reconcile, Pace::Spread, true);
+            }
             Passed::Failed(why) => {
                 routes.counts.reconciles_failed.fetch_add(1, Relaxed);
                 if !is_away {
@@ -137,15 +147,20 @@ async fn reconcile(routes: &DynamicRoutes) {
     }
 }
 
-/// Reads everything that is known once more.
+/// Reads everything that is known once more, but for what lies with servers that are away.
 async fn pass(routes: &DynamicRoutes, pace: Pace) -> Passed {
-    if !routes.source.is_up() {
+    if routes.source.is_away() {
         return Passed::Failed("cannot ask redis: not connected".to_owned());
     }
+    let mut left_out = 0_usize;
     let pause = pause_between(routes);
     let mut batch = Vec::with_capacity(BATCH_MAX);
     for part in 0..routes.known.parts() {
         for name in routes.known.names(part) {
+            if !routes.reaches(&name) {
+                left_out += 1;
+                continue;
+            }
             batch.push(name);
             if batch.len() < BATCH_MAX {
                 continue;
@@ -162,12 +177,16 @@ async fn pass(routes: &DynamicRoutes, pace: Pace) -> Passed {
             }
         }
     }
-    if batch.is_empty() {
-        return Passed::Whole;
+    if !batch.is_empty()
+        && let Err(why) = routes.read(&batch, READ_LIMIT).await
+    {
+        return Passed::Failed(why);
     }
-    match routes.read(&batch, READ_LIMIT).await {
-        Ok(_) => Passed::Whole,
-        Err(why) => Passed::Failed(why),
+    match left_out {
+        0 => Passed::Whole,
+        some => Passed::Partly(format!(
+            "cannot ask redis for {some} of them: not connected to their servers"
+        )),
     }
 }
 

@@ -1,8 +1,9 @@
-//! Making room: the oldest segment goes, whole. What was used since it was written is written anew
+//! Making room: the oldest segment goes, whole, if there is none that purges have emptied. What was used since it was written is written anew
 //! before that, up to half of the segment; what has expired never is.
 
 use super::frame::{FRAME_BYTES, Frame};
 use super::index::{Form, Slot};
+use super::purged::Cleared;
 use super::writer::{Refused, Writer};
 
 /// Whether what was used is carried forward.
@@ -37,6 +38,9 @@ impl Writer {
             self.sweep();
         }
         while self.used().saturating_add(bytes) > size_bytes {
+            if self.clear_purged()? == Cleared::Yes {
+                continue;
+            }
             if self.log.sealed.is_empty() {
                 self.seal();
             }
@@ -63,7 +67,12 @@ impl Writer {
             }
             self.release(&slot);
         }
-        let bytes = self.log.delete_oldest()?;
+        self.delete(oldest.number)
+    }
+
+    /// Deletes a sealed segment, to which no slot leads any more.
+    pub(super) fn delete(&mut self, segment: u32) -> Result<(), Refused> {
+        let bytes = self.log.delete(segment)?;
         self.bytes = self.bytes.saturating_sub(bytes);
         if let Err(failed) = self.log.sync_names() {
             self.note_failure("sync names in", &failed);
@@ -100,7 +109,21 @@ impl Writer {
     }
 
     fn carry(&mut self, slot: &Slot) -> Result<(), Refused> {
-        let Some((mut record, frame)) = self.disk.record_at(slot) else { return Ok(()) };
+        let Some((record, frame)) = self.disk.record_at(slot) else { return Ok(()) };
+        // However often it was used.
+        if self.disk.judge.get().is_some_and(|judge| judge.is_gone(&record)) {
+            return Ok(());
+        }
+        self.carry_record(slot, record, frame)
+    }
+
+    /// Writes a record anew, and tells the index where it lies from now on.
+    pub(super) fn carry_record(
+        &mut self,
+        slot: &Slot,
+        mut record: Vec<u8>,
+        frame: Frame,
+    ) -> Result<(), Refused> {
         if !self.log.takes(record.len() as u64) {
             self.seal();
             // This may take the segment that is kept free for it, and no more.
@@ -136,7 +159,7 @@ impl Writer {
 
 impl super::Disk {
     /// The whole record that a slot leads to, and its frame, if that is sound and the slot's.
-    fn record_at(&self, slot: &Slot) -> Option<(Vec<u8>, Frame)> {
+    pub(super) fn record_at(&self, slot: &Slot) -> Option<(Vec<u8>, Frame)> {
         let mut record = vec![0; slot.len() as usize];
         let opened = self.files.open(super::files::Name::Segment(slot.place.segment)).ok()?;
         opened.read(&mut [&mut record[..]], u64::from(slot.place.at)).ok()?;

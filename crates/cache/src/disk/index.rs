@@ -3,6 +3,8 @@
 //! Keyed by a keyed hash of the key; the key itself is compared when the record is read. Two keys
 //! with one hash displace each other, which is a miss.
 
+use std::collections::HashMap;
+
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use parking_lot::Mutex;
@@ -193,6 +195,25 @@ impl Index {
             all.extend(shard.lock().iter().filter(rule));
         }
         all
+    }
+
+    /// A few entries of each of these segments that can be found, in one walk.
+    pub(super) fn samples(
+        &self,
+        segments: impl Iterator<Item = u32>,
+        count: usize,
+    ) -> HashMap<u32, Vec<Slot>> {
+        let mut samples: HashMap<_, Vec<_>> = segments.map(|one| (one, Vec::new())).collect();
+        for shard in &self.shards {
+            for slot in shard.lock().iter().filter(|slot| !slot.is_hidden()) {
+                if let Some(some) = samples.get_mut(&slot.place.segment)
+                    && some.len() < count
+                {
+                    some.push(*slot);
+                }
+            }
+        }
+        samples
     }
 
     /// How many there are.

@@ -183,15 +183,16 @@ impl Log {
         self.sealed.front().map_or(active, |oldest| oldest.first_seq)
     }
 
-    /// Deletes the oldest sealed segment. It may be back after a crash until names are synced.
-    pub(super) fn delete_oldest(&mut self) -> io::Result<u64> {
-        let Some(oldest) = self.sealed.front().copied() else { return Ok(0) };
+    /// Deletes a sealed segment, and says how many bytes it had. It may be back after a crash until
+    /// names are synced.
+    pub(super) fn delete(&mut self, number: u32) -> io::Result<u64> {
+        let at = self.sealed.iter().position(|sealed| sealed.number == number);
+        let Some(at) = at else { return Ok(0) };
         self.names_are_dirty = true;
-        self.disk.medium.delete(&self.disk.paths.segment(oldest.number))?;
-        self.disk.medium.delete(&self.disk.paths.sidecar(oldest.number))?;
-        self.disk.files.close(Name::Segment(oldest.number));
-        self.sealed.pop_front();
-        Ok(oldest.bytes)
+        self.disk.medium.delete(&self.disk.paths.segment(number))?;
+        self.disk.medium.delete(&self.disk.paths.sidecar(number))?;
+        self.disk.files.close(Name::Segment(number));
+        Ok(self.sealed.remove(at).map_or(0, |sealed| sealed.bytes))
     }
 
     pub(super) fn sync_names(&mut self) -> io::Result<()> {

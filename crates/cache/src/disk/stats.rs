@@ -9,6 +9,7 @@ pub(super) struct Stats {
     pub(super) evicted: Count,
     pub(super) carried: Count,
     pub(super) expired: Count,
+    pub(super) purged: Count,
     pub(super) damaged: Count,
     pub(super) dropped_busy: Count,
     pub(super) dropped_streams: Count,
@@ -43,6 +44,8 @@ pub struct DiskSnapshot {
     pub carried: u64,
     /// Entries dropped because their time was over.
     pub expired: u64,
+    /// Entries dropped for want of room because a purge had killed them.
+    pub purged: u64,
     /// Records that did not read back as they were written.
     pub damaged: u64,
     /// Entries not taken: too many waited to be written.
@@ -71,6 +74,7 @@ impl Stats {
             evicted: self.evicted.now(),
             carried: self.carried.now(),
             expired: self.expired.now(),
+            purged: self.purged.now(),
             damaged: self.damaged.now(),
             dropped_busy: self.dropped_busy.now(),
             dropped_streams: self.dropped_streams.now(),

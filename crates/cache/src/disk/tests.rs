@@ -5,6 +5,7 @@ mod crash;
 mod failing;
 mod large_bodies;
 mod model;
+mod purged;
 mod start;
 mod support;
 

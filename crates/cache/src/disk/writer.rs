@@ -15,6 +15,7 @@ use super::frame::{FRAME_BYTES, Frame, LargeFile};
 use super::index::{Form, Slot};
 use super::load::Loaded;
 use super::log::Log;
+use super::purged::Survey;
 use super::queue::{Lies, Message, Reply, Reserved, Store};
 use super::removals::{Removal, Removals};
 use super::{Disk, blocks};
@@ -66,6 +67,7 @@ pub(super) struct Writer {
     reserved: HashMap<u64, (u64, Arc<File>)>,
     pub(super) now: Timestamp,
     swept: Option<Timestamp>,
+    pub(super) survey: Survey,
     dirty_since: Option<Instant>,
     rests_until: Option<Instant>,
     rest: Duration,
@@ -87,6 +89,7 @@ impl Writer {
             reserved: HashMap::new(),
             now,
             swept: None,
+            survey: Survey::default(),
             dirty_since: None,
             rests_until: None,
             rest,

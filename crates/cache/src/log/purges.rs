@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::follow::{Follower, Taken, Trust};
 use super::memory::new_lineage;
+use super::suspended;
 use crate::entry::{Entry, Head};
 use crate::purge::Epoch;
 use crate::purge::{Belongs, Bounds, LogEntry, Position, Rules, Verdict};
@@ -40,6 +41,8 @@ struct Shared {
     changed: Notify,
     /// When the last question was asked that was answered: microseconds after `begun`, and one.
     heard: AtomicU64,
+    /// How long the machine had been suspended by then, in microseconds.
+    suspended: AtomicU64,
     begun: Instant,
     bound: Duration,
     applied: Count,
@@ -88,6 +91,7 @@ impl Purges {
             changed: Notify::new(),
             follower: RwLock::new(follower),
             heard: AtomicU64::new(heard),
+            suspended: AtomicU64::new(0),
             begun: Instant::now(),
             bound,
             applied: Count::default(),
@@ -156,12 +160,20 @@ impl Purges {
         }
     }
 
-    /// Whether this node may have missed a purge by now.
+    /// Whether this node may have missed a purge by now. The time for which the machine was suspended
+    /// counts.
     pub fn trust(&self, now: Instant) -> Trust {
+        self.trust_with(now, suspended::at_most)
+    }
+
+    fn trust_with(&self, now: Instant, suspended: impl FnOnce() -> Duration) -> Trust {
         match self.shared.heard.load(Ordering::Acquire) {
             ALWAYS => Trust::Sure,
             NEVER => Trust::Doubt,
-            heard => Trust::after(Some(self.shared.ago(heard, now)), self.shared.bound),
+            heard => {
+                let ago = self.shared.ago(heard, now, suspended());
+                Trust::after(Some(ago), self.shared.bound)
+            }
         }
     }
 
@@ -227,7 +239,8 @@ impl Purges {
             rules: rules.len() as u64,
             rules_bytes: rules.bytes() as u64,
             trust: self.trust(now),
-            heard_ago: (heard != NEVER && heard != ALWAYS).then(|| shared.ago(heard, now)),
+            heard_ago: (heard != NEVER && heard != ALWAYS)
+                .then(|| shared.ago(heard, now, suspended::at_least())),
             applied: shared.applied.now(),
             raised: shared.raised.now(),
         }
@@ -252,19 +265,32 @@ impl Shared {
         recent.drain(..surplus);
     }
 
-    fn ago(&self, heard: u64, now: Instant) -> Duration {
-        now.saturating_duration_since(self.begun).saturating_sub(Duration::from_micros(heard - 1))
+    fn ago(&self, heard: u64, now: Instant, suspended: Duration) -> Duration {
+        let then = Duration::from_micros(self.suspended.load(Ordering::Acquire));
+        let awake = now.saturating_duration_since(self.begun);
+        // Less than a millisecond is how far apart the clocks were read.
+        let slept = suspended.saturating_sub(then).as_millis();
+        let slept = Duration::from_millis(u64::try_from(slept).unwrap_or(u64::MAX));
+        awake.saturating_sub(Duration::from_micros(heard - 1)).saturating_add(slept)
     }
 
-    // Rounded down, so that doubt comes rather early. Called by one at a time.
+    // Rounded down, so that doubt comes rather early. Called by one at a time, who was not suspended
+    // since he asked, if that is new.
     fn hear(&self, heard: Option<Instant>) {
-        if self.heard.load(Ordering::Acquire) == ALWAYS {
+        let before = self.heard.load(Ordering::Acquire);
+        if before == ALWAYS {
             return;
         }
         let micros = |at: Instant| at.saturating_duration_since(self.begun).as_micros();
         let heard = heard.map_or(NEVER, |at| {
             u64::try_from(micros(at) + 1).unwrap_or(ALWAYS - 1).min(ALWAYS - 1)
         });
+        if heard == before {
+            return;
+        }
+        // Whoever reads one without the other takes it for longer ago than it is.
+        let suspended = u64::try_from(suspended::at_least().as_micros()).unwrap_or(0);
+        self.suspended.store(suspended, Ordering::Release);
         self.heard.store(heard, Ordering::Release);
     }
 }
@@ -281,5 +307,29 @@ impl fmt::Debug for Purges {
         let mut shown = f.debug_struct("Purges");
         shown.field("position", &self.position()).field("version", &self.version());
         shown.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_was_suspended_for_the_bound_is_in_doubt_when_it_goes_on() {
+        let (bound, now) = (Duration::from_secs(2), Instant::now());
+        let purges = Purges::followed(Rules::new(Bounds::default()), bound);
+        let newest = Position::start_of(7);
+        for _ in 0..2 {
+            purges.take(&[], newest, now);
+        }
+        let trust = |suspended: Duration| purges.trust_with(now, || suspended);
+        let before = suspended::at_least();
+        assert_eq!(trust(before), Trust::Sure);
+        assert_eq!(trust(before + bound * 2), Trust::Doubt);
+        // What was heard before does not become newer by being told again.
+        purges.shared.suspended.store(0, Ordering::Release);
+        purges.take(&[], newest, now);
+        assert_eq!(purges.shared.suspended.load(Ordering::Acquire), 0);
     }
 }

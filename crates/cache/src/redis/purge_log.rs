@@ -37,6 +37,7 @@ use crate::log::{
 };
 use crate::purge::{Position, Rule, Rules};
 use crate::stats::Count;
+use answers::Teller;
 use append::Job;
 use nodes::Watched;
 use store::{ERA_MAX, Myself, Store, era_of};
@@ -70,7 +71,7 @@ pub struct RedisLogOptions {
     pub entries_max: u64,
     /// How long the log outlives the last node that followed it.
     pub kept_for: Duration,
-    /// How many replicas must have a purge before it counts as written; not in a cluster.
+    /// How many replicas must have a purge before it counts as written; none in a cluster.
     pub replicas: u32,
     /// How long they are waited for.
     pub replicas_wait: Duration,
@@ -145,6 +146,8 @@ struct Told {
     beat: Option<u64>,
     /// The connections of the link until then.
     connects: u64,
+    /// What told the server from another primary, where it was said.
+    source: Option<u64>,
     /// Since when the roll may not say truly when nodes were heard last.
     shaken: Instant,
 }
@@ -342,16 +345,16 @@ impl Core {
     }
 
     /// Notes what a beat told: the server's milliseconds, and those at the beat before.
-    fn note_beat(&self, before: Option<u64>, millis: u64, asked_at: Instant) {
-        let shaken = self.server.lock().beat(before, millis);
+    fn note_beat(&self, before: Option<u64>, teller: Teller, asked_at: Instant) {
+        let shaken = self.server.lock().beat(before, teller.millis);
         self.note_shaken(shaken);
-        self.note_told(millis, asked_at);
+        self.note_told(teller, asked_at);
     }
 
-    /// Notes the server's milliseconds.
-    fn note_told(&self, millis: u64, asked_at: Instant) {
+    /// Notes what the server says of itself.
+    fn note_told(&self, teller: Teller, asked_at: Instant) {
         let connects = self.store.link.snapshot().connects;
-        let shaken = self.server.lock().tell(connects, millis, asked_at, Instant::now());
+        let shaken = self.server.lock().tell(connects, teller, asked_at, Instant::now());
         self.note_shaken(shaken);
     }
 
@@ -376,7 +379,7 @@ const CLOCK_SLACK_MILLIS: u64 = 50;
 impl Told {
     // Who starts just after a failover cannot know of it.
     fn nothing() -> Self {
-        Self { clock: None, beat: None, connects: 0, shaken: Instant::now() }
+        Self { clock: None, beat: None, connects: 0, source: None, shaken: Instant::now() }
     }
 
     // A server that does not know of the last beat has lost others, too.
@@ -387,9 +390,19 @@ impl Told {
     }
 
     // A clock that went ahead makes all look unheard; behind another connection may be another
-    // server, with another clock, that was told less.
-    fn tell(&mut self, connects: u64, millis: u64, asked_at: Instant, told_at: Instant) -> Shaken {
-        let is_other = std::mem::replace(&mut self.connects, connects) != connects;
+    // server, with another clock, that was told less. In a cluster a failover changes no connection
+    // of the link: there the server's own word tells.
+    fn tell(
+        &mut self,
+        connects: u64,
+        teller: Teller,
+        asked_at: Instant,
+        told_at: Instant,
+    ) -> Shaken {
+        let Teller { millis, source } = teller;
+        let is_other = std::mem::replace(&mut self.connects, connects) != connects
+            || self.source.is_some_and(|known| source.is_some_and(|now| now != known));
+        self.source = source.or(self.source);
         let before = self.clock.replace((millis, asked_at, told_at));
         let has_leapt = before.is_some_and(|(millis_before, asked_before, _)| {
             let gone = told_at.saturating_duration_since(asked_before).as_millis();

@@ -112,9 +112,12 @@ impl Roll {
         Ok(self.read(b"").await?.0.nodes)
     }
 
-    /// All nodes, and the server's milliseconds; from now on this channel, if it is one, is told when a
+    /// All nodes, and what the server says of itself; from now on this channel, if it is one, is told when a
     /// node has moved.
-    pub(super) async fn read(&self, channel: &[u8]) -> Result<(Listed, u64), LinkFailure> {
+    pub(super) async fn read(
+        &self,
+        channel: &[u8],
+    ) -> Result<(Listed, answers::Teller), LinkFailure> {
         let Keys { log, summary, roll, waiting, news: _ } = &self.keys;
         let keys: [&[u8]; 4] = [summary, roll, waiting, log];
         let forget = FORGET_AFTER.as_millis().to_string();
@@ -123,7 +126,7 @@ impl Roll {
         let answer = self.link.run(&steps::ROLL, &keys, &arguments).await?;
         let rolled = answers::read_rolled(&answer)
             .ok_or_else(|| LinkFailure::Refused("an answer that is none of ours".to_owned()))?;
-        Ok((listed(&rolled), rolled.millis))
+        Ok((listed(&rolled), rolled.teller))
     }
 }
 
@@ -131,7 +134,7 @@ impl Roll {
 fn listed(rolled: &answers::Rolled) -> Listed {
     let lines = rolled.lines.iter();
     let mut nodes: Vec<NodeLine> =
-        lines.filter_map(|(id, line)| read_line(id, line, rolled.millis)).collect();
+        lines.filter_map(|(id, line)| read_line(id, line, rolled.teller.millis)).collect();
     nodes.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
     let astray = rolled.astray.clone();
     Listed { nodes, astray, lineage: rolled.lineage, age: rolled.age }

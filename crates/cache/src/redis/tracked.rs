@@ -202,6 +202,16 @@ impl Tracked {
         self.shared.rosters.current().is_up()
     }
 
+    /// Whether no read goes through now, whatever its keys.
+    pub fn is_away(&self) -> bool {
+        self.shared.rosters.current().is_away()
+    }
+
+    /// Whether reads of this key go through now.
+    pub fn reaches(&self, key: &[u8]) -> bool {
+        self.shared.rosters.current().reaches(key)
+    }
+
     /// All counts now.
     pub fn snapshot(&self) -> TrackedSnapshot {
         let counts = &self.shared.counts;

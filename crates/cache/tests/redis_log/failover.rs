@@ -141,3 +141,13 @@ async fn a_restart_with_nothing_kept_is_noticed_by_all() {
     redis.start_again();
     all_begin_anew(&nodes.iter().collect::<Vec<_>>(), &[before]).await;
 }
+
+#[tokio::test]
+async fn another_primary_behind_the_same_connection_is_noticed() {
+    let redis = RedisServer::on_socket(&["--enable-debug-command", "yes"]);
+    let node = Node::start(&single(&redis), "here").await;
+    let before = node.log.numbers().shaken;
+    // As a replica does that goes on as the primary; in a cluster no connection of the link ends then.
+    assert_eq!(redis.ask(&[b"DEBUG", b"CHANGE-REPL-ID"]), b"+OK\r\n");
+    node.until("shaken", |node| node.log.numbers().shaken > before).await;
+}

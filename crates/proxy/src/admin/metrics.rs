@@ -5,8 +5,9 @@ use tokio::time::Instant;
 use super::Life;
 use crate::gateway::Gateway;
 use crate::telemetry::{
-    Reading, write_destinations, write_disk, write_leases, write_purges, write_redis,
-    write_refused, write_reloads, write_routes, write_tiers, write_tls, write_upstreams,
+    MEMBERS_TOLD_MAX, Reading, write_destinations, write_disk, write_leases, write_purges,
+    write_redis, write_refused, write_reloads, write_routes, write_tiers, write_tls,
+    write_upstreams,
 };
 use crate::upstream::Destinations;
 
@@ -32,9 +33,11 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) 
         write_reloads(&mut text, &reloader.told());
     }
     write_destinations(&mut text, &destinations.refused());
-    let lanes = gateway.lanes();
-    let lanes = lanes.filter_map(|lane| Some((&*lane.name, lane.upstream().ok()?.readings())));
-    write_upstreams(&mut text, lanes);
+    let in_file = gateway.lanes();
+    let in_file = in_file.filter_map(|lane| Some((&*lane.name, lane.upstream().ok()?.readings())));
+    let used = gateway.routes().map_or(Vec::new(), |routes| routes.used(MEMBERS_TOLD_MAX));
+    let in_redis = used.iter().filter_map(|lane| Some((&*lane.name, lane.made()?.readings())));
+    write_upstreams(&mut text, in_file.chain(in_redis));
     write_tiers(&mut text, &cache);
     let log = &gateway.storage().log;
     let known = log.purges().snapshot(Instant::now());

@@ -77,6 +77,7 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
     if routes.is_empty() && dynamic.is_none() {
         routes::refuse_none(&mut root);
     }
+    let purge = purge::read(&mut root, redis.settings.as_ref());
     let config = Config {
         listen: listen.into_iter().map(|listen| listen.value).collect(),
         tls,
@@ -96,7 +97,7 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
             .read("access_log_sample", number(0.0..=1.0))
             .map_or(1.0, |sample| sample.value),
         reload: reload(&mut root, args),
-        purge: purge::read(&mut root),
+        purge,
         destinations: destinations::read(&mut root),
         routes,
         dynamic,

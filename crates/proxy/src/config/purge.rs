@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::Network;
 use super::fields;
 use super::problem::Problem;
-use super::raw::{Section, count, said, span, word};
+use super::raw::{Placed, Section, count, said, span, word};
 use super::words::{networks, secret};
+use super::{Network, RedisServers, RedisSettings};
 
 /// How purges are kept and heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ const IN_DOUBT: &[(&str, InDoubt)] =
 const DOUBT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
 /// Reads the table.
-pub(super) fn read(root: &mut Section<'_>) -> PurgeSettings {
+pub(super) fn read(root: &mut Section<'_>, redis: Option<&RedisSettings>) -> PurgeSettings {
     let mut settings = PurgeSettings::default();
     let Some(mut table) = root.section("purge") else { return settings };
     table.set("doubt_after", span(DOUBT), &mut settings.doubt_after);
@@ -83,10 +83,27 @@ pub(super) fn read(root: &mut Section<'_>) -> PurgeSettings {
     table.set("log_max", count(1_000..=1_000_000), &mut settings.log_max);
     table.set("refresh_max", count(0..=10_000), &mut settings.refresh_max);
     let replicas = table.read("replicas", count(0..=100));
+    refuse_replicas_of_a_cluster(&table, &replicas, redis);
     settings.replicas = replicas.map_or(settings.replicas, |replicas| replicas.value as u32);
     settings.public = public(&mut table);
     table.finish();
     settings
+}
+
+/// `WAIT` holds up the connection on which it is said and counts what was written there. In a cluster
+/// the connection to a primary may be another one meanwhile, and would say well of nothing.
+fn refuse_replicas_of_a_cluster(
+    table: &Section<'_>,
+    replicas: &Option<Placed<usize>>,
+    redis: Option<&RedisSettings>,
+) {
+    let Some(replicas) = replicas.as_ref().filter(|replicas| replicas.value > 0) else { return };
+    if redis.is_some_and(|redis| matches!(redis.servers, RedisServers::Cluster(_))) {
+        let message = format!("`replicas` cannot be `{}` with a Redis Cluster", replicas.value);
+        let help = "leave it out, and set `min-replicas-to-write` in Redis itself";
+        let place = replicas.place.clone();
+        table.findings().add(Problem { message, help: Some(help.to_owned()), place });
+    }
 }
 
 /// Whoever may purge may empty the cache, so nobody may who is not named.

@@ -212,7 +212,7 @@ impl DynamicRoutes {
         if let Some(flight) = flights.get(host) {
             return Ok(flight.clone());
         }
-        if !self.source.is_up() {
+        if !name::names_for(host).all(|name| self.reaches(name)) {
             self.counts.failed.fetch_add(1, Relaxed);
             return Err(NotLearned::Away);
         }
@@ -290,6 +290,11 @@ impl DynamicRoutes {
         Err("the connection to it does not last".to_owned())
     }
 
+    /// Whether the server that has this key can be asked.
+    pub(crate) fn reaches(&self, name: &str) -> bool {
+        self.source.reaches(&name::key(&self.settings.prefix, name))
+    }
+
     /// Whether a change of this key concerns this node: it is in the table, or will be in a moment.
     pub(crate) fn is_wanted(&self, name: &str) -> bool {
         self.known.has(name) || self.asked.lock().contains_key(name)
@@ -298,6 +303,11 @@ impl DynamicRoutes {
     /// What is known, in the order of the hosts; at most so many lines.
     pub fn snapshot(&self, limit: usize) -> Vec<RouteLine> {
         self.known.lines(limit)
+    }
+
+    /// The lanes that have been used, at most so many.
+    pub fn used(&self, limit: usize) -> Vec<Arc<Lane>> {
+        self.known.used(limit)
     }
 
     /// All counts now.

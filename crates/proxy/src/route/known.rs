@@ -495,6 +495,21 @@ impl KnownRoutes {
         shard.iter().filter(|(_, slot)| is_read(slot)).map(|(name, _)| name.clone()).collect()
     }
 
+    /// Lanes that have been used, at most so many.
+    pub(super) fn used(&self, limit: usize) -> Vec<Arc<Lane>> {
+        let mut used = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read();
+            let known = shard.values().filter_map(|slot| match slot {
+                Slot::Known(known) => Some(known.lanes.all()),
+                Slot::Absent(_) => None,
+            });
+            let made = known.flatten().filter(|lane| lane.made().is_some());
+            used.extend(made.take(limit - used.len()).cloned());
+        }
+        used
+    }
+
     /// How many keys there are, absent ones among them.
     pub(crate) fn keys(&self) -> usize {
         self.tally.known.load(Relaxed) + self.tally.absent.load(Relaxed)

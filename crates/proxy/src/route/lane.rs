@@ -103,6 +103,11 @@ impl Lane {
         Ok(self.upstream.get_or_init(|| made))
     }
 
+    /// Where it leads, if it was used, or another leads there as well.
+    pub fn made(&self) -> Option<&Arc<Upstream>> {
+        self.upstream.get()
+    }
+
     fn settings(&self) -> UpstreamSettings {
         let mut settings = self.route.upstream.clone();
         settings.members.extend(self.member.clone());

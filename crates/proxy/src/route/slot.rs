@@ -162,10 +162,14 @@ impl Lanes {
 
     /// The lane of the longest prefix that fits.
     pub(super) fn find(&self, path: &str) -> Option<&Arc<Lane>> {
-        let all = match self {
+        self.all().iter().find(|lane| path.starts_with(&lane.route.path_prefix))
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> &[Arc<Lane>] {
+        match self {
             Lanes::One(lane) => std::slice::from_ref(lane),
             Lanes::Many(lanes) => lanes,
-        };
-        all.iter().find(|lane| path.starts_with(&lane.route.path_prefix))
+        }
     }
 }

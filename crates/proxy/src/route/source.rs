@@ -23,8 +23,14 @@ pub trait Source: Send + Sync + 'static {
     /// The next that is heard, in order.
     fn told(&self) -> Awaited<'_, Told>;
 
-    /// Whether it is connected.
+    /// Whether it is connected; in a cluster, to every primary.
     fn is_up(&self) -> bool;
+
+    /// Whether it is connected to no server at all.
+    fn is_away(&self) -> bool;
+
+    /// Whether it is connected to the server that has this key.
+    fn reaches(&self, key: &[u8]) -> bool;
 }
 
 impl Source for Tracked {
@@ -42,6 +48,14 @@ impl Source for Tracked {
 
     fn is_up(&self) -> bool {
         Tracked::is_up(self)
+    }
+
+    fn is_away(&self) -> bool {
+        Tracked::is_away(self)
+    }
+
+    fn reaches(&self, key: &[u8]) -> bool {
+        Tracked::reaches(self, key)
     }
 }
 

@@ -113,6 +113,33 @@ async fn what_is_never_told_is_found_within_the_interval() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_one_server_of_a_cluster_is_dead_what_the_others_hold_is_kept_as_it_is_there() {
+    let fake = Fake::new();
+    let routes = watched(&fake);
+    for host in ["a.com", "dead.com"] {
+        fake.set(host, "r:1");
+        check(&routes, host, "http://r:1").await;
+    }
+    fake.feel(Mood::Silent);
+    fake.lose(Some("dead"));
+    sleep(MOMENT).await;
+    for host in ["a.com", "b.com", "dead.com"] {
+        fake.set(host, "r:2");
+    }
+    check(&routes, "b.com", "http://r:2").await;
+    fake.reads();
+    sleep(routes.settings.reconcile + MOMENT).await;
+    check(&routes, "a.com", "http://r:2").await;
+    check(&routes, "dead.com", "http://r:1").await;
+    // At the pace at which everything is read anyway.
+    let reads = fake.reads().len();
+    assert!(reads <= 3, "{reads}");
+    fake.lose(None);
+    sleep(MOMENT).await;
+    check(&routes, "dead.com", "http://r:2").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_redis_is_away_what_is_known_goes_on_and_then_is_made_right() {
     let fake = Fake::new();
     let routes = watched(&fake);

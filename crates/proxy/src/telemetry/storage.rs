@@ -25,6 +25,11 @@ pub fn write_disk(text: &mut String, now: &DiskSnapshot) {
         ),
         Reading::counter("forebay_disk_expired_total", "Entries whose time was over.", now.expired),
         Reading::counter(
+            "forebay_disk_purged_total",
+            "Entries dropped for want of room before others, as they were purged.",
+            now.purged,
+        ),
+        Reading::counter(
             "forebay_disk_damaged_total",
             "Records that did not read back as they were written.",
             now.damaged,

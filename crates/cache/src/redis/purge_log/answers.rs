@@ -17,6 +17,15 @@ pub(in crate::redis) enum Found {
     Broken,
 }
 
+/// What a server says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::redis) struct Teller {
+    /// Milliseconds by its clock.
+    pub(in crate::redis) millis: u64,
+    /// What tells it from another primary, if it says so.
+    pub(in crate::redis) source: Option<u64>,
+}
+
 /// The answer to [`super::steps::APPEND`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::redis) enum Appended {
@@ -39,8 +48,7 @@ pub(in crate::redis) enum Beaten {
 pub(in crate::redis) struct Heard {
     /// The newest entry.
     pub(in crate::redis) newest: Position,
-    /// Milliseconds by the server's clock.
-    pub(in crate::redis) millis: u64,
+    pub(in crate::redis) teller: Teller,
     pub(in crate::redis) found: Found,
     /// The server's milliseconds at the beat before this, as far as it knows.
     pub(in crate::redis) before: Option<u64>,
@@ -52,8 +60,7 @@ pub(in crate::redis) struct Heard {
 /// The answer to [`super::steps::ROLL`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::redis) struct Rolled {
-    /// Milliseconds by the server's clock.
-    pub(in crate::redis) millis: u64,
+    pub(in crate::redis) teller: Teller,
     /// The log's lineage, if there is a log.
     pub(in crate::redis) lineage: Option<u64>,
     /// How old the roll is: nodes that were on one before it are not listed.
@@ -81,12 +88,12 @@ pub(in crate::redis) fn read_beaten(answer: &Value) -> Option<Beaten> {
         return (texts(answer)?[..] == [b"crowded"]).then_some(Beaten::Crowded);
     };
     let front = front.iter().map(text).collect::<Option<Vec<_>>>()?;
-    let [b"heard", lineage, number, token, millis, found, before] = front[..] else {
+    let [b"heard", lineage, number, token, millis, found, before, source] = front[..] else {
         return None;
     };
     Some(Beaten::Heard(Heard {
         newest: position(lineage, number, token)?,
-        millis: decimal(millis)?,
+        teller: Teller { millis: decimal(millis)?, source: hex(source) },
         found: read_found(found)?,
         before: decimal(before),
         entries: pairs(entries)?,
@@ -95,13 +102,14 @@ pub(in crate::redis) fn read_beaten(answer: &Value) -> Option<Beaten> {
 
 pub(in crate::redis) fn read_rolled(answer: &Value) -> Option<Rolled> {
     let Value::Array(parts) = answer else { return None };
-    let [millis, lineage, born, Value::Array(lines), Value::Array(astray)] = &parts[..] else {
+    let [millis, source, lineage, born, Value::Array(lines), Value::Array(astray)] = &parts[..]
+    else {
         return None;
     };
     let millis = decimal(text(millis)?)?;
     let age = decimal(text(born)?).map_or(0, |born| millis.saturating_sub(born));
     Some(Rolled {
-        millis,
+        teller: Teller { millis, source: hex(text(source)?) },
         lineage: hex(text(lineage)?),
         age: Duration::from_millis(age),
         lines: pairs(lines)?,
@@ -204,17 +212,18 @@ mod tests {
 
     #[test]
     fn a_beat_is_answered_with_entries_in_pairs() {
-        let front = ["heard", LINEAGE, "12", TOKEN, "99", "missing", "98"];
+        let front = ["heard", LINEAGE, "12", TOKEN, "99", "missing", "98", TOKEN];
         let answer = heard(&front, array(&["12-0", "form"]));
         let Some(Beaten::Heard(read)) = read_beaten(&answer) else { panic!() };
-        assert_eq!((read.newest.number, read.millis, read.before), (12, 99, Some(98)));
+        assert_eq!((read.newest.number, read.before), (12, Some(98)));
+        assert_eq!(read.teller, Teller { millis: 99, source: Some(255) });
         assert_eq!(read.found, Found::Missing);
         assert_eq!(read.entries, [(b"12-0".to_vec(), b"form".to_vec())]);
         assert_eq!(read_beaten(&array(&["crowded"])), Some(Beaten::Crowded));
         for foreign in [
             heard(&front, array(&["12-0"])),
             heard(&front, Value::Array(vec![Value::Int(1), text("form")])),
-            heard(&front[..6], array(&[])),
+            heard(&front[..7], array(&[])),
             array(&front),
             array(&[]),
             Value::Int(1),
@@ -226,11 +235,13 @@ mod tests {
     #[test]
     fn a_roll_whose_begin_nobody_knows_is_young() {
         for (born, age) in [("1000", 500), ("", 0), ("x", 0), ("2000", 0)] {
-            let Value::Array(mut parts) = array(&["1500", LINEAGE, born]) else { unreachable!() };
-            parts.extend([array(&["id", "line"]), array(&["1f", "x"])]);
+            let Value::Array(mut parts) = array(&["1500", "", LINEAGE, born]) else {
+                unreachable!()
+            };
+            parts.extend([array(&["id", "line"]), array(&["000000000000001f", "x"])]);
             let rolled = read_rolled(&Value::Array(parts)).unwrap();
             assert_eq!(rolled.age, Duration::from_millis(age), "{born}");
-            assert_eq!(rolled.astray, [0x1f]);
+            assert_eq!((rolled.astray, rolled.teller.source), (vec![0x1f], None));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -9,12 +10,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::Core;
 use super::answers::Found;
 use super::store::{ERA_MAX, News, Page, StoreFailure, era_of};
-use crate::log::{Raise, Taken};
+use crate::log::{Raise, Taken, suspended};
 use crate::purge::Position;
 use crate::redis::ears::{Push, Subscription};
 
 /// Beats in a row, however much there is to read; then it is time to hear of other things.
 const BEATS_IN_A_ROW_MAX: u32 = 1_000;
+
+/// What is taken for a suspended machine, and not for a thread that had to wait between two clocks.
+const SUSPENDED_MIN: Duration = Duration::from_millis(10);
 
 /// What part of the bound the disk may take.
 const JOURNAL_SHARE: u32 = 4;
@@ -75,11 +79,15 @@ impl Following<'_> {
         for _ in 0..BEATS_IN_A_ROW_MAX {
             let at = self.core.purges.position();
             let news = if at == self.told { News::None } else { News::Moved };
-            let asked_at = Instant::now();
+            let (asked_at, suspended) = (Instant::now(), suspended::at_least());
             let page = self.core.store.beat(&self.core.myself, at, news).await?;
             self.told = at;
             self.core.counts.beats.one_more();
-            self.core.note_beat(page.before, page.millis, asked_at);
+            // When the machine was suspended meanwhile, nobody knows when this was true.
+            if suspended::at_most() > suspended + SUSPENDED_MIN {
+                continue;
+            }
+            self.core.note_beat(page.before, page.teller, asked_at);
             if self.is_of_the_past(page.newest.lineage) {
                 self.renew(page.newest.lineage, "an older log came back").await?;
                 continue;

@@ -83,8 +83,8 @@ async fn read_while_wanted(core: &Core, mut told: Option<Subscription>) {
         }
         let asked_at = Instant::now();
         match core.store.listed(&watched.channel).await {
-            Ok((listed, millis)) => {
-                core.note_told(millis, asked_at);
+            Ok((listed, teller)) => {
+                core.note_told(teller, asked_at);
                 watched.read.send_replace(Reading(Some((asked_at, Arc::new(listed)))));
             }
             Err(why) => core.note_failure(why.to_string()),

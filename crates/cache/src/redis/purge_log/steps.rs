@@ -68,6 +68,18 @@ local millis = clock[1] * 1000 + math.floor(clock[2] / 1000)
     };
 }
 
+/// `source()`: 16 digits that tell a primary from another, as which a replica goes on after a failover;
+/// nothing where it may not be asked.
+macro_rules! sourced {
+    () => {
+        "local function source()
+    local said = redis.pcall('INFO', 'replication')
+    return type(said) == 'string' and string.match(said, 'master_replid:(%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x)') or ''
+end
+"
+    };
+}
+
 /// Appends. Keys: log, summary. Arguments beside the first three: lineage, number and token of the
 /// entry that is taken for the newest, how many entries are kept, the channel that is told, then a
 /// token and a stored form for each entry.
@@ -109,6 +121,7 @@ return {'appended', digits(number)}
 /// It writes on purpose: a primary that was demoted, or whose replicas are gone, refuses.
 pub(in crate::redis) static BEAT: Script = Script::new(concat!(
     settled!(),
+    sourced!(),
     "local roll, waiting, id = KEYS[3], KEYS[4], ARGV[4]
 local nodes_max, forget, yield = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local known = redis.pcall('HGET', roll, id)
@@ -160,7 +173,7 @@ if ARGV[6] == lineage and tonumber(ARGV[7]) < number then
     end
 end
 local before = known and string.match(known, '^%d+') or ''
-return {'heard', lineage, digits(number), token, digits(millis), found, before, entries}
+return {'heard', lineage, digits(number), token, digits(millis), found, before, source(), entries}
 ",
 ));
 
@@ -181,7 +194,8 @@ return {'renewed', lineage}
 ///
 /// A node whose last purge is another than the log has under its number, or is beyond the newest, is
 /// *astray*: it has followed a history that was lost, and does not know it yet.
-pub(in crate::redis) static ROLL: Script = Script::new(
+pub(in crate::redis) static ROLL: Script = Script::new(concat!(
+    sourced!(),
     "local summary, roll, waiting, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local clock = redis.call('TIME')
 local millis = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -232,9 +246,9 @@ for at = 1, #all, 2 do
         end
     end
 end
-return {digits(millis), lineage, born, lines, astray}
+return {digits(millis), source(), lineage, born, lines, astray}
 ",
-);
+));
 
 /// Takes a node off the roll, and tells those who wait. Keys: roll, waiting. Argument: its id.
 pub(in crate::redis) static GOODBYE: Script = Script::new(

@@ -16,7 +16,7 @@ use crate::redis::roll::{
 };
 use crate::redis::script::Script;
 
-use super::answers::{self, Appended, Beaten, Heard};
+use super::answers::{self, Appended, Beaten, Heard, Teller};
 use super::steps;
 
 /// The most entries that are read with one beat.
@@ -75,8 +75,8 @@ impl fmt::Display for StoreFailure {
 pub(super) struct Page {
     /// The newest entry of the log.
     pub(super) newest: Position,
-    /// Milliseconds by the server's clock.
-    pub(super) millis: u64,
+    /// What the server says of itself.
+    pub(super) teller: Teller,
     pub(super) found: answers::Found,
     /// The server's milliseconds at the beat before this, as far as it knows.
     pub(super) before: Option<u64>,
@@ -163,7 +163,7 @@ impl Store {
     }
 
     /// Reads the roll, and the server's milliseconds; the channel is told for a while when a node has moved.
-    pub(super) async fn listed(&self, channel: &[u8]) -> Result<(Listed, u64), LinkFailure> {
+    pub(super) async fn listed(&self, channel: &[u8]) -> Result<(Listed, Teller), LinkFailure> {
         self.roll.read(channel).await
     }
 
@@ -215,8 +215,8 @@ impl Store {
                 }
             }
         }
-        let Heard { millis, found, before, .. } = heard;
-        Page { newest, millis, found, before, entries, damage }
+        let Heard { teller, found, before, .. } = heard;
+        Page { newest, teller, found, before, entries, damage }
     }
 
     fn read(&self, lineage: u64, id: &[u8], form: &[u8]) -> Result<LogEntry, Damage> {

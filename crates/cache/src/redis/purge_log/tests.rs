@@ -1,5 +1,9 @@
 use super::*;
 
+fn by(source: Option<u64>, millis: u64) -> Teller {
+    Teller { millis, source }
+}
+
 #[test]
 fn a_clock_that_goes_ahead_is_told_from_one_that_goes() {
     let (begun, millis) = (Instant::now(), Duration::from_millis);
@@ -19,7 +23,7 @@ fn a_clock_that_goes_ahead_is_told_from_one_that_goes() {
     let mut told = Told::nothing();
     for (asked, answered, said, shaken) in answers {
         let (asked, answered) = (begun + millis(asked), begun + millis(answered));
-        assert_eq!(told.tell(0, said, asked, answered), shaken, "{said}");
+        assert_eq!(told.tell(0, by(None, said), asked, answered), shaken, "{said}");
     }
 }
 
@@ -27,7 +31,7 @@ fn a_clock_that_goes_ahead_is_told_from_one_that_goes() {
 fn another_connection_may_lead_to_a_server_that_knows_less() {
     let (now, mut told) = (Instant::now(), Told::nothing());
     for (connects, shaken) in [(1, Shaken::Yes), (1, Shaken::No), (2, Shaken::Yes)] {
-        assert_eq!(told.tell(connects, 1_000, now, now), shaken);
+        assert_eq!(told.tell(connects, by(None, 1_000), now, now), shaken);
     }
 }
 
@@ -44,5 +48,20 @@ fn a_server_that_does_not_know_of_the_last_beat_has_lost_others_too() {
         (None, 60, Shaken::Yes),
     ] {
         assert_eq!(told.beat(before, at), shaken, "{at}");
+    }
+}
+
+#[test]
+fn another_primary_behind_the_same_connection_may_know_less() {
+    let (now, mut told) = (Instant::now(), Told::nothing());
+    for (source, shaken) in [
+        (None, Shaken::No),
+        (Some(7), Shaken::No),
+        (None, Shaken::No),
+        (Some(7), Shaken::No),
+        (Some(8), Shaken::Yes),
+        (Some(8), Shaken::No),
+    ] {
+        assert_eq!(told.tell(0, by(source, 1_000), now, now), shaken, "{source:?}");
     }
 }

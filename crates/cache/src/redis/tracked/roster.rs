@@ -120,6 +120,16 @@ impl Roster {
         !self.nodes.is_empty() && self.nodes.iter().all(|node| node.line().is_some())
     }
 
+    pub(super) fn is_away(&self) -> bool {
+        self.nodes.iter().all(|node| node.line().is_none())
+    }
+
+    /// Whether there is a line to the server of this key.
+    pub(super) fn reaches(&self, key: &[u8]) -> bool {
+        let node = self.node_of(key).and_then(|node| self.nodes.get(node));
+        node.is_some_and(|node| node.line().is_some())
+    }
+
     /// Which keys are asked for where; fails if the server of one of them is away.
     pub(super) fn parts(&self, keys: &[Vec<u8>]) -> Result<Vec<Part>, LinkFailure> {
         let mut places: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];

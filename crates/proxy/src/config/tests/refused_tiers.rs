@@ -220,3 +220,14 @@ fn a_word_about_redis_out_of_bounds_is_refused() {
          `timeout`, `url`, `username`, `value_bytes_max`",
     );
 }
+
+#[test]
+fn replicas_of_a_cluster_are_not_waited_for() {
+    check(
+        "purge",
+        "replicas = 1\n[redis]\nurl = \"redis+cluster://r:1\"",
+        &[
+            "2:12: `replicas` cannot be `1` with a Redis Cluster; leave it out, and set `min-replicas-to-write` in Redis itself",
+        ],
+    );
+}

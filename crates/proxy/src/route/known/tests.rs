@@ -271,7 +271,7 @@ async fn other_defaults_are_those_of_what_is_known_already() {
     read(&table, "d", None);
     let lane = |name: &str| match table.at(name, "/", Grounds::Fresh) {
         At::Lane(lane) => lane,
-        At::Nothing | At::Wrong | At::Unknown => panic!("{name} leads nowhere"),
+        At::Nothing | At::Absent | At::Wrong | At::Unknown => panic!("{name} leads nowhere"),
     };
     let before = ["a", "b", "c"].map(lane);
     let mut defaults = Route::everything_to(Vec::new(), 64 << 20);

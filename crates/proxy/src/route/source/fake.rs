@@ -35,6 +35,14 @@ struct State {
     mood: Mood,
     delay: Duration,
     reads: Vec<Vec<String>>,
+    /// Keys that begin so lie with a server that is dead.
+    dead: Option<Vec<u8>>,
+}
+
+impl State {
+    fn is_dead(&self, key: &[u8]) -> bool {
+        self.dead.as_ref().is_some_and(|dead| key.starts_with(dead))
+    }
 }
 
 impl Fake {
@@ -46,6 +54,7 @@ impl Fake {
             mood: Mood::Well,
             delay: Duration::from_millis(1),
             reads: Vec::new(),
+            dead: None,
         };
         let (state, told) = (Mutex::new(state), tokio::sync::Mutex::new(told));
         Arc::new(Fake { state, tell, told })
@@ -85,6 +94,12 @@ impl Fake {
         }
     }
 
+    /// The server of the keys that begin so dies, or comes back.
+    pub(crate) fn lose(&self, dead: Option<&str>) {
+        self.state.lock().dead = dead.map(|dead| dead.as_bytes().to_vec());
+        self.doubt();
+    }
+
     pub(crate) fn delay(&self, delay: Duration) {
         self.state.lock().delay = delay;
     }
@@ -107,6 +122,9 @@ impl Source for Fake {
             Mood::Stalled => limit,
             Mood::Away => return Box::pin(std::future::ready(Err(LinkFailure::Away))),
         };
+        if keys.iter().any(|key| state.is_dead(key)) {
+            return Box::pin(std::future::ready(Err(LinkFailure::Away)));
+        }
         let text = |key: &Vec<u8>| String::from_utf8(key.clone()).unwrap();
         state.reads.push(keys.iter().map(text).collect());
         state.tracked.extend(keys.iter().cloned());
@@ -123,6 +141,16 @@ impl Source for Fake {
     }
 
     fn is_up(&self) -> bool {
-        self.state.lock().mood != Mood::Away
+        let state = self.state.lock();
+        state.mood != Mood::Away && state.dead.is_none()
+    }
+
+    fn is_away(&self) -> bool {
+        self.state.lock().mood == Mood::Away
+    }
+
+    fn reaches(&self, key: &[u8]) -> bool {
+        let state = self.state.lock();
+        state.mood != Mood::Away && !state.is_dead(key)
     }
 }
