@@ -20,10 +20,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-#[cfg(feature = "disk")]
-use crate::disk::DiskError;
 use crate::purge::{Position, Rule};
 
+#[cfg(feature = "disk")]
+pub use crate::disk::DiskError;
 #[cfg(feature = "disk")]
 pub use file::{FileBounds, FileLog, FileOptions, Journal};
 pub use follow::{Follower, Raise, Taken, Trust};

@@ -24,6 +24,9 @@ use crate::upstream::Destinations;
 
 pub use watch::watch;
 
+/// Terms, and what the limits of a configuration are for them.
+pub type Bent = (NextTerms, fn(&Limits) -> Limits);
+
 /// What a process reloads, and with what.
 pub struct Reloader {
     /// The flags with which it was started: they go before the file every time.
@@ -33,7 +36,7 @@ pub struct Reloader {
     /// What may be connected to.
     pub destinations: Arc<Destinations>,
     /// Whose limits change, and how each bends them.
-    pub terms: Vec<(NextTerms, fn(&Limits) -> Limits)>,
+    pub terms: Vec<Bent>,
     /// Who is told.
     pub notify: Notify,
     /// One at a time, and how they ended.

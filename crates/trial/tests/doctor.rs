@@ -222,7 +222,7 @@ fn the_machine_is_looked_at_where_a_file_says_all_that_is_asked_of_it() {
     assert!(said.contains(&format!("listen {listen}\n  fine\n")), "{said}");
     assert!(said.contains("hint     somebody listens there already; fine if that is"), "{said}");
     let more = "access_log_file = \"/no/such/folder/a.log\"\n";
-    let limits = route.replace("16", "9000000").replace("[limits]\n", "[limits]\n");
+    let limits = route.replace("16", "9000000");
     let file = folder.file("ill.toml", &format!("{head}{more}{limits}"));
     let (status, said) = forebay(&["doctor", "--config", &file]);
     assert_eq!(status, Some(1), "{said}");

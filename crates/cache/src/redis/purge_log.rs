@@ -31,7 +31,7 @@ use super::roll::{Keys, NodeName, Roll};
 use crate::clock::{Clock, Timestamp};
 use crate::codec::Seal;
 #[cfg(feature = "disk")]
-use crate::disk::DiskError;
+use crate::log::DiskError;
 use crate::log::{
     Appended, DOUBT_BOUND, Journal, Later, Log, LogFailure, LogSnapshot, NodeStanding, Purges,
 };

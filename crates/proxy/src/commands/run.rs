@@ -24,7 +24,7 @@ use crate::commands::runtime::runtime;
 use crate::config::defaults::LISTEN;
 use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings, text};
 use crate::gateway::{Gateway, Live};
-use crate::reload::{self, Reloader, Reloads};
+use crate::reload::{self, Bent, Reloader, Reloads};
 use crate::route_watch;
 use crate::server::proxy_protocol::Spokesmen;
 use crate::server::{Drained, Inherited, NextTerms, Server};
@@ -292,8 +292,6 @@ fn places(
     plain.chain(secured).collect()
 }
 
-type Bent = (NextTerms, fn(&Limits) -> Limits);
-
 /// Whose limits a reload changes, and how they are those of the configuration.
 fn bent(clients: &NextTerms, operators: Option<&Operators>) -> Vec<Bent> {
     let mut all: Vec<Bent> = vec![(clients.clone(), Limits::clone)];
@@ -352,6 +350,7 @@ fn banner(
     operators: Option<(&Operators, &Token)>,
 ) -> String {
     let mut shown = gateway.config().clone();
+    shown.admin = operators.map(|(operators, _)| operators.address());
     let (plain, secured) = clients.split_at(clients.len().saturating_sub(shown.tls.listen.len()));
     (shown.listen, shown.tls.listen) = (plain.to_vec(), secured.to_vec());
     let mut text = format!("forebay {}\n{}", env!("CARGO_PKG_VERSION"), check::summary(&shown));

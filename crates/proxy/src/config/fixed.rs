@@ -50,7 +50,10 @@ impl Config {
             (None, None) => {}
             (Some(_), None) | (None, Some(_)) => differing.push("routes"),
         }
-        if longest_body(&next.routes, &next.dynamic) > longest_body(routes, dynamic) {
+        // With other tiers it is another one by default, and they are named already.
+        let has_same_tiers = *memory_bytes == next.memory_bytes && *disk == next.disk;
+        let is_longer = longest_body(&next.routes, &next.dynamic) > longest_body(routes, dynamic);
+        if has_same_tiers && is_longer {
             differing.push("stored_body_bytes_max (longer than memory was laid out for)");
         }
         differing

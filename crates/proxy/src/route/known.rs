@@ -4,6 +4,7 @@
 //! are understood before a shard is locked. Every read has a stamp, taken before it was sent; what an
 //! older read brings never wins over a younger one.
 
+mod anew;
 mod bare;
 
 use std::collections::hash_map::{DefaultHasher, RandomState};
@@ -255,32 +256,6 @@ impl KnownRoutes {
     /// How values are read, now.
     pub(super) fn reading(&self) -> Arc<Reading> {
         self.options.reading.load_full()
-    }
-
-    /// Reads all values in this way from here on. What is known stays known; where it leads is made
-    /// anew.
-    pub(super) fn read_as(&self, reading: Reading) {
-        self.options.reading.store(Arc::new(reading));
-        // Who puts a value that was understood before sees afterwards that it is to be made again.
-        for part in 0..self.parts() {
-            for (name, stored) in self.kept(part) {
-                if let Some(stored) = stored {
-                    self.remake(&name, &stored);
-                }
-            }
-        }
-    }
-
-    /// Makes the lanes of a value again, if that is still the one in use. One that means nothing
-    /// any more leads where it led.
-    fn remake(&self, name: &str, stored: &Stored) {
-        let Ok(lanes) = self.made(name, stored, &self.reading()) else { return };
-        let mut shard = self.shard(name).write();
-        if let Some(Slot::Known(known)) = shard.get_mut(name)
-            && known.value.as_ref().is_some_and(|value| value.is(stored))
-        {
-            known.lanes = lanes;
-        }
     }
 
     /// The usual case, for a reading lock alone: the value is what it was.

@@ -265,16 +265,16 @@ impl Attempt<'_> {
         // One that has ended by itself cannot be killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !self.has_let_go {
+            return;
+        }
         let until = Instant::now() + ENDING;
-        while self.has_let_go {
-            match self.upgrader.live.now().storage().take_back() {
-                Ok(()) => return,
-                Err(_) if Instant::now() < until => std::thread::sleep(RETRY_PAUSE),
-                Err(cause) => {
-                    tracing::error!("goes on without what it has let go: {cause}");
-                    return;
-                }
+        while let Err(cause) = self.upgrader.live.now().storage().take_back() {
+            if Instant::now() >= until {
+                tracing::error!("goes on without what it has let go: {cause}");
+                return;
             }
+            std::thread::sleep(RETRY_PAUSE);
         }
     }
 }

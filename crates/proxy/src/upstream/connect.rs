@@ -52,6 +52,12 @@ pub trait Connect: Send + Sync {
     fn generation(&self, _member: &MemberAddress) -> u64 {
         0
     }
+
+    /// A number that changes when what may be connected to does; connections made before are then not
+    /// used again.
+    fn revision(&self) -> u64 {
+        0
+    }
 }
 
 /// The real network.
@@ -124,11 +130,14 @@ impl Connect for Network {
 
     fn generation(&self, member: &MemberAddress) -> u64 {
         // Both only grow, so that their sum changes with either.
-        let revision = self.destinations.revision();
         match member {
-            MemberAddress::Tcp { host, .. } => revision + self.names.generation(host),
-            MemberAddress::Unix(_) => revision,
+            MemberAddress::Tcp { host, .. } => self.revision() + self.names.generation(host),
+            MemberAddress::Unix(_) => self.revision(),
         }
+    }
+
+    fn revision(&self) -> u64 {
+        self.destinations.revision()
     }
 }
 

@@ -239,11 +239,12 @@ impl Member {
         self.within(deadline, self.dial(place, wanted)).await.flatten()
     }
 
-    /// See [`Connect::generation`]. An address leads to itself, and is not looked up for each request.
+    /// See [`Connect::generation`]. An address leads to itself, and is not looked up for each request;
+    /// whether it may be connected to can change all the same.
     fn generation(&self) -> u64 {
         match self.naming {
             Naming::Name => self.connect.generation(&self.terms.address),
-            Naming::Address => 0,
+            Naming::Address => self.connect.revision(),
         }
     }
 

@@ -95,7 +95,7 @@ fn see() -> Seen {
 fn memory() -> Option<(u64, Bound)> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| in_all(&text));
     let machine = machine.map(|bytes| (bytes, Bound::Machine));
-    let group = groups().into_iter().filter_map(|path| number(path)).min();
+    let group = groups().into_iter().filter_map(number).min();
     // A group without a bound says a number that no machine has.
     let group = group.map(|bytes| (bytes, Bound::Group));
     [group, machine].into_iter().flatten().min_by_key(|(bytes, _)| *bytes)
