@@ -85,19 +85,34 @@ fn tarball(build: Build) -> Outcome<PathBuf> {
     let paper = paper()?;
     let target = static_target()?;
     println!("the static program is built for {}", target.triple);
-    let mut command = cargo_build(build);
-    command.args(["--target", &target.triple]).env("RUSTFLAGS", STATIC);
-    process::run(&mut command)?;
-    let profile = match build {
-        Build::Release => "release",
-        Build::Debug => "debug",
-    };
-    let program = workspace::target().join(&target.triple).join(profile).join("forebay");
+    let program = static_program(build, &target)?;
     let version = env!("CARGO_PKG_VERSION");
     let name = format!("forebay-{version}-{}", target.name);
     let root = workspace::scratch("package")?.join(&name);
     lay_out(&root, &program, &paper)?;
     pack(&root, &name)
+}
+
+/// The static program, built first; or, to try the packing, the one that `FOREBAY_BIN` names.
+fn static_program(build: Build, target: &Target) -> Outcome<PathBuf> {
+    let program = match std::env::var_os("FOREBAY_BIN") {
+        Some(program) => program.into(),
+        None => {
+            let mut command = cargo_build(build);
+            command.args(["--target", &target.triple]).env("RUSTFLAGS", STATIC);
+            process::run(&mut command)?;
+            let profile = match build {
+                Build::Release => "release",
+                Build::Debug => "debug",
+            };
+            workspace::target().join(&target.triple).join(profile).join("forebay")
+        }
+    };
+    let headers = process::capture(Command::new("readelf").arg("-lW").arg(&program))?;
+    if headers.contains("INTERP") {
+        return fail(format!("`{}` is not static: it names an interpreter", program.display()));
+    }
+    Ok(program)
 }
 
 /// For what the static program is built.
@@ -136,6 +151,7 @@ fn lay_out(root: &Path, program: &Path, paper: &Path) -> Outcome {
         (paper.join("man"), "man"),
         (paper.join("completions"), "completions"),
         (sources.join("docs/manual"), "manual"),
+        (sources.join("docs/examples"), "examples"),
         (sources.join("packaging/systemd"), "systemd"),
     ] {
         copy_folder(&from, &workspace::made(root.join(to))?)?;
@@ -166,8 +182,12 @@ fn pack(root: &Path, name: &str) -> Outcome<PathBuf> {
     let time = process::capture(&mut log)?;
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=go-w"]);
-    tar.arg(format!("--mtime=@{}", time.trim())).env("GZIP", "-n");
-    tar.arg("-czf").arg(&path).arg("-C").arg(root.parent().unwrap_or(root)).arg(name);
+    tar.arg(format!("--mtime=@{}", time.trim()));
+    tar.args(["--use-compress-program", "gzip -n", "-cf"])
+        .arg(&path)
+        .arg("-C")
+        .arg(root.parent().unwrap_or(root))
+        .arg(name);
     process::run(&mut tar)?;
     Ok(path)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap_mangen::Man;
 
 use crate::flags;
-use crate::settings::{self, Setting};
+use crate::settings::{self, Reload, Setting};
 
 /// Names and texts of the pages.
 pub(crate) fn pages() -> Vec<(String, Vec<u8>)> {
@@ -72,11 +72,16 @@ fn shown(table: &str) -> String {
 fn entry(page: &mut String, setting: &Setting) {
     let row = &setting.row;
     let _ = writeln!(page, ".TP\n.BR {} \" ({})\"", quoted(&setting.key), plain(&row.kind));
-    let _ = write!(page, "{}.", escaped(&plain(&row.meaning)));
-    let _ = write!(page, " Default: {}.", escaped(&plain(&row.default)));
-    if !row.allowed.is_empty() {
-        let _ = write!(page, " Allowed: {}.", escaped(&plain(&row.allowed)));
-    }
+    let default = format!("Default: {}", row.default);
+    let allowed = format!("Allowed: {}", row.allowed);
+    let fixed = match setting.reload {
+        Reload::Refuses => "A reload cannot change it",
+        Reload::Changes => "",
+    };
+    let sentences = [row.meaning.as_str(), &default, &allowed, fixed];
+    let said = sentences.into_iter().filter(|text| !text.is_empty() && !text.ends_with(": "));
+    let said: Vec<String> = said.map(|text| format!("{}.", escaped(&plain(text)))).collect();
+    *page += &said.join(" ");
     page.push('\n');
 }
 

@@ -17,7 +17,8 @@ When a file is refused, `forebay check --config FILE` says where and why, and th
 ## Settings
 
 A setting that may stand in several tables is named once: what `[defaults]` says holds for every route
-that does not say otherwise, and a route's word replaces the whole value.
+that does not say otherwise, and a route's word replaces the whole value. *Reload* says whether a running
+process takes a changed value: yes, or no, which needs a new process.
 ";
 
 const FLAGS: &str = "
@@ -59,7 +60,7 @@ pub(crate) fn text() -> String {
 fn heading(setting: &Setting) -> String {
     let places: Vec<String> = setting.places.iter().map(|place| shown(place)).collect();
     format!(
-        "\n### {}\n\n| Setting | Type | Default | Allowed | Meaning |\n|---|---|---|---|---|\n",
+        "\n### {}\n\n| Setting | Type | Default | Allowed | Reload | Meaning |\n|---|---|---|---|---|---|\n",
         places.join(" and ")
     )
 }
@@ -72,10 +73,11 @@ fn shown(table: &str) -> String {
     }
 }
 
-fn row(page: &mut String, Setting { key, row, .. }: &Setting) {
+fn row(page: &mut String, Setting { key, row, reload, .. }: &Setting) {
     let Row { kind, default, allowed, meaning } = row;
     // What leads to another part of that page leads there from here as well.
-    let row = format!("| `{key}` | {kind} | {default} | {allowed} | {meaning} |\n");
+    let row =
+        format!("| `{key}` | {kind} | {default} | {allowed} | {} | {meaning} |\n", reload.word());
     *page += &row.replace("](#", "](configuration.md#");
 }
 

@@ -29,7 +29,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use blocks::{Block, Fate};
 
 /// How many blocks of a page cannot be run. A number grows only by hand, with a reason on the page.
-const NOT_RUN: &[(&str, usize)] = &[("README.md", 3), ("docs/manual/purging.md", 1)];
+const NOT_RUN: &[(&str, usize)] = &[
+    ("README.md", 3),
+    ("docs/manual/installing.md", 4),
+    ("docs/manual/purging.md", 1),
+    ("docs/manual/warming.md", 1),
+    ("docs/manual/watching.md", 2),
+];
 
 /// Kinds of blocks that are looked at; a block of another kind is a slip of the pen.
 const KINDS: [&str; 13] = [

@@ -3,6 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
+/// What lies at `/sitemap.xml`.
+const SITEMAP: &str = "<?xml version=\"1.0\"?>\n\
+    <urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n\
+    <url><loc>https://shop.example.com/a</loc></url>\n\
+    <url><loc>https://shop.example.com/b</loc></url>\n</urlset>\n";
+
 /// Serves on a port of every address until the process ends.
 pub(crate) fn serve(port: u16) {
     let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
@@ -31,7 +37,10 @@ fn answer_all(connection: TcpStream) -> std::io::Result<()> {
             }
         }
         std::io::copy(&mut std::io::Read::take(&mut reading, body_bytes), &mut std::io::sink())?;
-        let body = format!("<p>this is {path}</p>\n");
+        let body = match path.as_str() {
+            "/sitemap.xml" => SITEMAP.to_owned(),
+            _ => format!("<p>this is {path}</p>\n"),
+        };
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\
              Cache-Control: max-age=60\r\nETag: \"1\"\r\nSurrogate-Key: sale shoes\r\n\r\n",
