@@ -1,0 +1,12 @@
+//! TLS toward clients, and what may come before HTTP, against the built program: real sockets, real
+//! handshakes, certificates of an authority that the trial makes.
+
+mod agreeing;
+mod attacks;
+mod authority;
+mod files;
+mod frames;
+mod hosts;
+mod redirecting;
+mod spokesmen;
+mod support;
