@@ -69,7 +69,7 @@ async fn exchange(gateway: &Gateway, request: Request) -> Answer {
     let Some(place) = gateway.enter() else {
         return Reply::refused(gateway, OVERLOADED).into_answer(gateway, None, telling);
     };
-    if let Some(reply) = redirect::to_https(gateway, &request) {
+    if let Some(reply) = redirect::answered(gateway, &request) {
         return reply.into_answer(gateway, None, telling);
     }
     if let Some(order) = public::ordered(gateway, &request) {

@@ -17,7 +17,7 @@ use crate::admin::{Desks, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::commands::runtime::runtime;
-use crate::config::{self, Colours, Config, Listen, UpstreamSettings};
+use crate::config::{self, Colours, Config, Listen, Switch, UpstreamSettings};
 use crate::gateway::Gateway;
 use crate::route_watch;
 use crate::server::proxy_protocol::Spokesmen;
@@ -82,7 +82,10 @@ pub async fn serve(
     let desks = Desks::open(&gateway).map_err(|cause| cause.to_string())?;
     watch_routes(&gateway).await;
     if let Some(tls) = tls {
+        tls.open_store().map_err(|cause| cause.to_string())?;
+        borrow_certificates(&gateway, &tls);
         tokio::spawn(Arc::clone(&tls).watch());
+        tokio::spawn(Arc::clone(&tls).keep_given());
         gateway.secure(tls);
     }
     say(&banner(&gateway, clients.listening(), operators.as_ref()));
@@ -107,6 +110,14 @@ pub async fn serve(
         gateway.routes().iter().for_each(|routes| route_watch::close(routes));
     });
     ended
+}
+
+/// Lets certificates be looked up in the Redis of the cache, where that is wanted.
+fn borrow_certificates(gateway: &Gateway, tls: &Tls) {
+    let (config, shared) = (gateway.config(), &gateway.storage().shared);
+    if let (Switch::On, Some(shared), Some(redis)) = (config.tls.redis, shared, &config.redis) {
+        tls.borrow_from(Arc::clone(&shared.link), &redis.prefix);
+    }
 }
 
 /// All places where clients are accepted, in the clear and by TLS.

@@ -55,13 +55,24 @@ impl Stage {
     /// The same with lines in the configuration: of which table, and the line. Lines of
     /// `certificate N` are that certificate's.
     pub(crate) async fn with(certificates: &[&[&str]], lines: &[(&str, &str)]) -> Self {
-        let (folder, authority) = (Folder::new("tls").expect("a folder"), Authority::new());
+        let folder = Folder::new("tls").expect("a folder");
+        Stage::within(folder, Authority::new(), certificates, lines).await
+    }
+
+    /// The same with what lies in this folder already, and by this authority.
+    pub(crate) async fn within(
+        folder: Folder,
+        authority: Authority,
+        certificates: &[&[&str]],
+        lines: &[(&str, &str)],
+    ) -> Self {
         let secured = free_address().expect("a free port");
         let issued: Vec<Issued> = certificates.iter().map(|names| authority.issue(names)).collect();
-        let mut tables = vec![Table {
-            name: "tls".to_owned(),
-            lines: vec![format!("listen = [\"{secured}\"]"), "reload_interval = \"100ms\"".into()],
-        }];
+        let mut own = vec!["reload_interval = \"100ms\"".to_owned()];
+        if !lines.iter().any(|line| line.0 == "tls" && line.1.starts_with("listen")) {
+            own.push(format!("listen = [\"{secured}\"]"));
+        }
+        let mut tables = vec![Table { name: "tls".to_owned(), lines: own }];
         for (place, one) in issued.iter().enumerate() {
             write(&folder, place, one);
             let file = |ending: &str| folder.path().join(format!("{place}.{ending}"));
