@@ -116,7 +116,7 @@ async fn a_certificate_with_two_thirds_of_its_life_gone_is_renewed() {
     }
     let secured = free_address().unwrap();
     let (store, before) = (Folder::new("acme-store").unwrap(), Authority::new());
-    let old = before.issue_between(&["a.example"], (2020, 1, 1), (2036, 1, 1));
+    let old = before.issue_between(&["a.example"], (2020, 1, 1), (2028, 1, 1));
     let new = before.issue_between(&["b.example"], (2026, 1, 1), (2999, 1, 1));
     for (file, one) in [("a.example.pem", old), ("b.example.pem", new)] {
         store.write(file, &format!("{}{}", one.key, one.certificate)).unwrap();
@@ -142,7 +142,7 @@ async fn what_an_authority_refuses_leaves_what_there_is_and_is_told() {
         return;
     }
     let (store, before) = (Folder::new("acme-store").unwrap(), Authority::new());
-    let old = before.issue_between(&["a.example"], (2020, 1, 1), (2036, 1, 1));
+    let old = before.issue_between(&["a.example"], (2020, 1, 1), (2028, 1, 1));
     store.write("a.example.pem", &format!("{}{}", old.key, old.certificate)).unwrap();
     // It looks for the host where nobody is.
     let pebble = Pebble::start(1, 1).await;

@@ -80,12 +80,14 @@ fn config(host: &str, digest: &[u8]) -> Result<ServerConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let failed = |error: rustls::Error| error.to_string();
-    let key = CertifiedKey::from_der(vec![certificate.der().clone()], key, &provider);
+    let key = provider.key_provider.load_private_key(key).map_err(failed)?;
+    // Not read back as others are: what makes it an answer is an extension that clients refuse.
+    let key = CertifiedKey::new(vec![certificate.der().clone()], key);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .map_err(failed)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key.map_err(failed)?)));
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     Ok(config)
 }
