@@ -216,16 +216,18 @@ impl Fetch {
     ) -> Result<Arrived, FetchFailure> {
         let request = self.request(flight, condition);
         let mark = self.gateway.cache().mark(&self.ask.key);
-        let requested_at = self.gateway.now();
-        self.gateway.telemetry().metrics.origin_asked();
+        let (requested_at, asked_at) = (self.gateway.now(), Instant::now());
+        let metrics = &self.gateway.telemetry().metrics;
+        metrics.origin_asked();
         let observe = interim.map(respond::interim_to);
         let sent = match self.ask.lane.upstream() {
             Ok(upstream) => upstream.send(request, observe).await,
             Err(failure) => Err(failure),
         };
         let mut response = sent.inspect_err(|failure| {
-            self.gateway.telemetry().metrics.origin_failed(failure.detail());
+            metrics.origin_failed(failure.detail(), &failure.to_string());
         })?;
+        metrics.origin_answered(asked_at.elapsed());
         let received_at = self.gateway.now();
         date(response.headers_mut(), received_at);
         Ok(Arrived { response, requested_at, received_at, mark })

@@ -13,6 +13,7 @@
 pub mod cache_control;
 #[cfg(test)]
 pub(crate) mod case;
+pub mod coding;
 pub mod date;
 pub mod etag;
 pub mod fields;
@@ -34,6 +35,7 @@ mod suite;
 pub mod tags;
 pub mod validation;
 pub mod variants;
+mod weighted;
 
 pub use date::Timestamp;
 pub use fields::FieldBlock;

@@ -1,11 +1,13 @@
 //! What a node knows of the purges now, as the cache and the program ask it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::follow::{Follower, Taken, Trust};
@@ -17,6 +19,9 @@ use crate::stats::Count;
 
 /// How long a node may not have heard its log before it is in doubt, unless it is told otherwise.
 pub const DOUBT_BOUND: Duration = Duration::from_secs(2);
+
+/// Purges that are remembered as they stood in the log, for people.
+pub const RECENT_MAX: usize = 64;
 
 /// For `heard`: never, and at every moment.
 const NEVER: u64 = 0;
@@ -32,12 +37,15 @@ struct Shared {
     follower: RwLock<Follower>,
     /// That of the rules, for who does not wait.
     version: AtomicU64,
+    changed: Notify,
     /// When the last question was asked that was answered: microseconds after `begun`, and one.
     heard: AtomicU64,
     begun: Instant,
     bound: Duration,
     applied: Count,
     raised: Count,
+    /// The newest last.
+    recent: Mutex<VecDeque<LogEntry>>,
 }
 
 /// What a node knows of the purges, in numbers.
@@ -77,12 +85,14 @@ impl Purges {
     fn with(follower: Follower, bound: Duration, heard: u64) -> Self {
         let shared = Shared {
             version: AtomicU64::new(follower.rules().version()),
+            changed: Notify::new(),
             follower: RwLock::new(follower),
             heard: AtomicU64::new(heard),
             begun: Instant::now(),
             bound,
             applied: Count::default(),
             raised: Count::default(),
+            recent: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -95,6 +105,12 @@ impl Purges {
     /// Changes whenever what is known does; what was alive is so as long as it does not.
     pub fn version(&self) -> u64 {
         self.shared.version.load(Ordering::Acquire)
+    }
+
+    /// Waits until what is known changes, or returns at once if it has since the last call. For one
+    /// who waits, and no more.
+    pub async fn changed(&self) {
+        self.shared.changed.notified().await;
     }
 
     /// After which entry the log is to be read on.
@@ -159,9 +175,19 @@ impl Purges {
         if after.lineage == before.lineage {
             self.shared.applied.more(after.number.saturating_sub(before.number));
         }
-        self.shared.version.store(follower.rules().version(), Ordering::Release);
+        let version = follower.rules().version();
+        if self.shared.version.swap(version, Ordering::AcqRel) != version {
+            self.shared.changed.notify_one();
+        }
         self.shared.hear(follower.heard());
+        drop(follower);
+        self.shared.remember(entries, before, after);
         taken
+    }
+
+    /// The purges that were applied last, since this node began, the newest first.
+    pub fn recent(&self) -> Vec<LogEntry> {
+        self.shared.recent.lock().iter().rev().cloned().collect()
     }
 
     /// A copy of what is known, as a file would give it back.
@@ -175,6 +201,11 @@ impl Purges {
         let mut follower = self.shared.follower.write();
         follower.fall_in_doubt();
         self.shared.heard.store(NEVER, Ordering::Release);
+    }
+
+    /// The log is this node's own again, which knows it wholly.
+    pub fn be_sure(&self) {
+        self.shared.heard.store(ALWAYS, Ordering::Release);
     }
 
     /// All numbers, now.
@@ -196,6 +227,23 @@ impl Purges {
 }
 
 impl Shared {
+    // Of another lineage the numbers begin anew: what was remembered is of a log that is gone.
+    fn remember(&self, entries: &[LogEntry], before: Position, after: Position) {
+        let from = if before.lineage == after.lineage { before.number } else { 0 };
+        let applied = |entry: &&LogEntry| entry.number > from && entry.number <= after.number;
+        let newest = &entries[entries.len().saturating_sub(RECENT_MAX)..];
+        if from == after.number || newest.is_empty() {
+            return;
+        }
+        let mut recent = self.recent.lock();
+        if before.lineage != after.lineage {
+            recent.clear();
+        }
+        recent.extend(newest.iter().filter(applied).cloned());
+        let surplus = recent.len().saturating_sub(RECENT_MAX);
+        recent.drain(..surplus);
+    }
+
     fn ago(&self, heard: u64, now: Instant) -> Duration {
         now.saturating_duration_since(self.begun).saturating_sub(Duration::from_micros(heard - 1))
     }

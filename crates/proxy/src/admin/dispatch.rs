@@ -7,6 +7,10 @@ use super::guard::Asks;
 /// What can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
+    /// The dashboard, or a file of it.
+    Dashboard(DashboardFile),
+    /// How the node is.
+    Status,
     /// Whether the process lives.
     Health,
     /// Whether clients are accepted.
@@ -17,10 +21,27 @@ pub enum Call {
     OpenApi,
     /// Purge what an order names.
     Purge,
+    /// Read the configuration file again.
+    Reload,
+    /// Start another process that takes over.
+    Upgrade,
     /// Say why a request would be answered as it would.
     Why,
     /// Something about the routes in Redis.
     Routes(RoutesCall),
+}
+
+/// A file of the dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DashboardFile {
+    /// The page.
+    Page,
+    /// How it looks.
+    Style,
+    /// What it is made of.
+    Parts,
+    /// What it does.
+    Script,
 }
 
 /// What can be done with the routes in Redis.
@@ -53,10 +74,37 @@ pub struct Row {
 
 /// Every call.
 pub const TABLE: &[Row] = &[
+    Row {
+        method: Method::GET,
+        path: "/",
+        call: Call::Dashboard(DashboardFile::Page),
+        asks: Asks::Nothing,
+    },
+    Row {
+        method: Method::GET,
+        path: "/dashboard.css",
+        call: Call::Dashboard(DashboardFile::Style),
+        asks: Asks::Nothing,
+    },
+    Row {
+        method: Method::GET,
+        path: "/parts.js",
+        call: Call::Dashboard(DashboardFile::Parts),
+        asks: Asks::Nothing,
+    },
+    Row {
+        method: Method::GET,
+        path: "/dashboard.js",
+        call: Call::Dashboard(DashboardFile::Script),
+        asks: Asks::Nothing,
+    },
+    Row { method: Method::GET, path: "/status", call: Call::Status, asks: Asks::Token },
     Row { method: Method::GET, path: "/health", call: Call::Health, asks: Asks::Nothing },
     Row { method: Method::GET, path: "/ready", call: Call::Ready, asks: Asks::Nothing },
     Row { method: Method::GET, path: "/metrics", call: Call::Metrics, asks: Asks::TokenIfSet },
     Row { method: Method::GET, path: "/openapi.json", call: Call::OpenApi, asks: Asks::Nothing },
+    Row { method: Method::POST, path: "/reload", call: Call::Reload, asks: Asks::TokenToChange },
+    Row { method: Method::POST, path: "/upgrade", call: Call::Upgrade, asks: Asks::TokenToChange },
     Row { method: Method::POST, path: "/why", call: Call::Why, asks: Asks::TokenToChange },
     Row { method: Method::POST, path: "/purge", call: Call::Purge, asks: Asks::TokenToChange },
     Row {
@@ -121,7 +169,9 @@ pub enum Lost {
 pub fn find(method: &Method, path: &str) -> Result<Found, Lost> {
     let mut here = TABLE.iter().filter_map(|row| Some((row, part(row.path, path)?))).peekable();
     if here.peek().is_none() {
-        let paths: Vec<&'static str> = TABLE.iter().map(|row| row.path).collect();
+        // The dashboard's is near to whatever is short.
+        let paths = TABLE.iter().map(|row| row.path).filter(|path| *path != "/");
+        let paths: Vec<&'static str> = paths.collect();
         return Err(Lost::Path { nearest: nearest(path, &paths) });
     }
     let wanted = if method == Method::HEAD { &Method::GET } else { method };

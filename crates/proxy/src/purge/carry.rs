@@ -1,7 +1,7 @@
 //! An order carried out: written into the log, and waited for until the nodes have applied it.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use forebay_cache::mechanism::{LogFailure, NodeStanding, Position};
 use forebay_semantics::key::TargetParts;
@@ -12,12 +12,16 @@ use super::refresh;
 use crate::config::text;
 use crate::gateway::Gateway;
 use crate::route::{Grounds, Way};
+use crate::telemetry::OrderTold;
 
 /// How much longer than a node's doubt it is waited for all of them, unless the order says how long.
 const WAIT_MARGIN: Duration = Duration::from_millis(500);
 
 /// The longest wait that an order can ask for.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// A purge that only this process would know is none.
+const SUCCEEDED: &str = "cannot purge: another process has taken over from this one; ask again";
 
 /// What came of an order.
 #[derive(Clone, Debug)]
@@ -52,7 +56,14 @@ pub async fn carry_out(gateway: &Gateway, order: &Order) -> Result<Carried, Unca
     };
     let rules = order.rules(|target| key_of(gateway, target)).map_err(Uncarried::Order)?;
     let log = &gateway.storage().log;
-    let appended = log.append(rules).await.map_err(Uncarried::Log)?;
+    if gateway.storage().is_without_purges() {
+        return Err(Uncarried::Log(LogFailure::refused(SUCCEEDED)));
+    }
+    let lately = gateway.telemetry().metrics.lately();
+    let appended = log.append(rules).await.map_err(|why| {
+        lately.went_wrong("purge", &why.to_string(), SystemTime::now());
+        Uncarried::Log(why)
+    })?;
     let refreshing = match order.kind {
         OrderKind::Hard | OrderKind::Soft => 0,
         OrderKind::Refresh => {
@@ -60,6 +71,14 @@ pub async fn carry_out(gateway: &Gateway, order: &Order) -> Result<Carried, Unca
         }
     };
     let nodes = log.applied(appended.last, wait).await;
+    lately.ordered(OrderTold {
+        first: appended.first,
+        last: appended.last.number,
+        at: SystemTime::now(),
+        what: order.words(),
+        kind: order.kind.word(),
+        nodes: nodes.clone(),
+    });
     Ok(Carried { first: appended.first, last: appended.last, nodes, refreshing })
 }
 

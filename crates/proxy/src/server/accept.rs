@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::connection;
+use super::estate::{Estate, Inherited};
 use super::listen::{Accepted, BindError, Listener};
 use super::proxy_protocol::Spokesmen;
 use super::request::{Peer, Service};
 use super::secured::{self, Beginning};
 use super::stats::{ServerStats, count};
-use super::terms::Terms;
+use super::terms::{NextTerms, Terms};
 use crate::config::{Limits, Listen};
 use crate::tls::Tls;
 
@@ -24,10 +25,10 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Listeners that are bound and not yet served. Dropping it unbinds them.
 pub struct Server {
-    listeners: Vec<Listener>,
+    listeners: Arc<Vec<Listener>>,
     beginnings: Vec<Beginning>,
     listening: Vec<Listen>,
-    terms: Arc<Terms>,
+    terms: NextTerms,
 }
 
 /// How a drain went.
@@ -42,34 +43,33 @@ pub struct Drained {
 impl Server {
     /// Binds every listener, or says which cannot be bound and why. Must be called on a runtime.
     pub fn bind(listen: &[Listen], limits: &Limits) -> Result<Server, BindError> {
-        let listeners = listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        let places: Vec<_> = listen.iter().map(|listen| (listen.clone(), None)).collect();
+        Server::bind_beside(&places, limits, None, &mut Inherited::default())
+    }
+
+    /// The same, where what was inherited is taken before anything is bound; a place's connections
+    /// are secured by its TLS, if it has one, and `spokesmen` say first for whom they speak.
+    pub fn bind_beside(
+        places: &[(Listen, Option<Arc<Tls>>)],
+        limits: &Limits,
+        spokesmen: Option<Spokesmen>,
+        inherited: &mut Inherited,
+    ) -> Result<Server, BindError> {
+        let bind = |(listen, _): &(Listen, _)| Listener::take(inherited, listen);
+        let listeners = places.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let listening = listeners
             .iter()
-            .zip(listen)
-            .map(|(listener, asked)| listener.place().unwrap_or_else(|_| asked.clone()))
+            .zip(places)
+            .map(|(listener, (asked, _))| listener.place().unwrap_or_else(|_| asked.clone()))
             .collect();
-        let terms = Terms::new(limits.clone(), Arc::default());
-        let beginnings = vec![Beginning::default(); listen.len()];
-        Ok(Server { listeners, beginnings, listening, terms })
-    }
-
-    /// The same, and binds more, whose connections are secured by this TLS.
-    pub fn and_secured(mut self, listen: &[Listen], tls: &Arc<Tls>) -> Result<Server, BindError> {
-        let secured = Server::bind(listen, &self.terms.limits)?;
-        self.listeners.extend(secured.listeners);
-        self.listening.extend(secured.listening);
-        self.beginnings
-            .resize(self.listeners.len(), Beginning { tls: Some(tls.clone()), spokesmen: None });
-        Ok(self)
-    }
-
-    /// The same, where these peers say first for whom they speak.
-    pub fn with_spokesmen(mut self, spokesmen: Option<Spokesmen>) -> Server {
         let spokesmen = spokesmen.map(Arc::new);
-        for beginning in &mut self.beginnings {
-            beginning.spokesmen.clone_from(&spokesmen);
-        }
-        self
+        let begins = |(_, tls): &(_, Option<_>)| Beginning {
+            spokesmen: spokesmen.clone(),
+            tls: tls.clone(),
+        };
+        let beginnings = places.iter().map(begins).collect();
+        let (listeners, terms) = (Arc::new(listeners), NextTerms::new(limits.clone()));
+        Ok(Server { listeners, beginnings, listening, terms })
     }
 
     /// Where it listens, with the ports that the system chose for port 0.
@@ -79,7 +79,17 @@ impl Server {
 
     /// Its counters, which live on after it.
     pub fn stats(&self) -> Arc<ServerStats> {
-        self.terms.stats.clone()
+        self.terms.now().stats.clone()
+    }
+
+    /// The terms of its next connections, which live on after it.
+    pub fn terms(&self) -> NextTerms {
+        self.terms.clone()
+    }
+
+    /// Its sockets, for who takes them over while it serves. It keeps none of them open.
+    pub fn estate(&self) -> Estate {
+        Estate(Arc::downgrade(&self.listeners))
     }
 
     /// Serves until `shutdown` is ready, then drains: nothing new is accepted, idle connections are
@@ -89,11 +99,12 @@ impl Server {
         service: S,
         shutdown: impl Future<Output = ()>,
     ) -> Drained {
-        let Server { listeners, beginnings, terms, .. } = self;
+        let Server { listeners, beginnings, terms: next, .. } = self;
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let mut first = 0;
         loop {
+            let terms = next.now();
             let full = connections.len() >= terms.limits.connections_max;
             tokio::select! {
                 biased;
@@ -111,7 +122,7 @@ impl Server {
             }
         }
         drop(listeners);
-        drain(connections, &terms).await
+        drain(connections, &next.now()).await
     }
 }
 

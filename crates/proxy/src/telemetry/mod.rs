@@ -3,10 +3,13 @@
 //! is a line in the log, from a [`Refused`], and the server counts it.
 
 mod access_log;
+mod histogram;
+mod lately;
 mod metrics;
 mod purges;
 mod readings;
 mod record;
+mod reloads;
 mod routes;
 mod storage;
 mod telling;
@@ -19,10 +22,13 @@ use std::time::SystemTime;
 
 pub(crate) use access_log::rfc3339;
 pub use access_log::{AccessLog, LINES_MAX};
-pub use metrics::Metrics;
+pub use histogram::{BUCKETS_MICROS, Distribution};
+pub use lately::{Lately, ORDERS_MAX, OrderTold, PROBLEMS_MAX, Problem};
+pub use metrics::{Metrics, Totals};
 pub use purges::write_purges;
 pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
+pub use reloads::write_reloads;
 pub use routes::write_routes;
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;

@@ -8,6 +8,7 @@
 use http::header::{self, HeaderMap, HeaderName};
 
 use crate::fields::{Quotes, members_of};
+use crate::weighted::Weighted;
 
 /// The normal form, for keeping.
 pub(super) fn of(name: &HeaderName, request: &HeaderMap) -> Box<[u8]> {
@@ -75,23 +76,16 @@ struct WeightedList<'a> {
     length: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Weighted<'a> {
-    word: &'a [u8],
-    /// In thousandths.
-    weight: u16,
-}
-
 impl<'a> WeightedList<'a> {
     fn read(name: &'a HeaderName, request: &'a HeaderMap) -> Option<Self> {
         let nothing = Weighted { word: b"", weight: 0 };
         let mut list = WeightedList { members: [nothing; MEMBERS_MAX], length: 0 };
         for member in members_of(request, name) {
             let weighted = Weighted::read(member)?;
-            *list.members.get_mut(list.length)? = weighted.under_one_name(name);
+            *list.members.get_mut(list.length)? = under_one_name(weighted, name);
             list.length += 1;
         }
-        list.members[..list.length].sort_unstable_by(Weighted::order);
+        list.members[..list.length].sort_unstable_by(order);
         Some(list)
     }
 
@@ -99,78 +93,42 @@ impl<'a> WeightedList<'a> {
         let members = &self.members[..self.length];
         let mut last = None;
         for member in members {
-            if last.is_some_and(|last| member.order(last).is_eq()) {
+            if last.is_some_and(|last| order(member, last).is_eq()) {
                 continue;
             }
             emit_all(if last.is_some() { b"," } else { b"" }, emit);
-            member.emit(emit);
+            emit_weighted(member, emit);
             last = Some(member);
         }
     }
 }
 
-impl<'a> Weighted<'a> {
-    fn read(member: &'a [u8]) -> Option<Self> {
-        let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        let word = parts.next()?;
-        let weight = match parts.next() {
-            None => 1000,
-            Some(parameter) => weight(parameter)?,
-        };
-        let is_word = !word.is_empty() && word.iter().all(|byte| is_word_byte(*byte));
-        (is_word && parts.next().is_none()).then_some(Weighted { word, weight })
+/// Two codings have an older name beside their own (RFC 9110 section 8.4.1).
+fn under_one_name<'a>(member: Weighted<'a>, name: &HeaderName) -> Weighted<'a> {
+    if *name != header::ACCEPT_ENCODING {
+        return member;
     }
-
-    /// Two codings have an older name beside their own (RFC 9110 section 8.4.1).
-    fn under_one_name(self, name: &HeaderName) -> Self {
-        if *name != header::ACCEPT_ENCODING {
-            return self;
-        }
-        let word: &[u8] = match self.word {
-            old if old.eq_ignore_ascii_case(b"x-gzip") => b"gzip",
-            old if old.eq_ignore_ascii_case(b"x-compress") => b"compress",
-            word => word,
-        };
-        Weighted { word, ..self }
-    }
-
-    fn order(&self, other: &Self) -> std::cmp::Ordering {
-        let lower = |word: &'a [u8]| word.iter().map(u8::to_ascii_lowercase);
-        lower(self.word).cmp(lower(other.word)).then(self.weight.cmp(&other.weight))
-    }
-
-    fn emit(&self, emit: &mut impl FnMut(u8)) {
-        self.word.iter().for_each(|byte| emit(byte.to_ascii_lowercase()));
-        if self.weight == 1000 {
-            return;
-        }
-        emit_all(b";q=", emit);
-        for unit in [100, 10, 1] {
-            emit(b'0' + (self.weight / unit % 10) as u8);
-        }
-    }
-}
-
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'_' | b'.' | b'+')
-}
-
-/// `q=0.5` in thousandths (RFC 9110 section 12.4.2).
-fn weight(parameter: &[u8]) -> Option<u16> {
-    let (b"q=" | b"Q=", value) = parameter.split_at_checked(2)? else { return None };
-    let (whole, fraction) = match value {
-        [whole] => (*whole, &b""[..]),
-        [whole, b'.', fraction @ ..] => (*whole, fraction),
-        _ => return None,
+    let word: &[u8] = match member.word {
+        old if old.eq_ignore_ascii_case(b"x-gzip") => b"gzip",
+        old if old.eq_ignore_ascii_case(b"x-compress") => b"compress",
+        word => word,
     };
-    if fraction.len() > 3 || !fraction.iter().all(u8::is_ascii_digit) {
-        return None;
+    Weighted { word, ..member }
+}
+
+fn order(one: &Weighted<'_>, other: &Weighted<'_>) -> std::cmp::Ordering {
+    let (own, others) = (one.word.iter(), other.word.iter());
+    let own = own.map(u8::to_ascii_lowercase);
+    own.cmp(others.map(u8::to_ascii_lowercase)).then(one.weight.cmp(&other.weight))
+}
+
+fn emit_weighted(member: &Weighted<'_>, emit: &mut impl FnMut(u8)) {
+    member.word.iter().for_each(|byte| emit(byte.to_ascii_lowercase()));
+    if member.weight == 1000 {
+        return;
     }
-    let digit = |at: usize| u16::from(fraction.get(at).map_or(0, |digit| digit - b'0'));
-    let thousandths = digit(0) * 100 + digit(1) * 10 + digit(2);
-    match whole {
-        b'0' => Some(thousandths),
-        b'1' if thousandths == 0 => Some(1000),
-        _ => None,
+    emit_all(b";q=", emit);
+    for unit in [100, 10, 1] {
+        emit(b'0' + (member.weight / unit % 10) as u8);
     }
 }
