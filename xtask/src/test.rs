@@ -37,7 +37,9 @@ pub(crate) fn steps(summary: &mut Summary) {
 }
 
 fn install() -> Outcome {
-    tools::need(&[tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON, tools::REDIS])?;
+    let programs = [tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON];
+    tools::need(&programs)?;
+    tools::need(&[tools::REDIS, tools::PEBBLE])?;
     tools::need(&[tools::CURL, tools::UNSHARE, tools::IP])?;
     tools::node_packages()?;
     tools::kosoku()?;

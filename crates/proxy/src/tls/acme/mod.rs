@@ -21,7 +21,7 @@ pub use store::StoreError;
 pub(super) use store::{Store, pattern};
 
 use self::order::Failure;
-use self::timing::{LOOK_MAX, ORDER_LIMIT};
+use self::timing::{GIVEN_LEAST, LOOK_MAX, ORDER_LIMIT};
 use super::stats::count;
 use super::{Certificate, Tls};
 use crate::config::AcmeSettings;
@@ -70,7 +70,8 @@ impl Tls {
             Ok(certificate) => {
                 count(&self.stats.acme_issued);
                 tracing::info!("`{}` has a new certificate", wanted.host);
-                (wanted.failures, wanted.due) = (0, renewal(&certificate));
+                let soonest = SystemTime::now() + GIVEN_LEAST;
+                (wanted.failures, wanted.due) = (0, renewal(&certificate).max(soonest));
             }
             Err(failure) => {
                 count(&self.stats.acme_failed);
@@ -105,7 +106,7 @@ impl Tls {
     }
 }
 
-/// When a certificate is to be renewed. One that does not say when it holds is renewed at once.
+/// When a certificate is to be renewed. One that does not say when it holds is renewed soon.
 fn renewal(certificate: &Certificate) -> SystemTime {
     let due = |validity| timing::renewal(validity, rand::random());
     certificate.validity.map_or(SystemTime::UNIX_EPOCH, due)

@@ -10,6 +10,10 @@ pub(super) const ORDER_LIMIT: Duration = Duration::from_secs(300);
 /// How long nothing is looked at: a machine's clock may be set meanwhile.
 pub(super) const LOOK_MAX: Duration = Duration::from_secs(3600);
 
+/// How long a certificate just given is not asked for again, whatever it says of its life: an authority
+/// whose clock is wrong is not hammered.
+pub(super) const GIVEN_LEAST: Duration = Duration::from_secs(3600);
+
 /// The pause after the first failure, and the longest.
 const PAUSE_LEAST: Duration = Duration::from_secs(60);
 const PAUSE_MOST: Duration = Duration::from_secs(6 * 3600);
