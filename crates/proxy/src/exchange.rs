@@ -49,12 +49,7 @@ const RANGE_BEGIN_MAX: u64 = 1 << 20;
 
 impl Service for Gateway {
     async fn answer(&self, request: Request) -> Answer {
-        let transport = request.peer.transport;
-        let mut answer = exchange(self, request).await;
-        if transport == Transport::Tls {
-            redirect::remember(&self.config().tls, &mut answer);
-        }
-        answer
+        answered(self, request).await
     }
 
     fn refused(&self, refused: &Refused) {
@@ -64,12 +59,22 @@ impl Service for Gateway {
 
 impl Service for Live {
     async fn answer(&self, request: Request) -> Answer {
-        exchange(&self.now(), request).await
+        answered(&self.now(), request).await
     }
 
     fn refused(&self, refused: &Refused) {
         self.now().telemetry().refused(refused);
     }
+}
+
+/// Answers one request, and says on a secured connection what is to be remembered.
+async fn answered(gateway: &Gateway, request: Request) -> Answer {
+    let transport = request.peer.transport;
+    let mut answer = exchange(gateway, request).await;
+    if transport == Transport::Tls {
+        redirect::remember(&gateway.config().tls, &mut answer);
+    }
+    answer
 }
 
 /// Answers one request.
