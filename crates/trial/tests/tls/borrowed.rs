@@ -38,7 +38,7 @@ async fn a_certificate_in_redis_is_shown_changed_and_outlives_redis() {
     sees("b.example", &exact).await;
     sees("x.c.example", &wild).await;
     assert_eq!(stage.get("b.example", "/").await.head.status().unwrap(), 200);
-    assert_eq!(stage.get_as("a.example", "b.example", "/").await.head.status().unwrap(), 421);
+    assert_eq!(stage.ask_as("a.example", "b.example", "/").await.head.status().unwrap(), 421);
     let next = stage.authority.issue(&["b.example"]);
     put(&redis, "b.example", &next).await;
     sees("b.example", &next).await;

@@ -16,7 +16,7 @@ use crate::support::{Stage, shake};
 async fn a_host_of_another_certificate_is_misdirected() {
     let stage = Stage::start(&[&["a.example", "also-a.example"], &["b.example"]]).await;
     let check = async |host: &str, expected: u16| {
-        let answer = stage.get_as("a.example", host, "/").await;
+        let answer = stage.ask_as("a.example", host, "/").await;
         assert_eq!(answer.head.status().unwrap(), expected, "{host}");
         let mut stream = stage.secure("a.example", stage.terms(&["h2"])).await.unwrap();
         let block = frames::ask(&mut stream, host).await;

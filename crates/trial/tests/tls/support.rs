@@ -141,11 +141,11 @@ impl Stage {
 
     /// What a new client of this host gets for this path.
     pub(crate) async fn get(&self, host: &str, path: &str) -> Message {
-        self.get_as(host, host, path).await
+        self.ask_as(host, host, path).await
     }
 
     /// What a client gets whose connection is one host's and whose request is for another.
-    pub(crate) async fn get_as(&self, secured_for: &str, host: &str, path: &str) -> Message {
+    pub(crate) async fn ask_as(&self, secured_for: &str, host: &str, path: &str) -> Message {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let answer = self.client(secured_for).await.ask(&request, PATIENCE).await;
         answer.unwrap_or_else(|failure| panic!("{failure}{}", self.words()))
