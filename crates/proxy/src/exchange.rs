@@ -62,7 +62,7 @@ fn exchange(gateway: Gateway, request: Request) -> Exchange {
         Ok(exit) => exit,
         Err(refused) => return Either::Left(ready(*refused)),
     };
-    if let Some(reply) = redirect::to_https(exit.gateway(), &request) {
+    if let Some(reply) = redirect::answered(exit.gateway(), &request) {
         return Either::Left(ready(exit.with(reply, None)));
     }
     if let Some(order) = public::ordered(exit.gateway(), &request) {

@@ -58,8 +58,8 @@ fn settings() -> Vec<Setting> {
     let mut table = String::new();
     let mut settings = Vec::new();
     for line in EXAMPLE.lines() {
-        if line.starts_with('[') {
-            table = line.trim_matches(['[', ']']).to_owned();
+        if line.trim_start_matches('#').starts_with('[') {
+            table = line.trim_matches(['#', '[', ']']).to_owned();
             continue;
         }
         let Some((key, value)) = line.split_once(" = ") else { continue };
@@ -85,6 +85,7 @@ fn is_about(part: &str, table: &str) -> bool {
     match table {
         "" => heading == "Top level",
         "route" => heading.contains("[[route]]"),
+        "tls.certificate" => heading.contains("[[tls.certificate]]"),
         table => heading.contains(&format!("`[{table}]`")),
     }
 }

@@ -22,7 +22,7 @@ use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::commands::runtime::runtime;
 use crate::config::defaults::LISTEN;
-use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings, text};
+use crate::config::{self, Colours, Config, Limits, Listen, Switch, UpstreamSettings, text};
 use crate::gateway::{Gateway, Live};
 use crate::reload::{self, Bent, Reloader, Reloads};
 use crate::route_watch;
@@ -192,7 +192,10 @@ impl Opened {
         let gateway = gateway.map_err(|cause| cause.to_string())?;
         watch_routes(&gateway).await;
         if let Some(tls) = tls {
+            tls.open_store().map_err(|cause| cause.to_string())?;
+            borrow_certificates(&gateway, &tls);
             tokio::spawn(Arc::clone(&tls).watch());
+            tokio::spawn(Arc::clone(&tls).keep_given());
             gateway.secure(tls);
         }
         let live = Live::of(gateway);
@@ -268,6 +271,14 @@ async fn close(gateway: &Gateway, operators: Option<operators::Answering>) {
             gateway.routes().iter().for_each(|routes| route_watch::close(routes));
         }
     });
+}
+
+/// Lets certificates be looked up in the Redis of the cache, where that is wanted.
+fn borrow_certificates(gateway: &Gateway, tls: &Tls) {
+    let (config, shared) = (gateway.config(), &gateway.storage().shared);
+    if let (Switch::On, Some(shared), Some(redis)) = (config.tls.redis, shared, &config.redis) {
+        tls.borrow_from(Arc::clone(&shared.link), &redis.prefix);
+    }
 }
 
 /// Where clients are accepted, in the clear and by TLS: as the configuration says, and where systemd
