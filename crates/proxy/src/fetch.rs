@@ -419,6 +419,7 @@ impl Fetch {
         KeptResponse {
             stored: kept.stored.freshen(policy, fields, arrived.requested_at, at),
             fits: kept.fits.clone(),
+            content: kept.content,
             fetch_duration: arrived.received_at.since(arrived.requested_at),
         }
     }
@@ -524,7 +525,8 @@ impl Fetch {
             HeadEffect::MadeStale(stored) => (stored, entry.epoch()),
         };
         let fetch_duration = kept.fetch_duration;
-        let head = KeptResponse { stored, fits: kept.fits.clone(), fetch_duration };
+        let (fits, content) = (kept.fits.clone(), kept.content);
+        let head = KeptResponse { stored, fits, fetch_duration, content };
         let (key, until) = (self.seen.own_key(&self.ask), head.keep_until());
         let head = Kept::Response(head);
         self.gateway.cache().replace_head(&key, entry, head, until, validated, None);

@@ -9,6 +9,7 @@ pub mod asking;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod compress;
 pub mod config;
 pub mod exchange;
 pub mod failure;

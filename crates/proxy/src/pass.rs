@@ -104,7 +104,8 @@ fn keep_for_get(
     let kept = keeping.keep(None, response);
     let said = CacheStatus { stored: kept.stored, ..said };
     let reply = kept.entry.head().response();
-    let reply = reply.and_then(|head| Reply::from_entry(get, &kept.entry, head, said, now).ok());
+    let reply =
+        reply.and_then(|head| Reply::from_entry(gateway, get, &kept.entry, head, said, now).ok());
     let gateway = gateway.clone();
     tokio::spawn(async move { kept.rest.run(&gateway).await });
     reply.unwrap_or_else(|| Reply::of(respond::precondition_failed(), said))

@@ -14,6 +14,7 @@ use forebay_cache::redis::{
 };
 use tokio::time::Instant;
 
+use crate::compress::Compressor;
 use crate::config::defaults;
 use crate::config::{
     self, Admission, Config, DiskSettings, InDoubt, Listen, RedisServers, RedisSettings, Switch,
@@ -51,6 +52,8 @@ pub struct Storage {
     pub shared: Option<Shared>,
     /// The log of purges.
     pub log: Arc<dyn Log>,
+    /// Makes coded forms of what is kept.
+    pub compressor: Compressor,
 }
 
 /// Redis, in each of its uses.
@@ -84,7 +87,8 @@ impl Storage {
         let node_name = node_name(config);
         let log = Arc::new(MemoryLog::new(node_name.clone(), bounds(config), clock.clone()));
         let budget = options.budget();
-        Storage { budget, options, clock, node_name, disk: None, shared: None, log }
+        let compressor = Compressor::default();
+        Storage { budget, options, clock, node_name, disk: None, shared: None, log, compressor }
     }
 
     /// All that the configuration names. Reads what the disk has, on this thread; Redis is connected

@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use crate::gateway::Gateway;
 use crate::telemetry::{
-    Reading, write_destinations, write_disk, write_leases, write_purges, write_redis,
-    write_refused, write_routes, write_tiers, write_upstreams,
+    Reading, write_compression, write_destinations, write_disk, write_leases, write_purges,
+    write_redis, write_refused, write_routes, write_tiers, write_upstreams,
 };
 use crate::upstream::Destinations;
 
@@ -32,6 +32,7 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
     let lanes = lanes.filter_map(|lane| Some((&*lane.name, lane.upstream().ok()?.readings())));
     write_upstreams(&mut text, lanes);
     write_tiers(&mut text, &cache);
+    write_compression(&mut text, &gateway.storage().compressor);
     let log = &gateway.storage().log;
     let known = log.purges().snapshot(Instant::now());
     write_purges(&mut text, &known, &log.snapshot(), cache.purged);

@@ -6,6 +6,7 @@
 
 mod balancing;
 mod check;
+mod compress;
 pub mod defaults;
 mod destinations;
 mod disk;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use balancing::{Balance, Ejection};
+pub use compress::{CompressSettings, Effort, MediaTypes};
 pub use dynamic::DynamicSettings;
 pub use health::{HealthMethod, HealthSettings, StatusRange};
 pub(crate) use masking::masked;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::balancing::{Balance, Ejection};
+use super::compress::CompressSettings;
 use super::dynamic::DynamicSettings;
 use super::health::HealthSettings;
 use super::purge::PurgeSettings;
@@ -171,6 +172,8 @@ pub struct Route {
     pub variants_max: usize,
     /// Ranges answered in one response.
     pub ranges_max: usize,
+    /// Which stored responses are sent compressed, and how.
+    pub compress: CompressSettings,
     /// Changes to the request's fields before it goes to the origin.
     pub request_fields: FieldChanges,
     /// Changes to the response's fields before it goes to the client.

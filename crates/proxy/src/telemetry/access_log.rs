@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use forebay_semantics::coding::Coding;
+
 use super::{Outcome, Record};
 use crate::config::AccessLog as Form;
 use crate::server::Refused;
@@ -107,6 +109,10 @@ fn text_line(record: &Record) -> Vec<u8> {
         record.route.as_deref().unwrap_or("-"),
         record.cache_status(),
     );
+    if let Some(coding) = record.coding {
+        line.push_str(" coding=");
+        line.push_str(coding.word());
+    }
     if let Some(failure) = &record.failure {
         line.push_str(" error=\"");
         line.push_str(&visible(failure));
@@ -146,6 +152,7 @@ fn json_line(record: &Record) -> Vec<u8> {
         "cache_status": record.cache_status(),
         "result": Outcome::from(&record.cache).word(),
         "detail": record.cache.detail,
+        "coding": record.coding.map(Coding::word),
         "error": record.failure,
     });
     ended(line)
@@ -164,6 +171,7 @@ fn refused_json_line(refused: &Refused, at: SystemTime) -> Vec<u8> {
         "cache_status": null,
         "result": Outcome::Refused.word(),
         "detail": refused.reason.label(),
+        "coding": null,
         "error": refused.text,
     }))
 }

@@ -3,6 +3,7 @@
 //! is a line in the log, from a [`Refused`], and the server counts it.
 
 mod access_log;
+mod compression;
 mod metrics;
 mod purges;
 mod readings;
@@ -18,6 +19,7 @@ use std::time::SystemTime;
 
 pub(crate) use access_log::rfc3339;
 pub use access_log::{AccessLog, LINES_MAX};
+pub use compression::write_compression;
 pub use metrics::Metrics;
 pub use purges::write_purges;
 pub use readings::{Reading, write_destinations, write_refused};

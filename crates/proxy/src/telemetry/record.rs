@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use forebay_semantics::coding::Coding;
 use forebay_semantics::status::{CacheStatus, Forward, Source};
 use http::{Method, StatusCode};
 
@@ -29,6 +30,8 @@ pub struct Record {
     pub cache: CacheStatus<'static>,
     /// What went wrong on the way to the origin, if anything did.
     pub failure: Option<String>,
+    /// The coding in which it was sent, where that is our own doing.
+    pub coding: Option<Coding>,
 }
 
 /// What became of a request, in one word for a metric's label.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::{Record, Telemetry};
 use crate::answer::{Answer, AnswerBody, BodyError};
+use crate::compress::Coded;
 use crate::failure::FetchFailure;
 use crate::server::Request;
 
@@ -64,9 +65,11 @@ impl Telling {
         answer: &mut Answer,
         said: CacheStatus<'static>,
         failure: Option<FetchFailure>,
+        coded: Option<Coded>,
     ) {
         let failure = failure.map(|failure| failure.to_string());
-        let mut told = Told { telling: self, status: answer.status, said, failure, body_bytes: 0 };
+        let status = answer.status;
+        let mut told = Told { telling: self, status, said, failure, coded, body_bytes: 0 };
         match &mut answer.body {
             AnswerBody::Whole(bytes) => told.body_bytes = bytes.len() as u64,
             AnswerBody::None | AnswerBody::Sized(_) => {}
@@ -85,6 +88,7 @@ struct Told {
     status: StatusCode,
     said: CacheStatus<'static>,
     failure: Option<String>,
+    coded: Option<Coded>,
     body_bytes: u64,
 }
 
@@ -105,6 +109,7 @@ impl Drop for Told {
             duration,
             cache: self.said,
             failure: self.failure.take(),
+            coding: self.coded.map(|coded| coded.coding),
         });
     }
 }

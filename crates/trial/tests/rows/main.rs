@@ -5,6 +5,7 @@
 
 mod bodies;
 mod collapse;
+mod compression;
 mod connections;
 mod freshness;
 mod health;
