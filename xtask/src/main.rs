@@ -10,6 +10,7 @@ mod fuzz;
 mod outcome;
 mod process;
 mod program;
+mod reference;
 mod summary;
 mod test;
 mod tidy;
@@ -31,6 +32,7 @@ cargo xtask <command>
   conformance --url URL    http-cache-tests against a gateway that runs already, before --origin PORT
   conformance --only ID    one test of http-cache-tests, its exchanges shown
   conformance --peer nginx http-cache-tests against nginx, to see that the harness tells the truth
+  reference [--write]      whether docs/manual/reference.md is what the program says, or make it so
   fuzz [--seconds N] [--seed N] [--target NAME]
                            mutate the corpus against every fuzz target, N seconds each
   fuzz --replay FILE       run a finding again
@@ -57,6 +59,7 @@ fn dispatch(arguments: &[&str]) -> Outcome {
         ["ci", "--lints"] => ci::lints(),
         ["tidy"] => tidy::run(),
         ["conformance", options @ ..] => conformance::run(options),
+        ["reference", options @ ..] => reference::run(options),
         ["fuzz", options @ ..] => fuzz::run(options),
         ["bench", options @ ..] => bench::run(options),
         // Not for hands: bench starts us again, bound to the client's core.

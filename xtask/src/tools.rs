@@ -38,6 +38,13 @@ pub(crate) const COMPILER: SystemProgram = SystemProgram { command: "cc", packag
 /// A tier, its sentinels and its cluster: `redis-server --sentinel` needs no package of its own.
 pub(crate) const REDIS: SystemProgram =
     SystemProgram { command: "redis-server", package: "redis-server" };
+/// Asks what the manual says to ask.
+pub(crate) const CURL: SystemProgram = SystemProgram { command: "curl", package: "curl" };
+/// Makes the rooms in which the manual's commands are run.
+pub(crate) const UNSHARE: SystemProgram =
+    SystemProgram { command: "unshare", package: "util-linux" };
+/// Brings up the loopback of such a room.
+pub(crate) const IP: SystemProgram = SystemProgram { command: "ip", package: "iproute2" };
 /// nginx's Lua, for the classic way with Redis.
 pub(crate) const NGINX_LUA: SystemProgram = SystemProgram {
     command: "/usr/lib/nginx/modules/ngx_http_lua_module.so",

@@ -78,7 +78,7 @@ pub struct DiskTier<H> {
     codec: Arc<dyn HeadCodec<H>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     // Given back last: who comes next finds all written.
-    _directory: Directory,
+    directory: Mutex<Option<Directory>>,
 }
 
 /// What the tier, its writer and those who read its bodies share.
@@ -137,7 +137,8 @@ impl<H: Head> DiskTier<H> {
             .spawn(move || writer.run())
             .map_err(DiskError::system("start the writer of", &path))?;
         let writer = Mutex::new(Some(running));
-        Ok(Arc::new(Self { disk, codec, writer, _directory: directory }))
+        let directory = Mutex::new(Some(directory));
+        Ok(Arc::new(Self { disk, codec, writer, directory }))
     }
 
     /// All numbers, now.
@@ -171,6 +172,15 @@ impl<H> DiskTier<H> {
         {
             tracing::error!(path = %self.disk.paths.root.display(), "the disk's writer panicked");
         }
+    }
+}
+
+impl<H> DiskTier<H> {
+    /// Closes the tier and lets go of its directory, which another process may open from then on.
+    /// Who reads a large body reads on; nobody is to look anything up here any more.
+    pub fn let_go(&self) {
+        self.close();
+        self.directory.lock().take();
     }
 }
 

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::disk::DiskError;
 use crate::purge::{Position, Rule};
 
 pub use file::{FileBounds, FileLog, FileOptions, Journal};
@@ -44,6 +45,16 @@ pub trait Log: Send + Sync + 'static {
     /// call. From here on it is in doubt. Nothing, where there are no others.
     fn leave(&self) -> Later<'_, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    /// Lets go of the files that it keeps, so that another process can open them. What is to be
+    /// written there meanwhile is refused, or left out where the log lies elsewhere. Waits for the
+    /// disk.
+    fn let_go(&self) {}
+
+    /// Opens again what was let go, and takes what others have written there. Waits for the disk.
+    fn take_back(&self) -> Result<(), DiskError> {
+        Ok(())
     }
 
     /// What this node knows.

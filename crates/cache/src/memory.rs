@@ -31,6 +31,9 @@ pub(crate) const ENTRY_OVERHEAD: usize = 264;
 /// Shards at most; the bound on a large machine's contention for one.
 const SHARDS_MAX: usize = 64;
 
+/// The share of memory from which on it is nearly full: shards fill unevenly.
+const NEARLY_FULL: (u64, u64) = (7, 8);
+
 /// Whole entries in memory.
 pub struct Memory<H: Head> {
     // SipHash: keys are the clients' words, and a faster hash could be flooded.
@@ -162,6 +165,11 @@ impl<H: Head> Memory<H> {
     /// What all entries weigh now, overhead counted.
     pub fn bytes(&self) -> usize {
         self.entries.weight() as usize
+    }
+
+    /// Whether what comes in now, or soon, drives something out.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.entries.weight() >= self.entries.capacity() / NEARLY_FULL.1 * NEARLY_FULL.0
     }
 
     /// The heaviest entry that is admitted.

@@ -6,6 +6,7 @@
 
 mod breaker;
 mod dial;
+mod driven;
 mod ears;
 mod failure;
 mod lease;

@@ -341,14 +341,25 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     }
 
     /// Reclaims what has expired or was purged, forever: a walk over memory, a pause, and again. To be
-    /// spawned.
+    /// spawned. A purge ends the pause while memory is nearly full: what it has killed is to go before
+    /// anything else does.
     pub async fn sweep(&self, pause: Duration) {
         loop {
-            tokio::time::sleep(pause).await;
+            let purged = async {
+                self.parts.purges.changed().await;
+                while !self.parts.memory.is_nearly_full() {
+                    self.parts.purges.changed().await;
+                }
+            };
+            // Either way it is time.
+            let _ = tokio::time::timeout(pause, purged).await;
+            let begun = Instant::now();
             let mut walk = self.parts.memory.sweep();
             while walk.step(SWEEP_STEP, |key, entry| self.is_gone(entry, key)).is_some() {
                 tokio::task::yield_now().await;
             }
+            // However many purges come, half of the time is left for others.
+            tokio::time::sleep(begun.elapsed().min(pause)).await;
         }
     }
 

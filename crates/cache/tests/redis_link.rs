@@ -78,6 +78,42 @@ async fn calls_pipelines_and_scripts_are_answered() {
     assert_eq!(link.snapshot().state, LinkState::Up);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn questions_asked_at_the_same_time_are_written_together() {
+    const QUESTIONS: u64 = 50;
+    let server = RedisServer::on_socket(&[]);
+    let link = up(at(&server)).await;
+    let (go, gone) = (Arc::new(tokio::sync::Notify::new()), Arc::new(()));
+    let ask = |_| {
+        let (link, go, gone) = (Arc::clone(&link), Arc::clone(&go), Arc::clone(&gone));
+        tokio::spawn(async move {
+            let notified = go.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            drop(gone);
+            notified.await;
+            link.call(&command(&["GET", "a"])).await
+        })
+    };
+    let asking: Vec<_> = (0..QUESTIONS).map(ask).collect();
+    until("all are ready", async || Arc::strong_count(&gone) == 1).await;
+    let before = reads(&server);
+    // On the only worker: before it has gone on to them, all are ready.
+    tokio::spawn(async move { go.notify_waiters() }).await.unwrap();
+    for asked in asking {
+        assert_eq!(asked.await.unwrap(), Ok(Reply::Nil));
+    }
+    let reads = reads(&server) - before;
+    assert!(reads < QUESTIONS / 2, "{reads} reads of {QUESTIONS} questions");
+}
+
+fn reads(server: &RedisServer) -> u64 {
+    let said = server.ask(&[b"INFO", b"stats"]);
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let count = said.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
+    count.unwrap_or_else(|| panic!("{said}")).trim().parse().unwrap()
+}
+
 #[tokio::test]
 async fn without_a_server_a_call_fails_at_once_and_the_link_comes_up_by_itself() {
     let mut server = RedisServer::on_socket(&[]);

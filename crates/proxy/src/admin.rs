@@ -8,6 +8,7 @@
 mod body;
 mod dispatch;
 mod guard;
+mod life;
 mod metrics;
 pub mod purges;
 mod reply;
@@ -32,9 +33,11 @@ use self::reply::{Kind, text};
 use self::routes::Watchers;
 use crate::answer::{Answer, AnswerBody};
 use crate::config::text::in_time;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Live};
+use crate::reload::Reloader;
 use crate::server::{Request, Service};
 use crate::storage::StorageError;
+use crate::succession::Upgrader;
 use crate::upstream::Destinations;
 
 /// What can be called, for programs.
@@ -52,42 +55,54 @@ pub enum Phase {
 /// Answers operators.
 #[derive(Clone)]
 pub struct Admin {
-    gateway: Gateway,
+    live: Live,
     phase: watch::Receiver<Phase>,
     guard: Arc<Guard>,
     destinations: Arc<Destinations>,
     routes: Option<RoutesDesk>,
     why: WhyDesk,
+    life: Life,
     watchers: Watchers,
 }
 
-/// What operators ask of all nodes, and not of this one alone.
+/// Who does what operators ask for, beside the gateway itself.
 pub struct Desks {
     /// The routes in Redis, if there are any.
     pub routes: Option<RoutesDesk>,
     /// Why something would be answered as it would.
     pub why: WhyDesk,
+    /// How the process itself goes on.
+    pub life: Life,
+}
+
+/// How the process itself goes on under another configuration, or as another.
+#[derive(Clone, Default)]
+pub struct Life {
+    /// Reads the configuration again, where there is a file.
+    pub reloader: Option<Arc<Reloader>>,
+    /// Starts a successor, where there can be one.
+    pub upgrader: Option<Arc<Upgrader>>,
 }
 
 impl Desks {
     /// For this gateway; answers what other nodes ask from here on. To be called within a runtime.
-    pub fn open(gateway: &Gateway) -> Result<Self, StorageError> {
-        Ok(Desks { routes: RoutesDesk::open(gateway)?, why: WhyDesk::open(gateway) })
+    pub fn open(live: &Live, life: Life) -> Result<Self, StorageError> {
+        Ok(Desks { routes: RoutesDesk::open(&live.now())?, why: WhyDesk::open(live), life })
     }
 }
 
 impl Admin {
     /// For this gateway, which is in this phase, guarded so, and connects only there.
     pub fn new(
-        gateway: Gateway,
+        live: Live,
         phase: watch::Receiver<Phase>,
         guard: Guard,
         destinations: Arc<Destinations>,
         desks: Desks,
     ) -> Self {
         let (guard, watchers) = (Arc::new(guard), Watchers::default());
-        let Desks { routes, why } = desks;
-        Admin { gateway, phase, guard, destinations, routes, why, watchers }
+        let Desks { routes, why, life } = desks;
+        Admin { live, phase, guard, destinations, routes, why, life, watchers }
     }
 
     async fn respond(&self, request: Request) -> Answer {
@@ -103,13 +118,16 @@ impl Admin {
     }
 
     async fn make(&self, found: Found, request: Request) -> Answer {
+        let gateway = &self.live.now();
         match found.row.call {
-            Call::Why => why::answer(&self.gateway, &self.why, request.body).await,
-            Call::Purge => purges::purge(&self.gateway, request.body).await,
-            Call::Health => text(StatusCode::OK, Kind::Text, self.health()),
+            Call::Reload => life::reload(&self.life).await,
+            Call::Upgrade => life::upgrade(&self.life, request.body).await,
+            Call::Why => why::answer(gateway, &self.why, request.body).await,
+            Call::Purge => purges::purge(gateway, request.body).await,
+            Call::Health => text(StatusCode::OK, Kind::Text, self.health(gateway)),
             Call::Ready => self.ready(),
             Call::Metrics => {
-                let text = metrics::text(&self.gateway, &self.destinations);
+                let text = metrics::text(gateway, &self.destinations, &self.life);
                 reply::text(StatusCode::OK, Kind::Metrics, text)
             }
             Call::OpenApi => text(StatusCode::OK, Kind::Json, OPENAPI.to_owned()),
@@ -126,7 +144,7 @@ impl Admin {
         let Some(desk) = &self.routes else { return routes::none() };
         let host = host.unwrap_or_default();
         match call {
-            RoutesCall::List => routes::list(&self.gateway, desk, request.target.query()),
+            RoutesCall::List => routes::list(&self.live.now(), desk, request.target.query()),
             RoutesCall::Watch => routes::watch(desk, &self.watchers),
             RoutesCall::Read => routes::read(desk, &host).await,
             RoutesCall::Set => routes::set(desk, &self.destinations, &host, request.body).await,
@@ -134,9 +152,16 @@ impl Admin {
         }
     }
 
-    /// It lives; and whether purges are heard of.
-    fn health(&self) -> String {
-        let now = self.gateway.storage().log.purges().snapshot(Instant::now());
+    /// It lives; whether purges are heard of, and whether the last reload came to anything.
+    fn health(&self, gateway: &Gateway) -> String {
+        let reloads = self.life.reloader.as_ref().map(|reloader| reloader.told());
+        let why = reloads.and_then(|reloads| reloads.why);
+        let reload = why.map(|why| format!("the last reload was refused: {why}\n"));
+        Self::trusts(gateway) + &reload.unwrap_or_default()
+    }
+
+    fn trusts(gateway: &Gateway) -> String {
+        let now = gateway.storage().log.purges().snapshot(Instant::now());
         match (now.trust, now.heard_ago) {
             (Trust::Sure, _) => "ok\n".to_owned(),
             (Trust::Doubt, None) => "ok, in doubt: purges were never heard of\n".to_owned(),

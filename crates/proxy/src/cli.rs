@@ -3,6 +3,7 @@
 //! Values are read here by the same rules as in the configuration file (`config::text`); what they
 //! mean together is judged in `config`.
 
+mod life;
 mod purge;
 mod routes;
 mod why;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::life::{ReloadArgs, UpgradeArgs};
 pub use self::purge::PurgeArgs;
 pub use self::routes::{AdminArgs, RoutesAct, RoutesArgs};
 pub use self::why::WhyArgs;
@@ -35,6 +37,8 @@ Examples:
   forebay run --config forebay.toml          as the file says
   forebay check --config forebay.toml        say all that is wrong with the file
   forebay doctor --config forebay.toml       say what is wrong with its Redis and its disk
+  forebay reload                             use the file as it is now
+  forebay upgrade                            use the program as it is now, without a request lost
   forebay purge --tag sale                   forget it, on every node
   forebay why http://shop.example.com/a      what would be answered, and why
   forebay routes set shop.example.com 10.0.0.5:3000    send a host's traffic there, on every node";
@@ -48,6 +52,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Connect to Redis, look at the disk, and say what is wrong with them
     Doctor(DoctorArgs),
+    /// Have a node read its configuration file again
+    Reload(ReloadArgs),
+    /// Have another process take over from a node, without a request lost
+    Upgrade(UpgradeArgs),
     /// Forget URLs, prefixes, hosts, tags or everything, on every node
     Purge(PurgeArgs),
     /// Say what a node would answer a request, and why, without asking the origin

@@ -28,7 +28,7 @@ use crate::config::Switch;
 use crate::failure::FetchFailure;
 use crate::fetch::{Errand, Fetch, Fetched};
 use crate::forward::upgrade_wish;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Live};
 use crate::kept::{self, Found, Kept, KeptEntry, Unfilled};
 use crate::keyed_body::{self, Keyed};
 use crate::pass;
@@ -53,6 +53,16 @@ impl Service for Gateway {
 
     fn refused(&self, refused: &Refused) {
         self.telemetry().refused(refused);
+    }
+}
+
+impl Service for Live {
+    async fn answer(&self, request: Request) -> Answer {
+        exchange(&self.now(), request).await
+    }
+
+    fn refused(&self, refused: &Refused) {
+        self.now().telemetry().refused(refused);
     }
 }
 

@@ -1,12 +1,16 @@
 //! One gateway: its routes, its cache, its clock, and who it is.
 //!
-//! Everything that all exchanges share. What one exchange does is in `exchange`.
+//! Everything that all exchanges share. What one exchange does is in `exchange`. A [`Gateway`] is a
+//! gateway under one configuration, which never changes; [`Live`] is the one that counts now, taken
+//! once an exchange, so that each ends under the configuration that it began with.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use forebay_cache::mechanism::{Trust, Verdict};
 use forebay_semantics::Standing;
 use forebay_semantics::standing::{InPlaceOfErrors, Proof};
@@ -24,21 +28,49 @@ use crate::upstream::UpstreamError;
 /// How often expired entries are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_millis(250);
 
-/// Everything that the exchanges of one process share. Cloning it shares it.
+/// Everything that the exchanges of one process share under one configuration. Cloning it shares it.
 #[derive(Clone)]
 pub struct Gateway(Arc<State>);
 
+/// What a configuration makes. Another one makes another.
 struct State {
     config: Config,
     table: Table<Lane>,
+    telemetry: Telemetry,
+    lasting: Arc<Lasting>,
+}
+
+/// What is there as long as the process is.
+struct Lasting {
+    upstreams: Arc<Upstreams>,
     routes: Option<Arc<DynamicRoutes>>,
     cache: Cache,
     storage: Storage,
-    telemetry: Telemetry,
     stats: Arc<ServerStats>,
     name: &'static str,
     node: String,
     requests: AtomicUsize,
+}
+
+/// The gateway under the configuration that counts now. Cloning it shares it.
+#[derive(Clone)]
+pub struct Live(Arc<ArcSwap<State>>);
+
+impl Live {
+    /// This one, until another takes its place.
+    pub fn of(gateway: Gateway) -> Self {
+        Live(Arc::new(ArcSwap::new(gateway.0)))
+    }
+
+    /// The gateway as it is now. What is asked of it later is told under the same configuration.
+    pub fn now(&self) -> Gateway {
+        Gateway(self.0.load_full())
+    }
+
+    /// Puts another in its place, for all that begins from here on.
+    pub fn replace(&self, next: Gateway) {
+        self.0.store(next.0);
+    }
 }
 
 /// Why a gateway cannot be made of a configuration.
@@ -74,22 +106,40 @@ impl Gateway {
         });
         let table = Table::new(lanes.collect::<Result<Vec<_>, _>>()?);
         let routes = config.dynamic.clone().zip(source).map(|(settings, source)| {
-            DynamicRoutes::new(settings, source, upstreams, storage.clock().clone())
+            DynamicRoutes::new(settings, source, Arc::clone(&upstreams), storage.clock().clone())
         });
         // One name a process, kept for as long as that: every `Cache-Status` borrows it.
         let name = Box::leak(config.name.clone().into_boxed_str());
-        Ok(Gateway(Arc::new(State {
-            table,
+        let lasting = Lasting {
+            upstreams,
             routes,
             cache: storage.cache(),
             storage,
-            telemetry,
             stats,
             name,
             node: format!("{:016x}", rand::random::<u64>()),
             requests: AtomicUsize::new(0),
-            config,
-        })))
+        };
+        Ok(Gateway(Arc::new(State { config, table, telemetry, lasting: Arc::new(lasting) })))
+    }
+
+    /// The same gateway under another configuration, which must not want anything else of what
+    /// lasts. Routes that bear the name of one before keep the standing of its members. Reads files
+    /// of certificates.
+    pub fn under(&self, config: Config, telemetry: Telemetry) -> Result<Self, GatewayError> {
+        let lasting = Arc::clone(&self.0.lasting);
+        let before: HashMap<&str, &Arc<Lane>> =
+            self.lanes().map(|lane| (&*lane.route.name, lane)).collect();
+        let lanes = config.routes.iter().map(|route| {
+            let refused = |cause| GatewayError { route: route.name.clone(), cause };
+            let made = match before.get(route.name.as_str()) {
+                Some(before) => Lane::succeeding(route, &lasting.upstreams, before),
+                None => Lane::ready(route, &lasting.upstreams),
+            };
+            made.map_err(refused)
+        });
+        let table = Table::new(lanes.collect::<Result<Vec<_>, _>>()?);
+        Ok(Gateway(Arc::new(State { config, table, telemetry, lasting })))
     }
 
     /// What it was told.
@@ -99,12 +149,12 @@ impl Gateway {
 
     /// Its cache.
     pub fn cache(&self) -> &Cache {
-        &self.0.cache
+        &self.0.lasting.cache
     }
 
     /// What its cache stands on.
     pub fn storage(&self) -> &Storage {
-        &self.0.storage
+        &self.0.lasting.storage
     }
 
     /// Where its records go.
@@ -114,27 +164,27 @@ impl Gateway {
 
     /// What its client side has counted.
     pub fn stats(&self) -> &ServerStats {
-        &self.0.stats
+        &self.0.lasting.stats
     }
 
     /// What it calls itself.
     pub fn name(&self) -> &'static str {
-        self.0.name
+        self.0.lasting.name
     }
 
     /// What tells this process from others of the same name.
     pub fn node(&self) -> &str {
-        &self.0.node
+        &self.0.lasting.node
     }
 
     /// The moment now, as the rules tell it.
     pub fn now(&self) -> forebay_semantics::Timestamp {
-        kept::moment(self.0.cache.clock().now())
+        kept::moment(self.0.lasting.cache.clock().now())
     }
 
     /// What purges take from an entry that was found under this key; `None` if one has killed it.
     pub fn standing(&self, entry: &KeptEntry, key: &[u8], now: Instant) -> Option<Standing> {
-        let (log, settings) = (&self.0.storage.log, &self.0.config.purge);
+        let (log, settings) = (&self.0.lasting.storage.log, &self.0.config.purge);
         let in_place_of_errors = match settings.in_doubt {
             InDoubt::Validate | InDoubt::Serve => InPlaceOfErrors::AsEver,
             InDoubt::Strict => InPlaceOfErrors::Never,
@@ -161,12 +211,12 @@ impl Gateway {
 
     /// The routes in Redis, if there are any.
     pub fn routes(&self) -> Option<&Arc<DynamicRoutes>> {
-        self.0.routes.as_ref()
+        self.0.lasting.routes.as_ref()
     }
 
     /// The way for a host in lower case and a raw path. Waits for nobody.
     pub fn way(&self, host: &str, path: &str, grounds: Grounds) -> Way {
-        match &self.0.routes {
+        match &self.0.lasting.routes {
             None => self.0.table.find(host, path).map_or(Way::None, |lane| Way::Lane(lane.clone())),
             Some(routes) => routes.find(&self.0.table, host, path, grounds),
         }
@@ -174,7 +224,7 @@ impl Gateway {
 
     /// Asks Redis for a host whose way is unknown.
     pub async fn learn(&self, host: &str) -> Result<(), NotLearned> {
-        match &self.0.routes {
+        match &self.0.lasting.routes {
             None => Ok(()),
             Some(routes) => routes.learn(host).await,
         }
@@ -187,22 +237,22 @@ impl Gateway {
 
     /// Reclaims what has expired, for ever. To be spawned.
     pub async fn sweep(&self) {
-        self.0.cache.sweep(SWEEP_PAUSE).await;
+        self.0.lasting.cache.sweep(SWEEP_PAUSE).await;
     }
 
     /// A place among the requests under way, unless there are too many.
-    pub fn enter(&self) -> Option<Place> {
-        let before = self.0.requests.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self.clone());
+    pub fn enter(&self) -> Option<Place<'_>> {
+        let before = self.0.lasting.requests.fetch_add(1, Ordering::Relaxed);
+        let place = Place(&self.0.lasting.requests);
         (before < self.0.config.limits.requests_max).then_some(place)
     }
 }
 
 /// A request's place among those under way; dropping it leaves.
-pub struct Place(Gateway);
+pub struct Place<'a>(&'a AtomicUsize);
 
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Reload(args) => commands::life::reload(&args),
+        Command::Upgrade(args) => commands::life::upgrade(&args),
         Command::Purge(args) => commands::purge::run(&args),
         Command::Why(args) => commands::why::run(&args),
         Command::Routes(args) => commands::routes::run(&args),

@@ -1,11 +1,14 @@
 //! What the cache stands on: the bounds of memory, the tiers below it, and who may fetch in the whole
 //! cluster.
 
+mod lent;
+
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use forebay_cache::disk::{DiskError, DiskOptions, DiskTier};
+use forebay_cache::disk::{DiskError, DiskOptions};
 use forebay_cache::log::{FileLog, FileOptions, Journal, MemoryLog};
 use forebay_cache::mechanism::{Bounds, Budget, Clock, Leases, Log, Options, Rules, Tier, Trust};
 use forebay_cache::redis::{
@@ -13,6 +16,8 @@ use forebay_cache::redis::{
     RedisOptions, RedisTier, Server, Tls, Tracked, TrackedOptions,
 };
 use tokio::time::Instant;
+
+pub use lent::LentDisk;
 
 use crate::compress::Compressor;
 use crate::config::defaults;
@@ -47,13 +52,14 @@ pub struct Storage {
     clock: Clock,
     node_name: String,
     /// The disk.
-    pub disk: Option<Arc<DiskTier<Kept>>>,
+    pub disk: Option<Arc<LentDisk>>,
     /// What all nodes of a cluster share.
     pub shared: Option<Shared>,
     /// The log of purges.
     pub log: Arc<dyn Log>,
     /// Makes coded forms of what is kept.
     pub compressor: Compressor,
+    is_given_away: AtomicBool,
 }
 
 /// Redis, in each of its uses.
@@ -88,7 +94,17 @@ impl Storage {
         let log = Arc::new(MemoryLog::new(node_name.clone(), bounds(config), clock.clone()));
         let budget = options.budget();
         let compressor = Compressor::default();
-        Storage { budget, options, clock, node_name, disk: None, shared: None, log, compressor }
+        Storage {
+            budget,
+            options,
+            clock,
+            node_name,
+            disk: None,
+            shared: None,
+            log,
+            compressor,
+            is_given_away: AtomicBool::new(false),
+        }
     }
 
     /// All that the configuration names. Reads what the disk has, on this thread; Redis is connected
@@ -176,7 +192,43 @@ impl Storage {
         }
     }
 
-    fn open_disk(&self, settings: &DiskSettings) -> Result<Arc<DiskTier<Kept>>, StorageError> {
+    /// Writes out and lets go of all that one process alone can hold, for one that takes over. Until
+    /// it is taken back, memory and origins answer, and no purge is taken that would be written
+    /// there. Waits for the disk.
+    pub fn let_go(&self) {
+        self.log.let_go();
+        self.disk.iter().for_each(|disk| disk.let_go());
+    }
+
+    /// Opens again what was let go: nobody takes over after all. Waits for the disk.
+    pub fn take_back(&self) -> Result<(), DiskError> {
+        if self.is_given_away.swap(false, Ordering::AcqRel) && self.shared.is_none() {
+            self.log.purges().be_sure();
+        }
+        self.log.take_back()?;
+        self.disk.as_ref().map_or(Ok(()), |disk| disk.take_back())
+    }
+
+    /// Another process answers from here on, and takes the purges. This one does not hear of them,
+    /// unless all nodes see them, and is in doubt.
+    pub fn give_away(&self) {
+        self.is_given_away.store(true, Ordering::Release);
+        if self.shared.is_none() {
+            self.log.purges().fall_in_doubt();
+        }
+    }
+
+    /// Whether another process has taken over.
+    pub fn is_given_away(&self) -> bool {
+        self.is_given_away.load(Ordering::Acquire)
+    }
+
+    /// Whether a purge would reach this process alone, which is at its end.
+    pub fn is_without_purges(&self) -> bool {
+        self.shared.is_none() && self.is_given_away()
+    }
+
+    fn open_disk(&self, settings: &DiskSettings) -> Result<Arc<LentDisk>, StorageError> {
         let options = DiskOptions {
             body_bytes_max: settings.body_bytes_max,
             sync_interval: settings.sync_interval,
@@ -184,8 +236,8 @@ impl Storage {
             budget: self.budget.clone(),
             ..DiskOptions::new(&settings.path, settings.size_bytes)
         };
-        let opened = DiskTier::open(options, Arc::new(KeptCodec), self.clock.clone());
-        opened.map_err(StorageError::Disk)
+        let opened = LentDisk::open(options, self.clock.clone());
+        opened.map(Arc::new).map_err(StorageError::Disk)
     }
 
     fn open_redis(&self, settings: &RedisSettings) -> Result<Shared, StorageError> {

@@ -152,11 +152,21 @@ impl OpenFiles {
     }
 }
 
-/// Starts it.
+/// Starts it, its files in memory if there is room.
 pub(crate) fn nginx_cache(origin: &Server, files: OpenFiles) -> Outcome<NginxCache> {
+    let (_, scratch, _) = files.words();
+    nginx_cache_in(nginx_cache_folder(scratch)?, origin, files)
+}
+
+/// Starts it, its files on the disk: those in `/dev/shm` stay when the page cache is dropped.
+pub(crate) fn nginx_cache_on_disk(origin: &Server) -> Outcome<NginxCache> {
+    let folder = workspace::scratch("bench-nginx-disk-cache")?;
+    nginx_cache_in(folder, origin, OpenFiles::AsItComes)
+}
+
+fn nginx_cache_in(folder: PathBuf, origin: &Server, files: OpenFiles) -> Outcome<NginxCache> {
     let (name, scratch, setting) = files.words();
     let port = process::free_port()?;
-    let folder = nginx_cache_folder(scratch)?;
     let served = format!(
         "{setting} sendfile on; tcp_nopush on;
   proxy_cache_path {} levels=1:2 keys_zone=kept:64m max_size={MEMORY_MIB}m inactive=600m

@@ -31,6 +31,9 @@ use written::{Failed, Opened, Written};
 /// Calls that wait for the file at once; more are refused.
 const WRITES_MAX: usize = 64;
 
+/// Why nothing is written while another process may have the file.
+const LET_GO: &str = "another process takes over from this one; ask again in a moment";
+
 /// How large a file becomes. Over it, its older half goes: a node that starts then has a higher
 /// floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +89,10 @@ pub struct FileLog {
 
 /// What a log and the threads that write it share.
 struct Shared {
-    written: Mutex<Written>,
+    /// `None` while another process may have it.
+    written: Mutex<Option<Written>>,
+    bounds: FileBounds,
+    medium: Arc<dyn Medium>,
     writes: Arc<Semaphore>,
     directory: PathBuf,
     /// For who does not wait for the disk.
@@ -114,7 +120,8 @@ impl FileLog {
         clock: Clock,
     ) -> Result<Self, DiskError> {
         let FileOptions { directory, file, rules } = options;
-        let (mut written, opened, contents) = Written::open(&directory, file, medium)?;
+        let opened = Written::open(&directory, file, Arc::clone(&medium))?;
+        let (mut written, opened, contents) = opened;
         tell(&directory, &opened);
         let contents = match opened {
             Opened::Read { .. } => contents,
@@ -126,7 +133,8 @@ impl FileLog {
             }
         };
         let purges = Purges::own(rules_of(&contents, rules));
-        Ok(Self { node, clock, purges, shared: Shared::of(written, directory) })
+        let shared = Shared::of(written, directory, file, medium);
+        Ok(Self { node, clock, purges, shared })
     }
 }
 
@@ -145,10 +153,21 @@ impl Journal {
 
     fn open_on(medium: Arc<dyn Medium>, options: FileOptions) -> Result<(Self, Rules), DiskError> {
         let FileOptions { directory, file, rules } = options;
-        let (written, opened, contents) = Written::open(&directory, file, medium)?;
+        let (written, opened, contents) = Written::open(&directory, file, Arc::clone(&medium))?;
         tell(&directory, &opened);
         let rules = rules_of(&contents, rules);
-        Ok((Self { shared: Shared::of(written, directory) }, rules))
+        Ok((Self { shared: Shared::of(written, directory, file, medium) }, rules))
+    }
+
+    /// Lets go of the directory: until it is taken back, nothing is written.
+    pub fn let_go(&self) {
+        self.shared.written.lock().take();
+    }
+
+    /// Opens the directory again. What was not written meanwhile is missing in it, which a node
+    /// that starts notices. Waits for the disk.
+    pub fn take_back(&self) -> Result<(), DiskError> {
+        self.shared.open_again().map(|_| ())
     }
 
     /// Writes entries of this log, as they were read and taken; they are durable when it returns
@@ -167,16 +186,37 @@ impl Journal {
 }
 
 impl Shared {
-    fn of(written: Written, directory: PathBuf) -> Arc<Self> {
+    fn of(
+        written: Written,
+        directory: PathBuf,
+        bounds: FileBounds,
+        medium: Arc<dyn Medium>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             file_bytes: AtomicU64::new(written.len()),
-            written: Mutex::new(written),
+            written: Mutex::new(Some(written)),
+            bounds,
+            medium,
             writes: Arc::new(Semaphore::new(WRITES_MAX)),
             directory,
             appended: Count::default(),
             refused: Count::default(),
             last_failure: Mutex::new(None),
         })
+    }
+
+    /// Opens what was let go; what lies there now, unless it was never let go.
+    fn open_again(&self) -> Result<Option<(Opened, Contents)>, DiskError> {
+        let mut held = self.written.lock();
+        if held.is_some() {
+            return Ok(None);
+        }
+        let medium = Arc::clone(&self.medium);
+        let (written, opened, contents) = Written::open(&self.directory, self.bounds, medium)?;
+        tell(&self.directory, &opened);
+        self.file_bytes.store(written.len(), Ordering::Relaxed);
+        *held = Some(written);
+        Ok(Some((opened, contents)))
     }
 
     /// Runs on a thread that may wait for the disk. It runs to its end, whoever leaves.
@@ -202,7 +242,11 @@ impl Shared {
         clock: &Clock,
     ) -> Result<Appended, LogFailure> {
         let count = rules.len() as u64;
-        let mut written = self.written.lock();
+        let mut held = self.written.lock();
+        let Some(written) = held.as_mut() else {
+            self.refused.more(count);
+            return Err(self.failed(Failed::Refused(io::Error::other(LET_GO))));
+        };
         let before = written.last();
         let (entries, last) = numbered(before, rules, clock);
         if let Err(failed) = written.append(&entries) {
@@ -216,7 +260,9 @@ impl Shared {
     }
 
     fn journal(&self, lineage: u64, entries: &[LogEntry]) -> Result<(), LogFailure> {
-        let mut written = self.written.lock();
+        let mut held = self.written.lock();
+        // Another process follows the same log, and writes it down.
+        let Some(written) = held.as_mut() else { return Ok(()) };
         let last = written.last();
         let is_known = |entry: &LogEntry| last.lineage == lineage && entry.number <= last.number;
         let new = &entries[entries.partition_point(is_known)..];
@@ -281,6 +327,32 @@ impl Log for FileLog {
 
     fn applied(&self, up_to: Position, _: Duration) -> Later<'_, Vec<NodeStanding>> {
         Box::pin(async move { vec![own_standing(&self.node, &self.purges, up_to)] })
+    }
+
+    fn let_go(&self) {
+        self.shared.written.lock().take();
+    }
+
+    fn take_back(&self) -> Result<(), DiskError> {
+        let Some((opened, contents)) = self.shared.open_again()? else { return Ok(()) };
+        let own = self.purges.position();
+        let is_ours = contents.base.lineage == own.lineage;
+        match opened {
+            Opened::Read { .. } if is_ours => {
+                let new = contents.entries.partition_point(|entry| entry.number <= own.number);
+                let newest = contents.entries[new..].iter().fold(own, |last, one| last.at(one));
+                self.purges.take(&contents.entries[new..], newest, Instant::now());
+                Ok(())
+            }
+            // What this node knows outlives what lies there.
+            Opened::Read { .. } | Opened::New | Opened::Lost { .. } => {
+                let mut held = self.shared.written.lock();
+                let begun = held.as_mut().map_or(Ok(()), |written| written.begin(own));
+                begun
+                    .map_err(Failed::into_error)
+                    .map_err(DiskError::system("write a log of purges in", &self.shared.directory))
+            }
+        }
     }
 
     fn purges(&self) -> &Purges {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::follow::{Follower, Taken, Trust};
@@ -32,6 +33,7 @@ struct Shared {
     follower: RwLock<Follower>,
     /// That of the rules, for who does not wait.
     version: AtomicU64,
+    changed: Notify,
     /// When the last question was asked that was answered: microseconds after `begun`, and one.
     heard: AtomicU64,
     begun: Instant,
@@ -77,6 +79,7 @@ impl Purges {
     fn with(follower: Follower, bound: Duration, heard: u64) -> Self {
         let shared = Shared {
             version: AtomicU64::new(follower.rules().version()),
+            changed: Notify::new(),
             follower: RwLock::new(follower),
             heard: AtomicU64::new(heard),
             begun: Instant::now(),
@@ -95,6 +98,12 @@ impl Purges {
     /// Changes whenever what is known does; what was alive is so as long as it does not.
     pub fn version(&self) -> u64 {
         self.shared.version.load(Ordering::Acquire)
+    }
+
+    /// Waits until what is known changes, or returns at once if it has since the last call. For one
+    /// who waits, and no more.
+    pub async fn changed(&self) {
+        self.shared.changed.notified().await;
     }
 
     /// After which entry the log is to be read on.
@@ -159,7 +168,10 @@ impl Purges {
         if after.lineage == before.lineage {
             self.shared.applied.more(after.number.saturating_sub(before.number));
         }
-        self.shared.version.store(follower.rules().version(), Ordering::Release);
+        let version = follower.rules().version();
+        if self.shared.version.swap(version, Ordering::AcqRel) != version {
+            self.shared.changed.notify_one();
+        }
         self.shared.hear(follower.heard());
         taken
     }
@@ -175,6 +187,11 @@ impl Purges {
         let mut follower = self.shared.follower.write();
         follower.fall_in_doubt();
         self.shared.heard.store(NEVER, Ordering::Release);
+    }
+
+    /// The log is this node's own again, which knows it wholly.
+    pub fn be_sure(&self) {
+        self.shared.heard.store(ALWAYS, Ordering::Release);
     }
 
     /// All numbers, now.

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
 use ::redis::cluster::ClusterClientBuilder;
 use ::redis::cluster_async::ClusterConnection;
+use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind,
     IntoConnectionInfo, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, RedisResult,
     TlsCertificates, Value,
 };
 
+use super::driven::Driven;
 use super::options::{Address, LinkOptions, Server, Tls};
 
 /// Tries of one call within a cluster, when a slot has moved.
@@ -25,7 +26,7 @@ pub(super) type Hearing = Arc<dyn Fn(PushInfo) + Send + Sync>;
 /// There every node hears all that is published and one of them is enough; see [`ears_of_cluster`].
 pub(super) struct Wire {
     pub(super) calls: Calls,
-    pub(super) ears: Option<MultiplexedConnection>,
+    pub(super) ears: Option<Driven>,
     /// The master that Sentinel named.
     pub(super) master: Option<Address>,
 }
@@ -33,7 +34,7 @@ pub(super) struct Wire {
 /// What calls go through. Cloning it copies nothing.
 #[derive(Clone)]
 pub(super) enum Calls {
-    Plain(MultiplexedConnection),
+    Plain(Driven),
     Cluster(ClusterConnection),
 }
 
@@ -115,7 +116,7 @@ async fn cluster(options: &LinkOptions, seeds: &[Address]) -> RedisResult<Wire> 
 pub(super) async fn ears_of_cluster(
     options: &LinkOptions,
     hearing: Hearing,
-) -> RedisResult<MultiplexedConnection> {
+) -> RedisResult<Driven> {
     let Server::Cluster(seeds) = &options.server else {
         return Err(failed("no node of a cluster is named", String::new()));
     };
@@ -186,12 +187,7 @@ async fn connect(
     options: &LinkOptions,
     address: &Address,
     hearing: Option<Hearing>,
-) -> RedisResult<MultiplexedConnection> {
-    let login = address_of(options, address)?;
-    let client = match (&options.tls, address) {
-        (Some(tls), Address::Tcp(..)) => Client::build_with_tls(login, certificates(tls))?,
-        (Some(_), Address::Unix(_)) | (None, _) => Client::open(login)?,
-    };
+) -> RedisResult<Driven> {
     // No time limits of its own: all waits have one around them here.
     let mut config =
         AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
@@ -201,7 +197,15 @@ async fn connect(
             Ok::<(), std::convert::Infallible>(())
         });
     }
-    client.get_multiplexed_async_connection_with_config(&config).await
+    match (&options.tls, address) {
+        (Some(tls), Address::Tcp(..)) => {
+            let client = Client::build_with_tls(address_of(options, address)?, certificates(tls))?;
+            Driven::connect_encrypted(&client, &config).await
+        }
+        (Some(_), Address::Unix(_)) | (None, _) => {
+            Driven::connect(address, &login_of(options), config).await
+        }
+    }
 }
 
 fn address_of(options: &LinkOptions, address: &Address) -> RedisResult<ConnectionInfo> {
@@ -214,6 +218,13 @@ fn address_of(options: &LinkOptions, address: &Address) -> RedisResult<Connectio
         }
         Address::Tcp(host, port) => ConnectionAddr::Tcp(host.clone(), *port),
     };
+    // A question must not wait for the answer to the one before it.
+    let tcp = TcpSettings::default().set_nodelay(true);
+    let at = at.into_connection_info()?.set_tcp_settings(tcp);
+    Ok(at.set_redis_settings(login_of(options)))
+}
+
+fn login_of(options: &LinkOptions) -> RedisConnectionInfo {
     let mut login = RedisConnectionInfo::default()
         .set_protocol(ProtocolVersion::RESP3)
         .set_db(i64::from(options.database))
@@ -224,7 +235,7 @@ fn address_of(options: &LinkOptions, address: &Address) -> RedisResult<Connectio
     if let Some(password) = &options.password {
         login = login.set_password(password);
     }
-    Ok(at.into_connection_info()?.set_redis_settings(login))
+    login
 }
 
 // The `redis` crate takes the process's provider of cryptography. Where the program has chosen one

@@ -30,6 +30,7 @@ use super::options::{LinkOptions, Server};
 use super::roll::{Keys, NodeName, Roll};
 use crate::clock::{Clock, Timestamp};
 use crate::codec::Seal;
+use crate::disk::DiskError;
 use crate::log::{
     Appended, DOUBT_BOUND, Journal, Later, Log, LogFailure, LogSnapshot, NodeStanding, Purges,
 };
@@ -251,6 +252,14 @@ impl Log for RedisLog {
 
     fn applied(&self, up_to: Position, wait: Duration) -> Later<'_, Vec<NodeStanding>> {
         Box::pin(nodes::applied(&self.core, up_to, wait))
+    }
+
+    fn let_go(&self) {
+        self.core.options.journal.iter().for_each(Journal::let_go);
+    }
+
+    fn take_back(&self) -> Result<(), DiskError> {
+        self.core.options.journal.as_ref().map_or(Ok(()), Journal::take_back)
     }
 
     fn purges(&self) -> &Purges {

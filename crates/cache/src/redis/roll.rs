@@ -93,6 +93,8 @@ pub struct Roll {
 pub struct Listed {
     /// The nodes, by name.
     pub nodes: Vec<NodeLine>,
+    /// The ids of those who have followed a history that the log has lost, and do not know it yet.
+    pub astray: Vec<u64>,
     /// The lineage of the log, if there is a log.
     pub lineage: Option<u64>,
     /// How old the roll is. A node that was heard before is not on it until it is heard again.
@@ -113,7 +115,8 @@ impl Roll {
     /// All nodes, and the server's milliseconds; from now on this channel, if it is one, is told when a
     /// node has moved.
     pub(super) async fn read(&self, channel: &[u8]) -> Result<(Listed, u64), LinkFailure> {
-        let keys: [&[u8]; 3] = [&self.keys.summary, &self.keys.roll, &self.keys.waiting];
+        let Keys { log, summary, roll, waiting, news: _ } = &self.keys;
+        let keys: [&[u8]; 4] = [summary, roll, waiting, log];
         let forget = FORGET_AFTER.as_millis().to_string();
         let (told, most) = (TOLD_FOR.as_millis().to_string(), NODES_MAX.to_string());
         let arguments: [&[u8]; 4] = [forget.as_bytes(), channel, told.as_bytes(), most.as_bytes()];
@@ -130,7 +133,8 @@ fn listed(rolled: &answers::Rolled) -> Listed {
     let mut nodes: Vec<NodeLine> =
         lines.filter_map(|(id, line)| read_line(id, line, rolled.millis)).collect();
     nodes.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
-    Listed { nodes, lineage: rolled.lineage, age: rolled.age }
+    let astray = rolled.astray.clone();
+    Listed { nodes, astray, lineage: rolled.lineage, age: rolled.age }
 }
 
 /// How a node is named among the fields of the roll.

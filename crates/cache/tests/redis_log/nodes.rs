@@ -1,6 +1,6 @@
 //! The roll: who is on it, who leaves it, and how a purge waits.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use forebay_cache::mechanism::{Log, Position, Standing, Trust};
 
@@ -134,6 +134,28 @@ async fn who_waits_no_longer_than_he_said_is_told_who_is_behind() {
     let far = Position { number: number + 5, ..nodes[0].position() };
     let standings = named(nodes[0].log.applied(far, BOUND / 2).await);
     assert_eq!(of("n0", &standings), Standing::Behind { at: number });
+}
+
+#[tokio::test]
+async fn a_node_on_a_history_that_the_log_has_lost_is_behind_whatever_its_number() {
+    let redis = RedisServer::on_socket(&[]);
+    let node = Node::start(&single(&redis), "here").await;
+    let first = node.purge("first").await.last;
+    let second = node.purge("second").await.last;
+    let behind = Standing::Behind { at: 0 };
+    for (number, token, standing) in [
+        (1, first.token, Standing::Applied),
+        (2, second.token, Standing::Applied),
+        (1, first.token ^ 1, behind),
+        (2, second.token ^ 1, behind),
+        (3, second.token, behind),
+    ] {
+        let (now, lineage) = (millis_now(), first.lineage);
+        let line = format!("{now} {lineage:016x} {number} {token:016x} 60000 0 - other");
+        redis.ask(&[b"HSET", &key("nodes"), b"00000000000000aa", line.as_bytes()]);
+        let standings = named(node.log.applied(first, Duration::from_secs(1)).await);
+        assert_eq!(of("other", &standings), standing, "{number}");
+    }
 }
 
 fn millis_now() -> u64 {

@@ -17,6 +17,10 @@ pub enum Call {
     OpenApi,
     /// Purge what an order names.
     Purge,
+    /// Read the configuration file again.
+    Reload,
+    /// Start another process that takes over.
+    Upgrade,
     /// Say why a request would be answered as it would.
     Why,
     /// Something about the routes in Redis.
@@ -57,6 +61,8 @@ pub const TABLE: &[Row] = &[
     Row { method: Method::GET, path: "/ready", call: Call::Ready, asks: Asks::Nothing },
     Row { method: Method::GET, path: "/metrics", call: Call::Metrics, asks: Asks::TokenIfSet },
     Row { method: Method::GET, path: "/openapi.json", call: Call::OpenApi, asks: Asks::Nothing },
+    Row { method: Method::POST, path: "/reload", call: Call::Reload, asks: Asks::TokenToChange },
+    Row { method: Method::POST, path: "/upgrade", call: Call::Upgrade, asks: Asks::TokenToChange },
     Row { method: Method::POST, path: "/why", call: Call::Why, asks: Asks::TokenToChange },
     Row { method: Method::POST, path: "/purge", call: Call::Purge, asks: Asks::TokenToChange },
     Row {

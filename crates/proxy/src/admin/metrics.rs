@@ -2,15 +2,16 @@
 
 use tokio::time::Instant;
 
+use super::Life;
 use crate::gateway::Gateway;
 use crate::telemetry::{
     Reading, write_compression, write_destinations, write_disk, write_leases, write_purges,
-    write_redis, write_refused, write_routes, write_tiers, write_upstreams,
+    write_redis, write_refused, write_reloads, write_routes, write_tiers, write_upstreams,
 };
 use crate::upstream::Destinations;
 
 /// The counters of a gateway that connects only there, in the form that Prometheus reads.
-pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
+pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) -> String {
     let telemetry = gateway.telemetry();
     let bound = gateway.config().memory_bytes;
     let dropped = telemetry.access_log.dropped();
@@ -27,6 +28,9 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
     others.extend(Reading::of_server(gateway.stats()));
     let mut text = telemetry.metrics.text(&others);
     write_refused(&mut text, gateway.stats());
+    if let Some(reloader) = &life.reloader {
+        write_reloads(&mut text, &reloader.told());
+    }
     write_destinations(&mut text, &destinations.refused());
     let lanes = gateway.lanes();
     let lanes = lanes.filter_map(|lane| Some((&*lane.name, lane.upstream().ok()?.readings())));
@@ -36,8 +40,8 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations) -> String {
     let log = &gateway.storage().log;
     let known = log.purges().snapshot(Instant::now());
     write_purges(&mut text, &known, &log.snapshot(), cache.purged);
-    if let Some(disk) = &gateway.storage().disk {
-        write_disk(&mut text, &disk.snapshot());
+    if let Some(disk) = gateway.storage().disk.as_ref().and_then(|disk| disk.snapshot()) {
+        write_disk(&mut text, &disk);
     }
     if let Some(shared) = &gateway.storage().shared {
         write_redis(&mut text, &shared.link.snapshot(), &shared.tier.snapshot());

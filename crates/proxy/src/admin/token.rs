@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Files that are looked at for being left over.
 const LEFT_OVER_MAX: usize = 1024;
@@ -23,6 +24,7 @@ const ENDING: &str = "token";
 pub struct MadeToken {
     token: String,
     path: PathBuf,
+    is_left: AtomicBool,
     // Held as long as this is: a lock that ends with the process, however it ends.
     _locked: File,
 }
@@ -31,13 +33,28 @@ impl MadeToken {
     /// Makes a token for the listener at this address, in the first of the directories where it can
     /// be put; or why it cannot be put into any.
     pub fn make(address: SocketAddr) -> Result<Self, String> {
-        MadeToken::make_in(&directories(), address)
+        MadeToken::put_in(&directories(), address, &fresh())
     }
 
+    /// Puts the token of the process that this one takes over from where that one had it.
+    pub fn keep(address: SocketAddr, token: &str) -> Result<Self, String> {
+        MadeToken::put_in(&directories(), address, token)
+    }
+
+    /// Leaves the file where it is when this is dropped: another process has it by then.
+    pub fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
     fn make_in(directories: &[PathBuf], address: SocketAddr) -> Result<Self, String> {
+        MadeToken::put_in(directories, address, &fresh())
+    }
+
+    fn put_in(directories: &[PathBuf], address: SocketAddr, token: &str) -> Result<Self, String> {
         let mut refusals = Vec::new();
         for directory in directories {
-            match put(directory, address) {
+            match put(directory, address, token) {
                 Ok(made) => {
                     remove_left_over(directory);
                     return Ok(made);
@@ -61,8 +78,10 @@ impl MadeToken {
 
 impl Drop for MadeToken {
     fn drop(&mut self) {
-        // If it is gone already, that is what was wanted.
-        let _ = fs::remove_file(&self.path);
+        if !self.is_left.load(Ordering::Relaxed) {
+            // If it is gone already, that is what was wanted.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -85,13 +104,12 @@ fn name(address: SocketAddr) -> String {
     format!("{address}.{ENDING}")
 }
 
-fn put(directory: &Path, address: SocketAddr) -> io::Result<MadeToken> {
+fn put(directory: &Path, address: SocketAddr, token: &str) -> io::Result<MadeToken> {
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => made?,
     }
     own(directory)?;
-    let token = fresh();
     let path = directory.join(name(address));
     // Written beside it and moved there: who reads sees all of it, and a link in its place is
     // replaced, not followed.
@@ -104,7 +122,8 @@ fn put(directory: &Path, address: SocketAddr) -> io::Result<MadeToken> {
         let _ = fs::remove_file(&beside);
         return Err(error);
     }
-    Ok(MadeToken { token, path, _locked: file })
+    let token = token.to_owned();
+    Ok(MadeToken { token, path, is_left: AtomicBool::new(false), _locked: file })
 }
 
 /// Whether a directory is ours, and nobody else can put anything there.

@@ -10,7 +10,7 @@ use super::{body, reply};
 use crate::answer::Answer;
 use crate::ask::{Ask, Unasked};
 use crate::asking::Asking;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Live};
 use crate::route::Grounds;
 use crate::server::{Peer, Request, RequestBody};
 use crate::why::{Why, why};
@@ -44,17 +44,18 @@ pub struct WhyDesk {
 
 impl WhyDesk {
     /// For this gateway; answers what other nodes ask from here on. To be called within a runtime.
-    pub fn open(gateway: &Gateway) -> Self {
+    pub fn open(live: &Live) -> Self {
+        let gateway = live.now();
         let shared = gateway.storage().shared.as_ref().zip(gateway.config().redis.as_ref());
         let asking = shared.map(|(shared, settings)| {
             let channel = format!("{}why:ask", settings.prefix);
             Arc::new(Asking::new(Arc::clone(&shared.link), channel))
         });
         if let Some(asking) = asking.clone() {
-            let gateway = gateway.clone();
+            let live = live.clone();
             tokio::spawn(async move {
                 let answer = |asked: AskWhy| {
-                    let gateway = gateway.clone();
+                    let gateway = live.now();
                     // What this node would refuse is said by whoever asked.
                     async move { explained(&gateway, &asked).await.ok() }
                 };

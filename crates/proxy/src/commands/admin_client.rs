@@ -105,6 +105,17 @@ impl AdminClient {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answered, ClientFailure> {
+        self.ask_within(method, path, body, ANSWER_PATIENCE).await
+    }
+
+    /// The same, for a call that may take as long as this.
+    pub async fn ask_within(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        patience: Duration,
+    ) -> Result<Answered, ClientFailure> {
         let asking = async {
             let response = self.send(method, path, body).await?;
             let status = response.status();
@@ -113,7 +124,7 @@ impl AdminClient {
             let text = lines.rest().await?;
             self.judged(status, &text)
         };
-        timeout(ANSWER_PATIENCE, asking).await.unwrap_or_else(|_| Err(self.late(ANSWER_PATIENCE)))
+        timeout(patience, asking).await.unwrap_or_else(|_| Err(self.late(patience)))
     }
 
     /// Asks, and gives each line of an answer to `each` as it comes, until the node ends it or `each`

@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
+pub mod life;
 pub mod purge;
 pub mod routes;
 pub mod run;

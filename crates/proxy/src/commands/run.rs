@@ -1,44 +1,77 @@
-//! `forebay run`: a gateway in the foreground, until it is told to end.
+//! `forebay run`: a gateway in the foreground, until it is told to end or another process takes over.
 
 mod operators;
+mod signals;
 
 use std::fmt;
 use std::future::Future;
 use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use forebay_cache::mechanism::Clock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 
-use self::operators::Operators;
-use crate::admin::{Desks, Phase};
+use self::operators::{Operators, Token};
+use crate::admin::{Desks, Life, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::commands::runtime::runtime;
-use crate::config::{self, Colours, Config, Listen, UpstreamSettings};
-use crate::gateway::Gateway;
+use crate::config::defaults::LISTEN;
+use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings, text};
+use crate::gateway::{Gateway, Live};
+use crate::reload::{self, Reloader, Reloads};
 use crate::route_watch;
-use crate::server::{Drained, Server};
+use crate::server::{Drained, Inherited, NextTerms, Server};
 use crate::storage::{self, Storage};
+use crate::succession::{Legacy, Successor, Upgrader};
+use crate::systemd::{self, Notify};
 use crate::telemetry::{AccessLog, Telemetry};
 use crate::upstream::{Destinations, Networks, Own};
 
-/// Runs a gateway; 0 when it was told to end, 1 when it could not begin.
+/// How long a connection without a request is borne with when another process has taken over: its
+/// next request is answered, and then it ends.
+const IDLE_LINGER: Duration = Duration::from_secs(5);
+
+/// How a process comes to be, beside its configuration.
+#[derive(Default)]
+struct Start {
+    /// The flags, where the process can read its configuration again.
+    args: Option<RunArgs>,
+    /// Sockets that it need not bind.
+    inherited: Inherited,
+    /// The process that it takes over from.
+    successor: Option<Successor>,
+    notify: Notify,
+}
+
+/// Runs a gateway; 0 when it was told to end or was succeeded, 1 when it could not begin.
 pub fn run(args: &RunArgs) -> ExitCode {
     trace_to_stderr();
+    let start = match start(args) {
+        Ok(start) => start,
+        Err(message) => {
+            say(&format!("forebay: {message}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
     let config = match config::from_run(args) {
         Ok(config) => config,
         Err(problems) => {
             let is_plain = !stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some();
             say(&problems.human(if is_plain { Colours::Off } else { Colours::On }));
+            if let Some(successor) = start.successor {
+                successor.give_up(problems.plain().trim_end());
+            }
             return ExitCode::FAILURE;
         }
     };
     let done = runtime(config.workers)
         .map_err(|cause| cannot("start the runtime", cause))
-        .and_then(|runtime| runtime.block_on(serve(config, told_to_end(), || {})));
+        .and_then(|runtime| runtime.block_on(serve_from(config, start, told_to_end(), || {})));
     match done {
         Ok(_) => ExitCode::SUCCESS,
         Err(message) => {
@@ -48,63 +81,235 @@ pub fn run(args: &RunArgs) -> ExitCode {
     }
 }
 
+/// What the environment says of this process.
+fn start(args: &RunArgs) -> Result<Start, String> {
+    let (args, notify) = (Some(args.clone()), Notify::from_environment());
+    Ok(match Successor::from_environment()? {
+        Some((successor, inherited)) => {
+            Start { args, inherited, successor: Some(successor), notify }
+        }
+        None => Start { args, inherited: systemd::passed()?, successor: None, notify },
+    })
+}
+
 /// Serves until `end` is ready, then drains. `ready` is called when clients are accepted.
 pub async fn serve(
     config: Config,
     end: impl Future<Output = ()>,
     ready: impl FnOnce(),
 ) -> Result<Drained, String> {
-    let clients =
-        Server::bind(&config.listen, &config.limits).map_err(|cause| cause.to_string())?;
-    let operators = Operators::bind(&config)?;
-    let telemetry =
-        Telemetry { metrics: Arc::default(), access_log: AccessLog::on_stdout(config.access_log) };
-    let own = Own {
-        public: clients.listening().to_vec(),
-        admin: operators.as_ref().map(Operators::address),
+    serve_from(config, Start::default(), end, ready).await
+}
+
+async fn serve_from(
+    config: Config,
+    start: Start,
+    end: impl Future<Output = ()>,
+    ready: impl FnOnce(),
+) -> Result<Drained, String> {
+    let Start { args, inherited, mut successor, notify } = start;
+    let opened = Opened::open(config, inherited, successor.as_mut()).await;
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(why) => {
+            successor.into_iter().for_each(|successor| successor.give_up(&why));
+            return Err(why);
+        }
     };
-    let destinations = Arc::new(Destinations::new(config.destinations.clone(), own));
-    let networks = Networks::new(destinations.clone());
-    let connects = move |settings: &UpstreamSettings| networks.network(settings.resolve_interval);
-    let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
-    if let Err(why) = storage.connected().await {
-        say(&format!("forebay: goes on without Redis until it can be reached: {why}\n"));
+    let token = match successor {
+        Some(mut successor) => {
+            let token = successor.token.take();
+            block_in_place(|| successor.take_over())?;
+            token
+        }
+        None => None,
+    };
+    opened.serve(args, token, notify, end, ready).await
+}
+
+/// All that a process needs before it accepts clients.
+struct Opened {
+    clients: Server,
+    operators: Option<Operators>,
+    activated: Vec<Listen>,
+    destinations: Arc<Destinations>,
+    live: Live,
+    desks: Desks,
+}
+
+impl Opened {
+    async fn open(
+        config: Config,
+        mut inherited: Inherited,
+        successor: Option<&mut Successor>,
+    ) -> Result<Self, String> {
+        let activated = inherited.activated();
+        let of_operators = inherited.of_operators();
+        let places = places(&config, inherited.activated());
+        let clients = Server::bind_beside(&places, &config.limits, &mut inherited);
+        let clients = clients.map_err(|cause| cause.to_string())?;
+        // What nobody wants any more is closed by the last process that has it.
+        drop(inherited);
+        let operators = Operators::bind(&config, of_operators)?;
+        let access_log = AccessLog::open(&config)?;
+        let telemetry = Telemetry { metrics: Arc::default(), access_log };
+        let own = Own {
+            public: clients.listening().to_vec(),
+            admin: operators.as_ref().map(Operators::address),
+        };
+        let destinations = Arc::new(Destinations::new(config.destinations.clone(), own));
+        let networks = Networks::new(destinations.clone());
+        let connects =
+            move |settings: &UpstreamSettings| networks.network(settings.resolve_interval);
+        if let Some(successor) = successor {
+            block_in_place(|| successor.wait_for_storage())?;
+        }
+        let storage = Storage::open(&config, Clock::system()).map_err(|cause| cause.to_string())?;
+        if let Err(why) = storage.connected().await {
+            say(&format!("forebay: goes on without Redis until it can be reached: {why}\n"));
+        }
+        let source = storage::open_routes(&config).map_err(|cause| cause.to_string())?;
+        let stats = clients.stats();
+        let gateway = Gateway::new(config, Arc::new(connects), telemetry, stats, storage, source);
+        let gateway = gateway.map_err(|cause| cause.to_string())?;
+        watch_routes(&gateway).await;
+        let live = Live::of(gateway);
+        let desks = Desks::open(&live, Life::default()).map_err(|cause| cause.to_string())?;
+        Ok(Opened { clients, operators, activated, destinations, live, desks })
     }
-    let source = storage::open_routes(&config).map_err(|cause| cause.to_string())?;
-    let gateway =
-        Gateway::new(config, Arc::new(connects), telemetry, clients.stats(), storage, source)
-            .map_err(|cause| cause.to_string())?;
-    let desks = Desks::open(&gateway).map_err(|cause| cause.to_string())?;
-    watch_routes(&gateway).await;
-    say(&banner(&gateway, clients.listening(), operators.as_ref()));
-    let (phase, watched) = watch::channel(Phase::Serving);
-    let sweeper = gateway.clone();
-    tokio::spawn(async move { sweeper.sweep().await });
-    let _operators = operators.map(|it| it.serve(gateway.clone(), watched, destinations, desks));
-    ready();
-    let draining = async {
-        end.await;
-        // Who watches the other end may be gone already.
-        let _ = phase.send(Phase::Draining);
-        say("forebay: draining; a second signal ends it at once\n");
-    };
-    let ended = tokio::select! {
-        drained = clients.serve(gateway.clone(), draining) => Ok(drained),
-        () = told(2) => Err("ended at once, with exchanges under way".to_owned()),
-    };
+
+    async fn serve(
+        self,
+        args: Option<RunArgs>,
+        of_predecessor: Option<String>,
+        notify: Notify,
+        end: impl Future<Output = ()>,
+        ready: impl FnOnce(),
+    ) -> Result<Drained, String> {
+        let Opened { clients, operators, activated, destinations, live, mut desks } = self;
+        let gateway = live.now();
+        let token =
+            operators.as_ref().map(|it| it.token(gateway.config(), of_predecessor.as_deref()));
+        say(&banner(&gateway, clients.listening(), operators.as_ref().zip(token.as_ref())));
+        let legacy = Legacy {
+            clients: clients.estate(),
+            operators: operators.as_ref().map(Operators::estate),
+            activated,
+            token: token.as_ref().and_then(Token::made),
+        };
+        let terms = clients.terms();
+        let (life, succeeded) =
+            life(args, &live, &destinations, bent(&terms, operators.as_ref()), legacy, &notify);
+        desks.life = life;
+        let (phase, watched) = watch::channel(Phase::Serving);
+        let sweeper = gateway.clone();
+        tokio::spawn(async move { sweeper.sweep().await });
+        let operators = operators.zip(token).map(|(operators, token)| {
+            operators.serve(live.clone(), watched, token, destinations, desks)
+        });
+        drop(gateway);
+        ready();
+        notify.ready();
+        let draining = async {
+            tokio::select! {
+                () = end => {
+                    notify.stopping();
+                    say("forebay: draining; a second signal ends it at once\n");
+                }
+                pid = succeeded_by(succeeded) => {
+                    operators.iter().for_each(|operators| operators.leave());
+                    terms.let_idle_linger(IDLE_LINGER);
+                    say(&format!("forebay: process {pid} has taken over; draining\n"));
+                }
+            }
+            // Who watches the other end may be gone already.
+            let _ = phase.send(Phase::Draining);
+        };
+        let ended = tokio::select! {
+            drained = clients.serve(live.clone(), draining) => Ok(drained),
+            () = told(2) => Err("ended at once, with exchanges under way".to_owned()),
+        };
+        close(&live.now(), operators).await;
+        ended
+    }
+}
+
+async fn close(gateway: &Gateway, operators: Option<operators::Answering>) {
     gateway.storage().log.leave().await;
-    tokio::task::block_in_place(|| {
+    if let Some(operators) = operators {
+        operators.end().await;
+    }
+    block_in_place(|| {
         gateway.storage().close();
-        gateway.routes().iter().for_each(|routes| route_watch::close(routes));
+        // Who has taken over keeps the table.
+        if !gateway.storage().is_given_away() {
+            gateway.routes().iter().for_each(|routes| route_watch::close(routes));
+        }
     });
-    ended
+}
+
+/// Where clients are accepted: as the configuration says, and where systemd has opened a socket. The
+/// default is what nobody said.
+fn places(config: &Config, activated: Vec<Listen>) -> Vec<Listen> {
+    let is_default = text::listen(LISTEN).is_ok_and(|default| config.listen == [default]);
+    let mut all = match is_default && !activated.is_empty() {
+        true => Vec::new(),
+        false => config.listen.clone(),
+    };
+    for place in activated {
+        if !all.contains(&place) {
+            all.push(place);
+        }
+    }
+    all
+}
+
+type Bent = (NextTerms, fn(&Limits) -> Limits);
+
+/// Whose limits a reload changes, and how they are those of the configuration.
+fn bent(clients: &NextTerms, operators: Option<&Operators>) -> Vec<Bent> {
+    let mut all: Vec<Bent> = vec![(clients.clone(), Limits::clone)];
+    all.extend(operators.map(|it| (it.terms(), operators::limits as fn(&Limits) -> Limits)));
+    all
+}
+
+/// How a process that was started with flags goes on: by reloads, by upgrades, by signals.
+fn life(
+    args: Option<RunArgs>,
+    live: &Live,
+    destinations: &Arc<Destinations>,
+    terms: Vec<Bent>,
+    legacy: Legacy,
+    notify: &Notify,
+) -> (Life, watch::Receiver<Option<u32>>) {
+    let (upgrader, succeeded) = Upgrader::new(live.clone(), legacy, notify.clone());
+    let Some(args) = args else { return (Life::default(), succeeded) };
+    let reloader = Arc::new(Reloader {
+        args,
+        live: live.clone(),
+        destinations: Arc::clone(destinations),
+        terms,
+        notify: notify.clone(),
+        told: Reloads::default().into(),
+    });
+    tokio::spawn(reload::watch(Arc::clone(&reloader)));
+    tokio::spawn(signals::heed(live.clone(), Arc::clone(&reloader), Arc::clone(&upgrader)));
+    (Life { reloader: Some(reloader), upgrader: Some(upgrader) }, succeeded)
+}
+
+async fn succeeded_by(mut told: watch::Receiver<Option<u32>>) -> u32 {
+    match told.wait_for(Option::is_some).await.map(|pid| *pid) {
+        Ok(Some(pid)) => pid,
+        // Nobody can start a successor any more.
+        Ok(None) | Err(_) => std::future::pending().await,
+    }
 }
 
 /// Takes the routes that the disk knows, and begins to keep them as Redis has them. Waits for Redis as
 /// long as connecting may take: requests that come earlier find no more than what the disk knows.
 async fn watch_routes(gateway: &Gateway) {
     let Some(routes) = gateway.routes() else { return };
-    tokio::task::block_in_place(|| route_watch::restore(routes));
+    block_in_place(|| route_watch::restore(routes));
     tokio::spawn(route_watch::watch(Arc::clone(routes)));
     let limit = gateway.config().routes_redis().map(|redis| redis.connect_timeout);
     if !routes.ready(limit.unwrap_or_default()).await {
@@ -113,11 +318,15 @@ async fn watch_routes(gateway: &Gateway) {
 }
 
 /// Where it listens, what it keeps and where, and how to see why something was a miss.
-fn banner(gateway: &Gateway, clients: &[Listen], operators: Option<&Operators>) -> String {
+fn banner(
+    gateway: &Gateway,
+    clients: &[Listen],
+    operators: Option<(&Operators, &Token)>,
+) -> String {
     let mut shown = gateway.config().clone();
     shown.listen = clients.to_vec();
     let mut text = format!("forebay {}\n{}", env!("CARGO_PKG_VERSION"), check::summary(&shown));
-    text += &operators.map(Operators::banner).unwrap_or_default();
+    text += &operators.map(|(operators, token)| operators.banner(token)).unwrap_or_default();
     if let Some(Listen::Tcp(address)) = clients.first() {
         text += &format!(
             "why a miss  curl -so /dev/null -D - http://{address}/ | grep -i cache-status   (or --log text)\n"
@@ -159,7 +368,7 @@ fn cannot(tried: &str, cause: impl fmt::Display) -> String {
 }
 
 /// Writes to standard error; who has closed the other end does not want to read it.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let mut to = stderr();
     let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }

@@ -11,15 +11,18 @@ use std::time::Duration;
 use super::defaults::{ADMIN, LISTEN, MEMORY_BYTES, MEMORY_BYTES_MIN, NAME, StoredBody};
 use super::flags::RunArgs;
 use super::problem::Problem;
-use super::raw::{Placed, Section, count, length, said, size, span, word};
+use super::raw::{Placed, Section, count, length, number, said, size, span, word};
 use super::text::{self, Refusal, in_bytes, refuse};
 use super::words::{networks, refuse_none, secret};
 use super::{
-    AccessLog, Admin, Config, Limits, Listen, destinations, disk, dynamic, purge, redis, routes,
+    AccessLog, Admin, Config, Limits, Listen, Reload, destinations, disk, dynamic, purge, redis,
+    routes,
 };
 
 /// The most memory that can be given: more than any machine has.
 const MEMORY_BYTES_MAX: u64 = 1 << 46;
+
+const RELOAD: &[(&str, Reload)] = &[("asked", Reload::Asked), ("watch", Reload::Watch)];
 
 /// Characters of the gateway's name.
 const NAME_BYTES_MAX: usize = 64;
@@ -43,6 +46,8 @@ pub(super) struct Files {
     pub(super) password: Option<Placed<PathBuf>>,
     /// The secret's that authenticates values in Redis.
     pub(super) secret: Option<Placed<PathBuf>>,
+    /// The password's for the Redis of `routes`.
+    pub(super) routes_password: Option<Placed<PathBuf>>,
 }
 
 /// Reads the file's outermost table, and the flags that go before it.
@@ -63,7 +68,8 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         disk: disk.as_ref(),
         defaults: &defaults,
     };
-    let dynamic = dynamic::read(&mut root, args, &beside);
+    let dynamic::Said { settings: dynamic, password_file: routes_password } =
+        dynamic::read(&mut root, args, &beside);
     let routes = routes::read(&mut root, args, &defaults, stored_body_bytes);
     if routes.is_empty() && dynamic.is_none() {
         routes::refuse_none(&mut root);
@@ -80,14 +86,23 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         limits: limits(&mut root),
         trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
         access_log: access_log(&mut root, args),
+        access_log_file: root.read("access_log_file", said(log_file)).map(|file| file.value),
+        access_log_sample: root
+            .read("access_log_sample", number(0.0..=1.0))
+            .map_or(1.0, |sample| sample.value),
+        reload: reload(&mut root, args),
         purge: purge::read(&mut root),
         destinations: destinations::read(&mut root),
         routes,
         dynamic,
     };
     root.finish();
-    let files =
-        Files { token: token_file, password: redis.password_file, secret: redis.secret_file };
+    let files = Files {
+        token: token_file,
+        password: redis.password_file,
+        secret: redis.secret_file,
+        routes_password,
+    };
     Checked { config, files }
 }
 
@@ -210,6 +225,19 @@ fn workers(root: &mut Section<'_>, args: &RunArgs) -> Option<usize> {
 fn access_log(root: &mut Section<'_>, args: &RunArgs) -> AccessLog {
     let in_file = root.read("access_log", word(text::ACCESS_LOG)).map(|log| log.value);
     args.log.or(in_file).unwrap_or(AccessLog::Off)
+}
+
+/// A path; a folder is refused when it is opened.
+fn log_file(text: &str) -> Result<PathBuf, Refusal> {
+    match text.is_empty() || text.contains('\0') {
+        true => refuse("it is no path", "a file such as /var/log/forebay/access.log"),
+        false => Ok(PathBuf::from(text)),
+    }
+}
+
+fn reload(root: &mut Section<'_>, args: &RunArgs) -> Reload {
+    let in_file = root.read("reload", word(RELOAD)).map_or(Reload::Asked, |when| when.value);
+    if args.watch { Reload::Watch } else { in_file }
 }
 
 fn limits(root: &mut Section<'_>) -> Limits {

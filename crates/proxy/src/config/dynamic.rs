@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::flags::RunArgs;
 use super::problem::Problem;
-use super::raw::{Section, Value, count, said, span, word};
+use super::raw::{Placed, Section, Value, count, said, span, word};
 use super::text::{self, RedisUrl, Refusal, refuse};
 use super::words::SWITCH;
-use super::{Config, DiskSettings, RedisSettings, Route, Secret, Switch};
+use super::{Config, DiskSettings, RedisSettings, Route, Secret, Switch, redis};
 
 /// How long a request may wait for Redis; behind the longest, every client has gone.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(10);
@@ -83,25 +83,28 @@ pub(super) struct Beside<'a> {
     pub(super) defaults: &'a Route,
 }
 
+/// What file and flags say of routes in Redis.
+#[derive(Default)]
+pub(super) struct Said {
+    /// The settings, without the password that stands in a file of its own.
+    pub(super) settings: Option<DynamicSettings>,
+    /// That file.
+    pub(super) password_file: Option<Placed<PathBuf>>,
+}
+
 /// Reads the table `routes`; without a Redis, here or in the table `redis`, there are none.
-pub(super) fn read(
-    root: &mut Section<'_>,
-    args: &RunArgs,
-    beside: &Beside<'_>,
-) -> Option<DynamicSettings> {
+pub(super) fn read(root: &mut Section<'_>, args: &RunArgs, beside: &Beside<'_>) -> Said {
     let flag = args.routes.as_ref().and_then(|url| from_flag(root, url));
     let table = root.section("routes");
     if table.is_none() && args.routes.is_none() {
-        return None;
+        return Said::default();
     }
     let own = flag.map(RedisSettings::of);
     let mut settings = DynamicSettings::of(own, beside.defaults.clone());
     settings.table = beside.disk.map(|disk| disk.path.join(TABLE_NAME));
-    if let Some(table) = table {
-        read_table(table, &mut settings);
-    }
+    let password_file = table.and_then(|table| read_table(table, &mut settings));
     let is_somewhere = settings.redis.is_some() || beside.redis.is_some();
-    is_somewhere.then_some(settings)
+    Said { settings: is_somewhere.then_some(settings), password_file }
 }
 
 fn from_flag(root: &Section<'_>, url: &Secret) -> Option<RedisUrl> {
@@ -115,11 +118,12 @@ fn from_flag(root: &Section<'_>, url: &Secret) -> Option<RedisUrl> {
     }
 }
 
-fn read_table(mut table: Section<'_>, settings: &mut DynamicSettings) {
+fn read_table(mut table: Section<'_>, settings: &mut DynamicSettings) -> Option<Placed<PathBuf>> {
     let in_file = table.read("redis", said(text::redis));
     if let (None, Some(url)) = (&settings.redis, in_file) {
         settings.redis = Some(RedisSettings::of(url.value));
     }
+    let password_file = redis::of_routes(&mut table, settings.redis.as_mut());
     table.set("prefix", said(prefix), &mut settings.prefix);
     table.set("timeout", span(TIMEOUT), &mut settings.timeout);
     table.set("reconcile", span(RECONCILE), &mut settings.reconcile);
@@ -129,6 +133,7 @@ fn read_table(mut table: Section<'_>, settings: &mut DynamicSettings) {
     table.set("table", file, &mut settings.table);
     table.set("hipache", word(SWITCH), &mut settings.hipache);
     table.finish();
+    password_file
 }
 
 /// Braces are a cluster's hash tags: of all keys the same, they would lie on one node.

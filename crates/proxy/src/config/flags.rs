@@ -43,6 +43,10 @@ pub struct RunArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Read the configuration file again whenever it has changed; without it, when told (SIGHUP,
+    /// `forebay reload`)
+    #[arg(long)]
+    pub watch: bool,
     /// The access log, on standard output [default: off]
     #[arg(long, value_name = "off|text|json", value_parser = text::access_log)]
     pub log: Option<AccessLog>,

@@ -12,6 +12,7 @@ mod destinations;
 mod disk;
 mod dynamic;
 mod fields;
+mod fixed;
 pub mod flags;
 mod health;
 mod lifetimes;
@@ -85,6 +86,10 @@ pub fn from_run(args: &RunArgs) -> Result<Config, Problems> {
     if let Some(redis) = &mut config.redis {
         redis.password = password.map(Secret::new).or(redis.password.take());
         redis.secret = secret.map(Secret::new);
+    }
+    let password = from(files.routes_password, &PASSWORD);
+    if let Some(redis) = config.dynamic.as_mut().and_then(|dynamic| dynamic.redis.as_mut()) {
+        redis.password = password.map(Secret::new).or(redis.password.take());
     }
     match refused.is_empty() {
         true => Ok(config),

@@ -51,7 +51,7 @@ pub(super) fn read(root: &mut Section<'_>, args: &TierArgs) -> Said {
     let flags = flags(root, args);
     let Some(mut table) = root.section("redis") else {
         let settings = joined(root, flags).map(RedisSettings::of);
-        settings.iter().for_each(|settings| refuse_nobody(root, settings, &None));
+        settings.iter().for_each(|settings| refuse_nobody(root, "[redis]", settings, &None));
         return Said { settings, ..Said::default() };
     };
     let in_file = table.list("url", said(text::redis));
@@ -67,7 +67,7 @@ pub(super) fn read(root: &mut Section<'_>, args: &TierArgs) -> Said {
     if !is_server_said {
         refuse_nowhere(&mut table);
     } else if is_server_known {
-        refuse_nobody(&table, &settings, &files.password_file);
+        refuse_nobody(&table, "[redis]", &settings, &files.password_file);
     }
     table.finish();
     Said { settings: Some(settings).filter(|_| is_server_known), ..files }
@@ -138,8 +138,40 @@ fn nobody() -> RedisUrl {
     text::redis("redis://localhost").expect("a constant that a test reads")
 }
 
+/// The same for the servers that `routes` names for itself; the password's file.
+pub(super) fn of_routes(
+    table: &mut Section<'_>,
+    settings: Option<&mut RedisSettings>,
+) -> Option<Placed<PathBuf>> {
+    let Some(settings) = settings else {
+        for key in ["username", "password_file", "ca_file"] {
+            if let Some(value) = table.value(key) {
+                let message = format!("`{key}` does nothing: `[routes]` has no `redis` of its own");
+                let problem = Problem::at(value.place(), message);
+                table.findings().add(problem.with_help("write it into `[redis]`"));
+            }
+        }
+        return None;
+    };
+    let password_file = trust(table, "redis", settings);
+    refuse_nobody(table, "[routes]", settings, &password_file);
+    password_file
+}
+
 /// Who the servers take us for, and whom we take them for.
 fn server(table: &mut Section<'_>, settings: &mut RedisSettings) -> Said {
+    let password_file = trust(table, "url", settings);
+    let path = |text: &str| Ok(PathBuf::from(text));
+    let secret_file = table.read("secret_file", said(path));
+    Said { settings: None, password_file, secret_file }
+}
+
+/// User, password and authorities of the servers that this key names; the password's file.
+fn trust<'a>(
+    table: &mut Section<'a>,
+    url: &'a str,
+    settings: &mut RedisSettings,
+) -> Option<Placed<PathBuf>> {
     if let Some(name) = table.read("username", said(text::username)) {
         if settings.username.is_some() {
             refuse_second(table, "username", &name, "username");
@@ -152,7 +184,7 @@ fn server(table: &mut Section<'_>, settings: &mut RedisSettings) -> Said {
         refuse_second(table, "password_file", file, "password");
     }
     if let Some(file) = table.read("ca_file", said(path)) {
-        if settings.tls == Switch::Off && table.value("url").is_some() {
+        if settings.tls == Switch::Off && table.value(url).is_some() {
             let message = "`ca_file` does nothing: the servers are not spoken to over TLS";
             let help = Some("write rediss:// for redis://".to_owned());
             let place = file.place.clone();
@@ -160,8 +192,7 @@ fn server(table: &mut Section<'_>, settings: &mut RedisSettings) -> Said {
         }
         settings.ca_file = Some(file.value);
     }
-    let secret_file = table.read("secret_file", said(path));
-    Said { settings: None, password_file, secret_file }
+    password_file
 }
 
 fn refuse_second<T>(table: &Section<'_>, key: &str, said: &Placed<T>, in_url: &str) {
@@ -216,11 +247,12 @@ fn refuse_nowhere(table: &mut Section<'_>) {
 /// A user is said with his password.
 fn refuse_nobody(
     table: &Section<'_>,
+    name: &str,
     settings: &RedisSettings,
     password_file: &Option<Placed<PathBuf>>,
 ) {
     if settings.username.is_some() && settings.password.is_none() && password_file.is_none() {
         let problem = Problem::nowhere("Redis has a user and no password");
-        table.findings().add(problem.with_help("write `password_file` into `[redis]`"));
+        table.findings().add(problem.with_help(format!("write `password_file` into `{name}`")));
     }
 }

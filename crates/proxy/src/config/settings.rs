@@ -41,6 +41,12 @@ pub struct Config {
     pub trusted_peers: Vec<Network>,
     /// The access log, or none.
     pub access_log: AccessLog,
+    /// The file that it is written into; `None` is standard output.
+    pub access_log_file: Option<PathBuf>,
+    /// Which part of the exchanges has a line, 0 to 1; those that went wrong always have one.
+    pub access_log_sample: f64,
+    /// When the configuration file is read again.
+    pub reload: Reload,
     /// How purges are kept and heard.
     pub purge: PurgeSettings,
     /// What may be connected to beyond and below what may be by itself.
@@ -53,7 +59,7 @@ pub struct Config {
 
 /// Which addresses may be connected to; what neither list says is judged by
 /// [`Destinations`](crate::upstream::Destinations).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DestinationSettings {
     /// Allowed, although they would be refused.
     pub allow: Vec<DestinationRange>,
@@ -106,6 +112,15 @@ pub enum AccessLog {
     Text,
     /// One JSON object an exchange on standard output.
     Json,
+}
+
+/// When the configuration file is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// When somebody asks for it: SIGHUP, `forebay reload`.
+    Asked,
+    /// Also when the file has changed.
+    Watch,
 }
 
 /// Bounds toward clients.

@@ -19,6 +19,9 @@ const WAIT_MARGIN: Duration = Duration::from_millis(500);
 /// The longest wait that an order can ask for.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// A purge that only this process would know is none.
+const SUCCEEDED: &str = "cannot purge: another process has taken over from this one; ask again";
+
 /// What came of an order.
 #[derive(Clone, Debug)]
 pub struct Carried {
@@ -52,6 +55,9 @@ pub async fn carry_out(gateway: &Gateway, order: &Order) -> Result<Carried, Unca
     };
     let rules = order.rules(|target| key_of(gateway, target)).map_err(Uncarried::Order)?;
     let log = &gateway.storage().log;
+    if gateway.storage().is_without_purges() {
+        return Err(Uncarried::Log(LogFailure::refused(SUCCEEDED)));
+    }
     let appended = log.append(rules).await.map_err(Uncarried::Log)?;
     let refreshing = match order.kind {
         OrderKind::Hard | OrderKind::Soft => 0,

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use arc_swap::ArcSwap;
 use forebay_cache::mechanism::Clock;
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
@@ -27,7 +28,7 @@ use super::rate::Rate;
 use super::source::{Source, Stored};
 use super::value::{Meaning, Reading};
 use super::{HOST_BYTES_MAX, Table};
-use crate::config::{DynamicSettings, MemberSettings, text};
+use crate::config::{DynamicSettings, MemberSettings, Route, text};
 
 /// Keys read in one round trip.
 pub const BATCH_MAX: usize = 500;
@@ -126,7 +127,6 @@ pub struct DynamicRoutes {
     pub(crate) confirmed: watch::Sender<bool>,
     /// How often the table had changed when it was last written down.
     pub(crate) saved: AtomicU64,
-    reading: Reading,
     flights: Mutex<HashMap<Box<str>, Flight>>,
     /// Keys that are not in the table and are being read, and how often: a change of one of them
     /// may be told before it is in the table.
@@ -153,7 +153,7 @@ impl DynamicRoutes {
             known_max: settings.known_max,
             absent: settings.absent,
             prefix: settings.prefix.clone(),
-            reading: reading.clone(),
+            reading: ArcSwap::from_pointee(reading),
         };
         Arc::new(DynamicRoutes {
             rate: Mutex::new(Rate::new(settings.lookups_per_second)),
@@ -164,11 +164,16 @@ impl DynamicRoutes {
             pass_due: Notify::new(),
             confirmed: watch::Sender::new(false),
             saved: AtomicU64::new(0),
-            reading,
             flights: Mutex::default(),
             asked: Mutex::default(),
             began: Instant::now(),
         })
+    }
+
+    /// Begins every route with these defaults from here on. What is known stays known.
+    pub fn begin_with(&self, defaults: Route) {
+        let hipache = self.settings.hipache;
+        self.known.read_as(Reading { defaults: Arc::new(defaults), hipache });
     }
 
     /// The way for a host in lower case and a raw path, in the order that stands above.
@@ -344,7 +349,7 @@ impl DynamicRoutes {
     pub fn check(&self, host_pattern: &str, value: &[u8]) -> Result<(), String> {
         let host = text::host(host_pattern)
             .map_err(|why| format!("no route is for `{}`: {why}", host_pattern.escape_debug()))?;
-        self.reading.meaning(&host, &Stored::Text(value.to_vec())).map(|_| ())
+        self.known.reading().meaning(&host, &Stored::Text(value.to_vec())).map(|_| ())
     }
 
     /// Reads a host pattern's key now, and says what this node uses from here on.
@@ -370,7 +375,7 @@ impl DynamicRoutes {
     pub fn members(&self, host_pattern: &str, value: &[u8]) -> Result<Vec<MemberSettings>, String> {
         let host = text::host(host_pattern)
             .map_err(|why| format!("no route is for `{}`: {why}", host_pattern.escape_debug()))?;
-        let members = match self.reading.meaning(&host, &Stored::Text(value.to_vec()))? {
+        let members = match self.known.reading().meaning(&host, &Stored::Text(value.to_vec()))? {
             Meaning::Plain(member) => vec![member],
             Meaning::Routes(routes) => {
                 routes.into_iter().flat_map(|route| route.upstream.members).collect()

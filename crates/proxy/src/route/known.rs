@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use arc_swap::ArcSwap;
 use forebay_cache::mechanism::Clock;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
@@ -21,6 +22,7 @@ use super::name;
 use super::slot::{Absent, Known, Lanes, Slot, Value, Wrong};
 use super::source::Stored;
 use super::value::{Meaning, Reading, shown};
+use crate::config::Route;
 
 /// Parts of the table that are locked apart.
 const SHARDS: usize = 64;
@@ -80,8 +82,8 @@ pub(crate) struct KnownOptions {
     pub(crate) absent: Duration,
     /// What the keys begin with, for what is logged.
     pub(crate) prefix: String,
-    /// How values are read.
-    pub(crate) reading: Reading,
+    /// How values are read, now.
+    pub(crate) reading: ArcSwap<Reading>,
 }
 
 /// How many keys there are, of each kind, and what came of values.
@@ -215,8 +217,8 @@ impl KnownRoutes {
         if let Some(applied) = self.confirm(name, stamp, stored) {
             return applied;
         }
-        let meaning = self.options.reading.meaning(&name::pattern(name), stored);
-        let made = meaning.map(|meaning| self.lanes(name, meaning));
+        let reading = self.reading();
+        let made = self.made(name, stored, &reading);
         let wrong = made.as_ref().err().cloned();
         let applied = match made {
             Ok(lanes) => self.put(name, stamp, stored, lanes, from),
@@ -227,10 +229,49 @@ impl KnownRoutes {
             tracing::warn!("cannot use the route `{key}`: its value is `{}`: {why}", shown(stored));
             self.tally.wrong.fetch_add(1, Relaxed);
         }
+        if !Arc::ptr_eq(&reading, &self.options.reading.load()) {
+            self.remake(name, stored);
+        }
         match (applied, wrong) {
             // The same wrong value as before.
             (Applied::Same, Some(_)) => Applied::Wrong,
             (applied, _) => applied,
+        }
+    }
+
+    fn made(&self, name: &str, stored: &Stored, reading: &Reading) -> Result<Lanes, String> {
+        let meaning = reading.meaning(&name::pattern(name), stored)?;
+        Ok(self.lanes(name, meaning, &reading.defaults))
+    }
+
+    /// How values are read, now.
+    pub(super) fn reading(&self) -> Arc<Reading> {
+        self.options.reading.load_full()
+    }
+
+    /// Reads all values in this way from here on. What is known stays known; where it leads is made
+    /// anew.
+    pub(super) fn read_as(&self, reading: Reading) {
+        self.options.reading.store(Arc::new(reading));
+        // Who puts a value that was understood before sees afterwards that it is to be made again.
+        for part in 0..self.parts() {
+            for (name, stored) in self.kept(part) {
+                if let Some(stored) = stored {
+                    self.remake(&name, &stored);
+                }
+            }
+        }
+    }
+
+    /// Makes the lanes of a value again, if that is still the one in use. One that means nothing
+    /// any more leads where it led.
+    fn remake(&self, name: &str, stored: &Stored) {
+        let Ok(lanes) = self.made(name, stored, &self.reading()) else { return };
+        let mut shard = self.shard(name).write();
+        if let Some(Slot::Known(known)) = shard.get_mut(name)
+            && known.value.as_ref().is_some_and(|value| value.is(stored))
+        {
+            known.lanes = lanes;
         }
     }
 
@@ -409,8 +450,7 @@ impl KnownRoutes {
         }
     }
 
-    fn lanes(&self, name: &str, meaning: Meaning) -> Lanes {
-        let defaults = &self.options.reading.defaults;
+    fn lanes(&self, name: &str, meaning: Meaning, defaults: &Arc<Route>) -> Lanes {
         match meaning {
             Meaning::Plain(member) => {
                 let called = format!("{}{}", name::pattern(name), defaults.path_prefix);
@@ -418,7 +458,7 @@ impl KnownRoutes {
                 Lanes::One(Lane::lazy(route, called.into(), Some(member), &self.upstreams))
             }
             Meaning::Routes(routes) => {
-                let lane = |route: crate::config::Route| {
+                let lane = |route: Route| {
                     let called = Arc::from(route.name.as_str());
                     Lane::lazy(Arc::new(route), called, None, &self.upstreams)
                 };

@@ -50,6 +50,23 @@ impl Lane {
         Ok(Arc::new(lane))
     }
 
+    /// The lane of a route that takes the place of another: members that this one has already keep
+    /// their connections and their standing.
+    pub fn succeeding(
+        route: &Route,
+        upstreams: &Arc<Upstreams>,
+        before: &Lane,
+    ) -> Result<Arc<Lane>, UpstreamError> {
+        let Some(old) = before.upstream.get() else { return Lane::ready(route, upstreams) };
+        let connect = (upstreams.connects)(&route.upstream);
+        let upstream = old.succeeded_by(&route.upstream, connect)?;
+        let (name, route) = (Arc::from(route.name.as_str()), Arc::new(route.clone()));
+        let lane = Lane::new(route, name, None, upstreams);
+        // It is new, so the place is free.
+        let _ = lane.upstream.set(upstream);
+        Ok(Arc::new(lane))
+    }
+
     /// A lane that makes its upstream when it is first used, or takes that of another lane which
     /// leads to the same members in the same way.
     pub fn lazy(

@@ -129,7 +129,8 @@ impl Value {
         }
     }
 
-    fn is(&self, stored: &Stored) -> bool {
+    /// Whether exactly this was read.
+    pub(super) fn is(&self, stored: &Stored) -> bool {
         match (self, stored) {
             (Value::Text(own), Stored::Text(other)) => **own == **other,
             (Value::List(own), Stored::List(other)) => {

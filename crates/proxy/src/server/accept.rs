@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::connection;
+use super::estate::{Estate, Inherited};
 use super::listen::{Accepted, BindError, Listener};
 use super::request::{Peer, Service};
 use super::stats::{ServerStats, count};
-use super::terms::Terms;
+use super::terms::{NextTerms, Terms};
 use crate::config::{Limits, Listen};
 
 /// How long accepting pauses when the system has no descriptor left or fails otherwise.
@@ -21,9 +22,9 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Listeners that are bound and not yet served. Dropping it unbinds them.
 pub struct Server {
-    listeners: Vec<Listener>,
+    listeners: Arc<Vec<Listener>>,
     listening: Vec<Listen>,
-    terms: Arc<Terms>,
+    terms: NextTerms,
 }
 
 /// How a drain went.
@@ -38,13 +39,23 @@ pub struct Drained {
 impl Server {
     /// Binds every listener, or says which cannot be bound and why. Must be called on a runtime.
     pub fn bind(listen: &[Listen], limits: &Limits) -> Result<Server, BindError> {
-        let listeners = listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        Server::bind_beside(listen, limits, &mut Inherited::default())
+    }
+
+    /// The same, where what was inherited is taken before anything is bound.
+    pub fn bind_beside(
+        listen: &[Listen],
+        limits: &Limits,
+        inherited: &mut Inherited,
+    ) -> Result<Server, BindError> {
+        let bind = |listen: &Listen| Listener::take(inherited, listen);
+        let listeners = listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let listening = listeners
             .iter()
             .zip(listen)
             .map(|(listener, asked)| listener.place().unwrap_or_else(|_| asked.clone()))
             .collect();
-        let terms = Terms::new(limits.clone(), Arc::default());
+        let (listeners, terms) = (Arc::new(listeners), NextTerms::new(limits.clone()));
         Ok(Server { listeners, listening, terms })
     }
 
@@ -55,7 +66,17 @@ impl Server {
 
     /// Its counters, which live on after it.
     pub fn stats(&self) -> Arc<ServerStats> {
-        self.terms.stats.clone()
+        self.terms.now().stats.clone()
+    }
+
+    /// The terms of its next connections, which live on after it.
+    pub fn terms(&self) -> NextTerms {
+        self.terms.clone()
+    }
+
+    /// Its sockets, for who takes them over while it serves. It keeps none of them open.
+    pub fn estate(&self) -> Estate {
+        Estate(Arc::downgrade(&self.listeners))
     }
 
     /// Serves until `shutdown` is ready, then drains: nothing new is accepted, idle connections are
@@ -65,11 +86,12 @@ impl Server {
         service: S,
         shutdown: impl Future<Output = ()>,
     ) -> Drained {
-        let Server { listeners, terms, .. } = self;
+        let Server { listeners, terms: next, .. } = self;
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let mut first = 0;
         loop {
+            let terms = next.now();
             let full = connections.len() >= terms.limits.connections_max;
             tokio::select! {
                 biased;
@@ -84,7 +106,7 @@ impl Server {
             }
         }
         drop(listeners);
-        drain(connections, &terms).await
+        drain(connections, &next.now()).await
     }
 }
 

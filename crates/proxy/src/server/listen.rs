@@ -4,14 +4,17 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use super::estate::{Bequest, Inherited};
 use super::request::Peer;
 use crate::config::Listen;
 
@@ -66,11 +69,40 @@ impl Listener {
         bound.map_err(|cause| BindError { address: name(listen), cause })
     }
 
+    /// The listener for this place: an inherited socket, or one that is bound now.
+    pub(super) fn take(inherited: &mut Inherited, listen: &Listen) -> Result<Listener, BindError> {
+        let Some(Bequest { listen: place, socket, .. }) = inherited.take(listen) else {
+            return Listener::bind(listen);
+        };
+        let adopted = match place {
+            Listen::Tcp(_) => TcpListener::from_std(socket.into()).map(Listener::Tcp),
+            Listen::Unix(path) => UnixListener::from_std(socket.into())
+                .map(|listener| Listener::Unix(listener, SocketPath::of(path))),
+        };
+        adopted.map_err(|cause| BindError { address: name(listen), cause })
+    }
+
+    /// A second hold of the socket, which stays open when this one is dropped.
+    pub(super) fn bequest(&self) -> io::Result<(Listen, OwnedFd)> {
+        let socket = match self {
+            Listener::Tcp(listener) => listener.as_fd().try_clone_to_owned()?,
+            Listener::Unix(listener, _) => listener.as_fd().try_clone_to_owned()?,
+        };
+        Ok((self.place()?, socket))
+    }
+
+    /// Leaves a Unix socket's path where it is when this is dropped.
+    pub(super) fn keep_path(&self) {
+        if let Listener::Unix(_, path) = self {
+            path.is_kept.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Where it listens, with the port that the system chose for port 0.
     pub(super) fn place(&self) -> io::Result<Listen> {
         match self {
             Listener::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
-            Listener::Unix(_, path) => Ok(Listen::Unix(path.0.clone())),
+            Listener::Unix(_, path) => Ok(Listen::Unix(path.path.clone())),
         }
     }
 
@@ -117,7 +149,7 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
-    let path = SocketPath(path.to_owned());
+    let path = SocketPath::of(path.to_owned());
     socket.listen(BACKLOG)?;
     Ok(Listener::Unix(UnixListener::from_std(socket.into())?, path))
 }
@@ -132,12 +164,23 @@ fn remove_dead_socket(path: &Path) -> io::Result<()> {
     if is_socket && is_dead() { fs::remove_file(path) } else { Ok(()) }
 }
 
-/// A Unix socket's path, removed when this is dropped.
-pub(super) struct SocketPath(PathBuf);
+/// A Unix socket's path, removed when this is dropped, unless another process has it by then.
+pub(super) struct SocketPath {
+    path: PathBuf,
+    is_kept: AtomicBool,
+}
+
+impl SocketPath {
+    fn of(path: PathBuf) -> Self {
+        SocketPath { path, is_kept: AtomicBool::new(false) }
+    }
+}
 
 impl Drop for SocketPath {
     fn drop(&mut self) {
-        // A path that is already gone is what was wanted.
-        let _ = fs::remove_file(&self.0);
+        if !self.is_kept.load(Ordering::Relaxed) {
+            // A path that is already gone is what was wanted.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }

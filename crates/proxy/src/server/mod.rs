@@ -7,6 +7,7 @@
 mod accept;
 mod connection;
 mod date;
+mod estate;
 mod h1;
 mod h2;
 mod link;
@@ -20,8 +21,10 @@ mod wire;
 
 pub use accept::{Drained, Server};
 pub use connection::serve_connection;
+pub use estate::{Bequest, Estate, Inherited, Part};
 pub use link::InformationalSender;
 pub use listen::BindError;
 pub use refusal::RefusalReason;
 pub use request::{Peer, Refused, Request, RequestBody, Service};
 pub use stats::ServerStats;
+pub use terms::NextTerms;

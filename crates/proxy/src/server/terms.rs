@@ -2,24 +2,54 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::link::Link;
 use super::stats::ServerStats;
 use crate::config::Limits;
 
-/// Shared by all connections of one server.
+/// Shared by all connections of one server that were accepted under the same limits.
 pub(super) struct Terms {
     pub(super) limits: Limits,
     pub(super) stats: Arc<ServerStats>,
-    pub(super) drain: Drain,
+    pub(super) drain: Arc<Drain>,
+}
+
+/// The terms of a server's next connection. Cloning it shares it.
+#[derive(Clone)]
+pub struct NextTerms(Arc<ArcSwap<Terms>>);
+
+impl NextTerms {
+    pub(super) fn new(limits: Limits) -> Self {
+        NextTerms(Arc::new(ArcSwap::new(Terms::new(limits, Arc::default()))))
+    }
+
+    pub(super) fn now(&self) -> Arc<Terms> {
+        self.0.load_full()
+    }
+
+    /// Accepts under these limits from here on; connections that are there keep theirs.
+    pub fn bound_by(&self, limits: &Limits) {
+        let Terms { stats, drain, .. } = &*self.now();
+        let (stats, drain) = (Arc::clone(stats), Arc::clone(drain));
+        self.0.store(Arc::new(Terms { limits: limits.clone(), stats, drain }));
+    }
+
+    /// Lets connections without a request wait so long for one when the server drains, and answers
+    /// it: for a server whose place another takes, so that no client meets a close.
+    pub fn let_idle_linger(&self, how_long: Duration) {
+        *self.now().drain.linger.lock() = how_long;
+    }
 }
 
 impl Terms {
     pub(super) fn new(limits: Limits, stats: Arc<ServerStats>) -> Arc<Self> {
-        Arc::new(Terms { limits, stats, drain: Drain::default() })
+        Arc::new(Terms { limits, stats, drain: Arc::default() })
     }
 
     /// A place among the exchanges under way, or none when all are taken.
@@ -43,6 +73,9 @@ impl Drop for ExchangePlace {
 #[derive(Default)]
 pub(super) struct Drain {
     begun: AtomicBool,
+    /// How long who has no request under way is borne with.
+    linger: Mutex<Duration>,
+    idle_end: OnceLock<Instant>,
     next: AtomicU64,
     connections: Mutex<HashMap<u64, Weak<Link>>>,
 }
@@ -52,8 +85,14 @@ impl Drain {
         self.begun.load(Ordering::Acquire)
     }
 
+    /// When a connection without a request is to end, once the drain has begun.
+    pub(super) fn idle_end(&self) -> Option<Instant> {
+        if self.begun() { self.idle_end.get().copied() } else { None }
+    }
+
     /// Begins the drain and wakes every connection, so that the idle ones end.
     pub(super) fn begin(&self) {
+        self.idle_end.get_or_init(|| Instant::now() + *self.linger.lock());
         self.begun.store(true, Ordering::Release);
         for link in self.connections.lock().values().filter_map(Weak::upgrade) {
             link.connection.wake();

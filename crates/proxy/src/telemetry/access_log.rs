@@ -1,63 +1,149 @@
 //! The access log: one line an exchange, written behind the answers, and one for each request that
 //! was refused before it was one.
 //!
+//! Form, sample and file may change while the process runs: the writer turns to another file between
+//! two lines, and none is lost or torn by it.
+//!
 //! Lines go through a bounded queue to a thread of their own, so that a slow terminal or pipe slows
 //! nobody. What does not fit is dropped and counted, never waited for.
 
 use std::fmt::Display;
-use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use forebay_semantics::coding::Coding;
+use parking_lot::Mutex;
 
 use super::{Outcome, Record};
-use crate::config::AccessLog as Form;
+use crate::config::{AccessLog as Form, Config};
 use crate::server::Refused;
 
 /// Lines that may wait for the writer.
 pub const LINES_MAX: usize = 8192;
 
-/// The sending half of the access log.
+/// The sending half of the access log, under one configuration.
 #[derive(Clone)]
 pub struct AccessLog {
     form: Form,
-    lines: Option<SyncSender<Vec<u8>>>,
-    dropped: Arc<AtomicU64>,
+    sample: f64,
+    pen: Arc<Pen>,
+}
+
+/// Where the lines of a process go; there is one, whatever the configuration says of it.
+#[derive(Default)]
+struct Pen {
+    /// Made with the first line that is wanted.
+    lines: OnceLock<SyncSender<Vec<u8>>>,
+    /// What the writer turns to before it writes on, and whether there is such a thing.
+    next: Mutex<Option<Paper>>,
+    has_next: AtomicBool,
+    /// The file that is written, if it is one.
+    file: Mutex<Option<PathBuf>>,
+    dropped: AtomicU64,
+}
+
+/// What is written on.
+type Paper = Box<dyn Write + Send>;
+
+/// A file of the access log that could be opened, or standard output, and is not written yet.
+pub struct Opened {
+    paper: Paper,
+    file: Option<PathBuf>,
 }
 
 impl AccessLog {
     /// A log in this form on standard output.
     pub fn on_stdout(form: Form) -> Self {
         match form {
-            Form::Off => AccessLog { form, lines: None, dropped: Arc::default() },
+            Form::Off => AccessLog { form, sample: 1.0, pen: Arc::default() },
             Form::Text | Form::Json => Self::into_writer(form, std::io::stdout()),
         }
     }
 
     /// A log in this form into any writer.
     pub fn into_writer(form: Form, writer: impl Write + Send + 'static) -> Self {
-        let (lines, queue) = sync_channel(LINES_MAX);
-        let writing = std::thread::Builder::new().name("access-log".into());
-        // A machine that cannot start one thread runs without the log rather than not at all.
-        let lines = writing.spawn(move || write_lines(&queue, writer)).ok().map(|_| lines);
-        AccessLog { form, lines, dropped: Arc::default() }
+        let log = AccessLog { form, sample: 1.0, pen: Arc::default() };
+        log.turn_to(Opened { paper: Box::new(writer), file: None });
+        log
+    }
+
+    /// The log that a configuration wants, or why its file cannot be written.
+    pub fn open(config: &Config) -> Result<Self, String> {
+        let log = AccessLog::on_stdout(Form::Off).under(config);
+        if let Some(opened) = log.opened(config)? {
+            log.turn_to(opened);
+        }
+        Ok(log)
+    }
+
+    /// The same log as another configuration wants its lines; where they go is not changed by it.
+    pub fn under(&self, config: &Config) -> Self {
+        let (form, sample) = (config.access_log, config.access_log_sample);
+        AccessLog { form, sample, pen: Arc::clone(&self.pen) }
+    }
+
+    /// What a configuration wants to be written on, where that is not what is written already; or
+    /// why it cannot be.
+    pub fn opened(&self, config: &Config) -> Result<Option<Opened>, String> {
+        let is_same =
+            self.pen.lines.get().is_some() && *self.pen.file.lock() == config.access_log_file;
+        if config.access_log == Form::Off || is_same {
+            return Ok(None);
+        }
+        let Some(path) = &config.access_log_file else {
+            return Ok(Some(Opened { paper: Box::new(std::io::stdout()), file: None }));
+        };
+        let paper = Box::new(file(path)?);
+        Ok(Some(Opened { paper, file: Some(path.clone()) }))
+    }
+
+    /// Writes there from the next line on.
+    pub fn turn_to(&self, opened: Opened) {
+        let Opened { paper, file } = opened;
+        *self.pen.file.lock() = file;
+        *self.pen.next.lock() = Some(paper);
+        self.pen.has_next.store(true, Ordering::Release);
+        self.pen.lines.get_or_init(|| {
+            let (lines, queue) = sync_channel(LINES_MAX);
+            let pen = Arc::clone(&self.pen);
+            let writing = std::thread::Builder::new().name("access-log".into());
+            // A machine that cannot start one thread runs without the log rather than not at all:
+            // its lines are counted as dropped.
+            let _ = writing.spawn(move || write_lines(&queue, &pen));
+            lines
+        });
+    }
+
+    /// Opens the file again, for who has moved it away; `false` where there is none.
+    pub fn reopen(&self) -> Result<bool, String> {
+        let Some(path) = self.pen.file.lock().clone() else { return Ok(false) };
+        let paper = Box::new(file(&path)?);
+        self.turn_to(Opened { paper, file: Some(path) });
+        Ok(true)
     }
 
     /// Whether anything is written at all.
     pub fn is_on(&self) -> bool {
-        self.lines.is_some()
+        self.form != Form::Off
     }
 
-    /// How many lines were dropped because the writer was behind.
+    /// How many lines were dropped because the writer was behind, or could not be written.
     pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.pen.dropped.load(Ordering::Relaxed)
     }
 
-    /// Writes one exchange.
+    /// Writes one exchange, if it went wrong or is in the sample.
     pub fn write(&self, record: &Record) {
+        let is_wrong = record.status.as_u16() >= 400 || record.failure.is_some();
+        if !is_wrong && self.sample < 1.0 && rand::random::<f64>() >= self.sample {
+            return;
+        }
         self.write_line(|form| match form {
             Form::Off => None,
             Form::Text => Some(text_line(record)),
@@ -76,23 +162,35 @@ impl AccessLog {
 
     /// Makes a line, where there is a log, and hands it to the writer.
     fn write_line(&self, make: impl FnOnce(Form) -> Option<Vec<u8>>) {
-        let Some(lines) = &self.lines else { return };
+        let Some(lines) = self.pen.lines.get() else { return };
         let Some(line) = make(self.form) else { return };
         if lines.try_send(line).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.pen.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-fn write_lines(queue: &Receiver<Vec<u8>>, writer: impl Write) {
-    let mut writer = std::io::BufWriter::new(writer);
-    while let Ok(line) = queue.recv() {
-        // A reader that went away (a closed pipe) must not end the gateway: lines are then lost.
-        let _ = writer.write_all(&line);
-        while let Ok(line) = queue.try_recv() {
-            let _ = writer.write_all(&line);
+/// The file, behind what it holds already.
+fn file(path: &Path) -> Result<File, String> {
+    let opened = OpenOptions::new().create(true).append(true).mode(0o640).open(path);
+    opened.map_err(|cause| format!("cannot write the access log `{}`: {cause}", path.display()))
+}
+
+fn write_lines(queue: &Receiver<Vec<u8>>, pen: &Pen) {
+    let mut writer: BufWriter<Paper> = BufWriter::new(Box::new(std::io::sink()));
+    while let Ok(first) = queue.recv() {
+        if pen.has_next.swap(false, Ordering::AcqRel)
+            && let Some(next) = pen.next.lock().take()
+        {
+            writer = BufWriter::new(next);
         }
-        let _ = writer.flush();
+        // A reader that went away (a closed pipe) must not end the gateway: lines are then lost.
+        let mut lost = u64::from(writer.write_all(&first).is_err());
+        while let Ok(line) = queue.try_recv() {
+            lost += u64::from(writer.write_all(&line).is_err());
+        }
+        lost += u64::from(writer.flush().is_err());
+        pen.dropped.fetch_add(lost, Ordering::Relaxed);
     }
 }
 

@@ -123,9 +123,11 @@ impl Connect for Network {
     }
 
     fn generation(&self, member: &MemberAddress) -> u64 {
+        // Both only grow, so that their sum changes with either.
+        let revision = self.destinations.revision();
         match member {
-            MemberAddress::Tcp { host, .. } => self.names.generation(host),
-            MemberAddress::Unix(_) => 0,
+            MemberAddress::Tcp { host, .. } => revision + self.names.generation(host),
+            MemberAddress::Unix(_) => revision,
         }
     }
 }

@@ -13,7 +13,10 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
 
 pub use local::{Interfaces, Local};
 
@@ -38,7 +41,9 @@ const METADATA_V6: [Ipv6Addr; 3] = [
 
 /// What may be connected to, and what is counted of the rest.
 pub struct Destinations {
-    settings: DestinationSettings,
+    settings: ArcSwap<DestinationSettings>,
+    /// How often the settings have changed.
+    revision: AtomicU64,
     own: Own,
     local: Box<dyn Local>,
     counts: [AtomicU64; RefusedWhy::ALL.len()],
@@ -96,7 +101,20 @@ impl Destinations {
 
     /// The same, told otherwise which addresses are this machine's.
     pub fn beside(settings: DestinationSettings, own: Own, local: Box<dyn Local>) -> Self {
-        Destinations { settings, own, local, counts: Default::default() }
+        let settings = ArcSwap::from_pointee(settings);
+        let revision = AtomicU64::new(0);
+        Destinations { settings, revision, own, local, counts: Default::default() }
+    }
+
+    /// Judges by these settings from here on. Connections that were made before are not used again.
+    pub fn judge_by(&self, settings: DestinationSettings) {
+        self.settings.store(Arc::new(settings));
+        self.revision.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes whenever what may be connected to does.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// Whether an address may be connected to. All that it may mean is judged: an IPv6 address in
@@ -184,8 +202,8 @@ impl Destinations {
             Listen::Unix(_) => false,
         });
         let is_allowed = || {
-            let allowed = self.settings.allow.iter();
-            allowed.clone().any(|range| range.port == Some(port) && range.holds(ip, port))
+            let settings = self.settings.load();
+            settings.allow.iter().any(|range| range.port == Some(port) && range.holds(ip, port))
         };
         (is_public && !is_allowed()).then_some(RefusedWhy::OwnListener)
     }
@@ -202,7 +220,8 @@ impl Destinations {
             let holding = ranges.iter().filter(|range| range.holds(ip, port));
             holding.map(DestinationRange::narrowness).max()
         };
-        match (narrowest(&self.settings.allow), narrowest(&self.settings.deny)) {
+        let settings = self.settings.load();
+        match (narrowest(&settings.allow), narrowest(&settings.deny)) {
             (None, None) => Said::Nothing,
             (allow, deny) if allow > deny => Said::Allow,
             (_, _) => Said::Deny,

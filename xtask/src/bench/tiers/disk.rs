@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::outcome::Outcome;
 
 use crate::bench::report::{Table, goal, median};
-use crate::bench::servers::{self, OpenFiles, Server};
+use crate::bench::servers::{self, Server};
 use crate::bench::wrk::{self, Paths};
 use crate::bench::{Effort, keep_alive};
 
@@ -35,7 +35,7 @@ pub(super) fn run(program: &Path, origin: &Server, effort: Effort) -> Outcome<St
 
 fn case(program: &Path, origin: &Server, size: usize, keys: usize, effort: Effort) -> Outcome<Row> {
     let forebay = servers::forebay_disk(program, origin)?;
-    let nginx = servers::nginx_cache(origin, OpenFiles::AsItComes)?;
+    let nginx = servers::nginx_cache_on_disk(origin)?;
     let both = [&forebay, &nginx.server];
     let paths = Paths { prefix: format!("/{size}/"), keys };
     let fill = each(&both, |server| pass(server, &paths))?;

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use ::redis::aio::MultiplexedConnection;
 use ::redis::{Pipeline, PushKind};
 use bytes::Bytes;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -13,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::{LinkState, Meaning, Shared, breaker_for, one_more};
 use crate::redis::breaker::Pause;
 use crate::redis::dial::{self, Calls, Hearing, Wire};
+use crate::redis::driven::Driven;
 use crate::redis::failure::LinkFailure;
 
 /// Signs of life between two questions to Sentinel.
@@ -175,11 +175,7 @@ impl Shared {
     }
 
     // Brings what is listened to in line with what is wanted, and tells who did not hear before.
-    async fn listen(
-        &self,
-        ears: &mut MultiplexedConnection,
-        heard: &mut BTreeSet<Bytes>,
-    ) -> Result<(), String> {
+    async fn listen(&self, ears: &mut Driven, heard: &mut BTreeSet<Bytes>) -> Result<(), String> {
         let wanted = self.ears.wanted();
         let mut commands = Pipeline::new();
         for channel in wanted.difference(heard) {

@@ -60,6 +60,8 @@ pub(in crate::redis) struct Rolled {
     pub(in crate::redis) age: Duration,
     /// Ids and lines.
     pub(in crate::redis) lines: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The ids of those who have followed another history than the log has.
+    pub(in crate::redis) astray: Vec<u64>,
 }
 
 pub(in crate::redis) fn read_appended(answer: &Value) -> Option<Appended> {
@@ -93,7 +95,9 @@ pub(in crate::redis) fn read_beaten(answer: &Value) -> Option<Beaten> {
 
 pub(in crate::redis) fn read_rolled(answer: &Value) -> Option<Rolled> {
     let Value::Array(parts) = answer else { return None };
-    let [millis, lineage, born, Value::Array(lines)] = &parts[..] else { return None };
+    let [millis, lineage, born, Value::Array(lines), Value::Array(astray)] = &parts[..] else {
+        return None;
+    };
     let millis = decimal(text(millis)?)?;
     let age = decimal(text(born)?).map_or(0, |born| millis.saturating_sub(born));
     Some(Rolled {
@@ -101,6 +105,7 @@ pub(in crate::redis) fn read_rolled(answer: &Value) -> Option<Rolled> {
         lineage: hex(text(lineage)?),
         age: Duration::from_millis(age),
         lines: pairs(lines)?,
+        astray: astray.iter().filter_map(|id| hex(text(id)?)).collect(),
     })
 }
 
@@ -222,9 +227,10 @@ mod tests {
     fn a_roll_whose_begin_nobody_knows_is_young() {
         for (born, age) in [("1000", 500), ("", 0), ("x", 0), ("2000", 0)] {
             let Value::Array(mut parts) = array(&["1500", LINEAGE, born]) else { unreachable!() };
-            parts.push(array(&["id", "line"]));
+            parts.extend([array(&["id", "line"]), array(&["1f", "x"])]);
             let rolled = read_rolled(&Value::Array(parts)).unwrap();
             assert_eq!(rolled.age, Duration::from_millis(age), "{born}");
+            assert_eq!(rolled.astray, [0x1f]);
         }
     }
 

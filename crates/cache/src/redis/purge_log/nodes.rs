@@ -155,6 +155,20 @@ enum Ages {
     Unsure,
 }
 
+/// Whether the log has what a node has followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum History {
+    Known,
+    /// A failover has lost it, and the node does not know it yet.
+    Lost,
+}
+
+impl History {
+    fn of(node: &NodeLine, listed: &Listed) -> Self {
+        if listed.astray.contains(&node.id) { Self::Lost } else { Self::Known }
+    }
+}
+
 /// What a reading of the roll says.
 struct Judged {
     standings: Vec<(NodeStanding, u64)>,
@@ -175,7 +189,8 @@ impl Core {
     fn judge(&self, listed: &Listed, up_to: Position) -> Judged {
         let ages = self.ages();
         let standing = |node: &NodeLine| {
-            let standing = self.standing(node, up_to, ages);
+            let history = History::of(node, listed);
+            let standing = self.standing(node, history, up_to, ages);
             (NodeStanding { node: node.name.clone(), standing }, node.id)
         };
         let standings = listed.nodes.iter().map(standing).collect();
@@ -188,14 +203,19 @@ impl Core {
         judged
     }
 
-    fn standing(&self, node: &NodeLine, up_to: Position, ages: Ages) -> Standing {
+    fn standing(&self, node: &NodeLine, history: History, up_to: Position, ages: Ages) -> Standing {
         let bound = node.bound.unwrap_or(self.options.bound);
-        if reaches(node.position, up_to) {
-            Standing::Applied
-        } else if node.heard_ago > bound + BOUND_MARGIN && ages == Ages::Known {
-            Standing::Unheard { since: node.heard_ago }
-        } else {
-            Standing::Behind { at: node.position.number }
+        let at = node.position.number;
+        if history == History::Known && reaches(node.position, up_to) {
+            return Standing::Applied;
+        }
+        if node.heard_ago > bound + BOUND_MARGIN && ages == Ages::Known {
+            return Standing::Unheard { since: node.heard_ago };
+        }
+        match history {
+            History::Known => Standing::Behind { at },
+            // Its number may be higher than what was asked for.
+            History::Lost => Standing::Behind { at: at.min(up_to.number.saturating_sub(1)) },
         }
     }
 

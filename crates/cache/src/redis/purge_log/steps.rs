@@ -175,11 +175,14 @@ return {'renewed', lineage}
 ",
 ));
 
-/// Reads the roll, and asks to be told when a node has moved. Keys: summary, roll, waiting.
-/// Arguments: after how many milliseconds an unheard node is forgotten, a channel or nothing, for how
-/// many milliseconds it wants to be told, the most channels.
+/// Reads the roll, and asks to be told when a node has moved. Keys: summary, roll, waiting,
+/// log. Arguments: after how many milliseconds an unheard node is forgotten, a channel or nothing, for
+/// how many milliseconds it wants to be told, the most channels.
+///
+/// A node whose last purge is another than the log has under its number, or is beyond the newest, is
+/// *astray*: it has followed a history that was lost, and does not know it yet.
 pub(in crate::redis) static ROLL: Script = Script::new(
-    "local summary, roll, waiting = KEYS[1], KEYS[2], KEYS[3]
+    "local summary, roll, waiting, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local clock = redis.call('TIME')
 local millis = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local function digits(number) return string.format('%.0f', number) end
@@ -196,7 +199,26 @@ if ARGV[2] ~= '' then
         redis.call('PEXPIRE', waiting, ARGV[1])
     end
 end
-local lines, born = {}, ''
+local said = redis.pcall('HMGET', summary, 'lineage', 'number')
+local lineage, newest = said[1] or '', tonumber(said[2] or '')
+local tokens = {}
+local function token_at(number)
+    if tokens[number] == nil then
+        local found = redis.pcall('XRANGE', log, number .. '-0', number .. '-0')
+        tokens[number] = false
+        for at, word in ipairs(found[1] and found[1][2] or {}) do
+            if at % 2 == 1 and word == 't' then tokens[number] = found[1][2][at + 1] end
+        end
+    end
+    return tokens[number]
+end
+local function is_astray(line)
+    local of, number, token = string.match(line, '^%d+ (%x+) (%d+) (%x+) ')
+    if of ~= lineage or not newest or tonumber(number) == 0 then return false end
+    local known = tonumber(number) <= newest and token_at(number)
+    return tonumber(number) > newest or (known and known ~= token)
+end
+local lines, astray, born = {}, {}, ''
 local all = redis.call('HGETALL', roll)
 for at = 1, #all, 2 do
     if all[at] == 'born' then
@@ -206,12 +228,11 @@ for at = 1, #all, 2 do
         if math.abs(millis - heard) <= tonumber(ARGV[1]) then
             lines[#lines + 1] = all[at]
             lines[#lines + 1] = all[at + 1]
+            if is_astray(all[at + 1]) then astray[#astray + 1] = all[at] end
         end
     end
 end
-local lineage = redis.pcall('HGET', summary, 'lineage')
-if type(lineage) ~= 'string' then lineage = '' end
-return {digits(millis), lineage, born, lines}
+return {digits(millis), lineage, born, lines, astray}
 ",
 );
 

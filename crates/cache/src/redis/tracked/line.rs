@@ -1,7 +1,7 @@
 //! The connection to one server: tracking is switched on before the first read, and reads are
 //! questions sent together.
 
-use ::redis::aio::{ConnectionLike, MultiplexedConnection};
+use ::redis::aio::ConnectionLike;
 use ::redis::{Pipeline, RedisError, Value};
 use futures_util::future::try_join_all;
 use tokio::sync::watch;
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::TrackedOptions;
 use super::roster::Part;
 use super::stored::{self, Sight, Stored};
+use crate::redis::driven::Driven;
 use crate::redis::failure::LinkFailure;
 
 /// Keys that are asked for in one round trip.
@@ -17,15 +18,13 @@ const KEYS_PER_TRIP: usize = 1_024;
 /// A connection that tracks what is read on it. Cloning it copies nothing.
 #[derive(Clone)]
 pub(super) struct Line {
-    wire: MultiplexedConnection,
+    wire: Driven,
     ends: watch::Receiver<()>,
 }
 
 impl Line {
     /// Has the server track what is read on this connection.
-    pub(super) async fn open(
-        wire: MultiplexedConnection,
-    ) -> Result<(Self, watch::Sender<()>), RedisError> {
+    pub(super) async fn open(wire: Driven) -> Result<(Self, watch::Sender<()>), RedisError> {
         let (sender, ends) = watch::channel(());
         let mut line = Self { wire, ends };
         let mut tracking = ::redis::cmd("CLIENT");

@@ -206,6 +206,31 @@ async fn the_sweep_reclaims_what_nobody_asks_for_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_purge_has_killed_goes_before_what_lives_when_memory_is_full() {
+    let stage = Stage::new();
+    let cache = stage.cache.clone();
+    let sweep = tokio::spawn(async move { cache.sweep(Duration::from_secs(3_600)).await });
+    let mut count = 0;
+    while !stage.cache.memory().is_nearly_full() {
+        let half = ["/dead", "/live"][count % 2];
+        stage.cache.insert(&key(&format!("{half}/{count}")), &stage.fetched(0));
+        count += 1;
+    }
+    let dead = Prefix::new(Group::of("all", b""), b"/dead").unwrap();
+    let rule = Rule { scope: Scope::Prefix(dead), kind: Kind::Hard };
+    stage.log.append(vec![rule]).await.unwrap();
+    while stage.cache.snapshot().purged < count.div_ceil(2) as u64 {
+        tokio::task::yield_now().await;
+    }
+    let before = stage.cache.snapshot().evicted;
+    for number in 0..count / 3 {
+        stage.cache.insert(&key(&format!("/new/{number}")), &stage.fetched(0));
+    }
+    assert_eq!(stage.cache.snapshot().evicted, before);
+    sweep.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_entry_is_judged_once_between_two_purges() {
     let stage = Stage::new();
     stage.purge(Kind::Hard, "other").await;

@@ -30,7 +30,7 @@ const LONG: &[(&str, &str)] = &[
     ("<SECRET>", "1 to 1024 visible characters of ASCII without spaces"),
     (
         "<TOP>",
-        "`access_log`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `destinations`, `disk`, `limits`, `listen`, `memory`, `name`, `purge`, `redis`, `route`, `routes`, `trusted_peers`, `workers`",
+        "`access_log`, `access_log_file`, `access_log_sample`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `destinations`, `disk`, `limits`, `listen`, `memory`, `name`, `purge`, `redis`, `reload`, `route`, `routes`, `trusted_peers`, `workers`",
     ),
     (
         "<IN_LIMITS>",

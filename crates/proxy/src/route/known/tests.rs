@@ -16,6 +16,7 @@ fn connects() -> Arc<Connects> {
 fn table(known_max: usize) -> KnownRoutes {
     let defaults = Arc::new(Route::everything_to(Vec::new(), 64 << 20));
     let reading = Reading { defaults, hipache: Switch::Off };
+    let reading = ArcSwap::from_pointee(reading);
     let options = KnownOptions { known_max, absent: ABSENT, prefix: "r:".to_owned(), reading };
     let clock = Clock::virtual_from(forebay_cache::mechanism::Timestamp::from_millis(1_000));
     KnownRoutes::new(options, Upstreams::new(connects()), clock)

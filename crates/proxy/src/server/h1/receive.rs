@@ -83,7 +83,7 @@ impl<IO: Wire> Socket<IO> {
                 Poll::Pending => false,
             };
             self.link.connection.register(cx.waker());
-            if flushed && self.input.is_empty() && self.terms.drain.begun() {
+            if flushed && self.input.is_empty() && self.is_idle_over() {
                 return Poll::Ready(Received::Over);
             }
             let deadline = self.read_deadline;
@@ -96,6 +96,11 @@ impl<IO: Wire> Socket<IO> {
         }
     }
 
+    /// Whether the server drains, and a connection without a request is borne with no longer.
+    fn is_idle_over(&self) -> bool {
+        self.terms.drain.idle_end().is_some_and(|end| Instant::now() >= end)
+    }
+
     /// Nothing came: how long is that borne?
     fn poll_patience(&mut self, cx: &mut Context<'_>, waiting: &mut Waiting) -> Poll<Received> {
         if !self.input.is_empty() {
@@ -104,6 +109,7 @@ impl<IO: Wire> Socket<IO> {
             return Poll::Ready(Received::Refused(Refusal::new(RefusalReason::HeadTimeout, text)));
         }
         let idle = waiting.since + self.terms.limits.idle_timeout;
+        let idle = self.terms.drain.idle_end().map_or(idle, |end| idle.min(end));
         let rest = waiting.since + BUFFERS_IDLE;
         if !waiting.rested && self.holds_buffers() && rest < idle {
             ready!(self.poll_moment(cx, rest));
@@ -125,7 +131,7 @@ impl<IO: Wire> Socket<IO> {
                 return Poll::Ready(Spoken::Http2);
             }
             self.link.connection.register(cx.waker());
-            if seen == 0 && self.terms.drain.begun() {
+            if seen == 0 && self.is_idle_over() {
                 return Poll::Ready(Spoken::Nothing);
             }
             let deadline = self.read_deadline.filter(|_| seen > 0);
@@ -135,6 +141,9 @@ impl<IO: Wire> Socket<IO> {
                 Poll::Pending => {
                     let limits = &self.terms.limits;
                     let bound = if seen == 0 { limits.idle_timeout } else { limits.head_timeout };
+                    if let (0, Some(end)) = (seen, self.terms.drain.idle_end()) {
+                        ready!(self.poll_moment(cx, end));
+                    }
                     ready!(self.poll_silence(cx, bound));
                     return Poll::Ready(Spoken::Nothing);
                 }
