@@ -5,8 +5,9 @@ use tokio::time::Instant;
 use super::Life;
 use crate::gateway::Gateway;
 use crate::telemetry::{
-    Reading, write_compression, write_destinations, write_disk, write_leases, write_purges,
-    write_redis, write_refused, write_reloads, write_routes, write_tiers, write_upstreams,
+    Reading, write_compression, write_destinations, write_disk, write_leases, write_process,
+    write_purges, write_redis, write_refused, write_reloads, write_routes, write_tiers,
+    write_upstreams,
 };
 use crate::upstream::Destinations;
 
@@ -16,7 +17,7 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) 
     let bound = gateway.config().memory_bytes;
     let dropped = telemetry.access_log.dropped();
     let mut others = vec![
-        Reading::gauge("forebay_memory_bytes_max", "The bound of the memory tier.", bound),
+        Reading::gauge("forebay_memory_max_bytes", "The bound of the memory tier.", bound),
         Reading::counter(
             "forebay_access_log_dropped_total",
             "Access log lines dropped because the reader was behind.",
@@ -47,6 +48,7 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) 
         write_redis(&mut text, &shared.link.snapshot(), &shared.tier.snapshot());
         write_leases(&mut text, &shared.leases.snapshot());
     }
+    write_process(&mut text);
     if let Some(routes) = gateway.routes() {
         write_routes(&mut text, &routes.counts());
     }

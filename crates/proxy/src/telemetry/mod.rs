@@ -5,6 +5,7 @@
 mod access_log;
 mod compression;
 mod metrics;
+mod process;
 mod purges;
 mod readings;
 mod record;
@@ -22,6 +23,7 @@ pub(crate) use access_log::rfc3339;
 pub use access_log::{AccessLog, LINES_MAX};
 pub use compression::write_compression;
 pub use metrics::Metrics;
+pub use process::write_process;
 pub use purges::write_purges;
 pub use readings::{Reading, write_destinations, write_refused};
 pub use record::{Outcome, Record};
