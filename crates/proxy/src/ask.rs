@@ -17,6 +17,7 @@ use crate::gateway::Gateway;
 use crate::route::{Grounds, Lane, NotLearned, Way};
 use crate::secret;
 use crate::server::{Peer, Request};
+use crate::traces::{self, Here};
 use crate::upstream::{self, KeyHash, Said};
 
 /// One request, checked and routed; without its body.
@@ -44,6 +45,8 @@ pub struct Ask {
     pub key: Vec<u8>,
     /// When its head was read.
     pub began: Instant,
+    /// Where it stands in a trace, if traces are on.
+    pub here: Option<Here>,
 }
 
 /// Why a request is answered with a refusal before anything is looked up.
@@ -85,8 +88,20 @@ impl Ask {
         let mut key = Vec::with_capacity(128);
         lane.write_key(&parts, &request.method, &request.fields, None, &mut key);
         let Request { method, target, version, fields, peer, body, informational } = request;
-        let ask =
-            Ask { method, target, version, fields, peer, trust, scheme, lane, asked, key, began };
+        let ask = Ask {
+            method,
+            target,
+            version,
+            fields,
+            peer,
+            trust,
+            scheme,
+            lane,
+            asked,
+            key,
+            began,
+            here: None,
+        };
         Ok(AskedFor { ask, body, informational })
     }
 
@@ -198,6 +213,7 @@ impl Ask {
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.headers_mut() = forward::passing_fields(&self.fields, self.trust);
+        traces::traceparent::clean(request.headers_mut());
         if let Some(target) = self.target.path_and_query() {
             *request.uri_mut() = Uri::from(target.clone());
         }
@@ -238,6 +254,14 @@ pub struct AskedFor {
     pub body: crate::server::RequestBody,
     /// Sends 1xx responses to the client.
     pub informational: Option<crate::server::InformationalSender>,
+}
+
+impl AskedFor {
+    /// The same, which stands there in a trace.
+    pub fn at(mut self, here: Option<Here>) -> Self {
+        self.ask.here = here;
+        self
+    }
 }
 
 /// Why a request is not an [`Ask`] yet.

@@ -27,7 +27,7 @@ use crate::cluster::{self, Cleared};
 use crate::config::Switch;
 use crate::failure::FetchFailure;
 use crate::fetch::{Errand, Fetch, Fetched};
-use crate::forward::upgrade_wish;
+use crate::forward::{Trust, upgrade_wish};
 use crate::gateway::{Gateway, Live};
 use crate::kept::{self, Found, Kept, KeptEntry, Unfilled};
 use crate::keyed_body::{self, Keyed};
@@ -69,7 +69,10 @@ impl Service for Live {
 /// Answers one request.
 async fn exchange(gateway: &Gateway, request: Request) -> Answer {
     let began = Instant::now();
-    let telling = gateway.telemetry().begin(&request, began);
+    let here = gateway.telemetry().tracer.begin(&request.fields, || {
+        Trust::of(request.peer.address, &gateway.config().trusted_peers)
+    });
+    let telling = gateway.telemetry().begin(&request, began, here);
     let Some(place) = gateway.enter() else {
         return Reply::refused(gateway, OVERLOADED).into_answer(gateway, None, telling);
     };
@@ -85,7 +88,7 @@ async fn exchange(gateway: &Gateway, request: Request) -> Answer {
         }
     };
     let asked_for = match asked_for {
-        Ok(asked_for) => asked_for,
+        Ok(asked_for) => asked_for.at(here),
         Err(refusal) => {
             return Reply::refused(gateway, refusal).into_answer(gateway, None, telling);
         }

@@ -214,7 +214,10 @@ impl Fetch {
         condition: Option<Condition>,
         interim: Option<InformationalSender>,
     ) -> Result<Arrived, FetchFailure> {
-        let request = self.request(flight, condition);
+        let mut request = self.request(flight, condition);
+        let ask = &self.ask;
+        let tracer = &self.gateway.telemetry().tracer;
+        let fetching = tracer.fetch(&mut request, ask.here.as_ref(), || ask.url());
         let mark = self.gateway.cache().mark(&self.ask.key);
         let requested_at = self.gateway.now();
         self.gateway.telemetry().metrics.origin_asked();
@@ -223,6 +226,7 @@ impl Fetch {
             Ok(upstream) => upstream.send(request, observe).await,
             Err(failure) => Err(failure),
         };
+        fetching.ended(&sent);
         let mut response = sent.inspect_err(|failure| {
             self.gateway.telemetry().metrics.origin_failed(failure.detail());
         })?;

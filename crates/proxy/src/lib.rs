@@ -38,5 +38,6 @@ pub mod succession;
 pub mod systemd;
 pub mod telemetry;
 mod timer;
+pub mod traces;
 pub mod upstream;
 pub mod why;

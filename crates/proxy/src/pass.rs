@@ -50,13 +50,16 @@ pub async fn pass_stream(
     why: Why,
     interim: Option<InformationalSender>,
 ) -> Reply {
-    let request = ask.origin_request(gateway, body);
+    let mut request = ask.origin_request(gateway, body);
+    let tracer = &gateway.telemetry().tracer;
+    let fetching = tracer.fetch(&mut request, ask.here.as_ref(), || ask.url());
     let requested_at = gateway.now();
     gateway.telemetry().metrics.origin_asked();
     let sent = match ask.lane.upstream() {
         Ok(upstream) => upstream.send(request, interim.map(respond::interim_to)).await,
         Err(failure) => Err(failure),
     };
+    fetching.ended(&sent);
     let said = said(gateway, why);
     let response = match sent {
         Ok(response) => response,

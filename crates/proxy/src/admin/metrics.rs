@@ -7,7 +7,7 @@ use crate::gateway::Gateway;
 use crate::telemetry::{
     Reading, write_compression, write_destinations, write_disk, write_leases, write_process,
     write_purges, write_redis, write_refused, write_reloads, write_routes, write_tiers,
-    write_upstreams,
+    write_traces, write_upstreams,
 };
 use crate::upstream::Destinations;
 
@@ -48,6 +48,7 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) 
         write_redis(&mut text, &shared.link.snapshot(), &shared.tier.snapshot());
         write_leases(&mut text, &shared.leases.snapshot());
     }
+    write_traces(&mut text, &telemetry.tracer);
     write_process(&mut text);
     if let Some(routes) = gateway.routes() {
         write_routes(&mut text, &routes.counts());

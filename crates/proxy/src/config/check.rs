@@ -16,7 +16,7 @@ use super::text::{self, Refusal, in_bytes, refuse};
 use super::words::{networks, refuse_none, secret};
 use super::{
     AccessLog, Admin, Config, Limits, Listen, Reload, destinations, disk, dynamic, purge, redis,
-    routes,
+    routes, traces,
 };
 
 /// The most memory that can be given: more than any machine has.
@@ -93,6 +93,7 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         reload: reload(&mut root, args),
         purge: purge::read(&mut root),
         destinations: destinations::read(&mut root),
+        traces: traces::read(&mut root),
         routes,
         dynamic,
     };

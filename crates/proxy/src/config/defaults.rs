@@ -118,6 +118,7 @@ impl Config {
             reload: Reload::Asked,
             purge: PurgeSettings::default(),
             destinations: DestinationSettings::default(),
+            traces: None,
             routes,
             dynamic: None,
         }

@@ -26,6 +26,7 @@ impl Config {
             reload: _,
             purge,
             destinations: _,
+            traces,
             routes,
             dynamic,
         } = self;
@@ -40,6 +41,7 @@ impl Config {
         note("memory", *memory_bytes != next.memory_bytes);
         note("disk", *disk != next.disk);
         note("redis", *redis != next.redis);
+        note("traces", *traces != next.traces);
         differing.extend(purge.fixed_in(&next.purge));
         match (dynamic, &next.dynamic) {
             (Some(own), Some(next)) => differing.extend(own.fixed_in(next)),

@@ -26,6 +26,7 @@ mod settings;
 mod template;
 pub mod text;
 mod tiers;
+mod traces;
 mod value;
 mod words;
 mod written;
@@ -46,6 +47,7 @@ pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use purge::{InDoubt, PublicPurge, PurgeSettings};
 pub use settings::*;
 pub use tiers::*;
+pub use traces::TraceSettings;
 pub use value::{MEMBERS_MAX, ROUTES_MAX, UNIX_REFUSED, json_routes};
 
 use self::check::Checked;

@@ -15,6 +15,7 @@ use super::dynamic::DynamicSettings;
 use super::health::HealthSettings;
 use super::purge::PurgeSettings;
 use super::tiers::{DiskSettings, RedisSettings};
+use super::traces::TraceSettings;
 
 /// Everything that one gateway is told at its start.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct Config {
     pub purge: PurgeSettings,
     /// What may be connected to beyond and below what may be by itself.
     pub destinations: DestinationSettings,
+    /// Where spans are sent, or nowhere.
+    pub traces: Option<TraceSettings>,
     /// Routes in the order in which they are written.
     pub routes: Vec<Route>,
     /// Routes that are read in Redis, or none.

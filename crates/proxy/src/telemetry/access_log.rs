@@ -207,6 +207,10 @@ fn text_line(record: &Record) -> Vec<u8> {
         record.route.as_deref().unwrap_or("-"),
         record.cache_status(),
     );
+    if let Some(trace) = &record.trace {
+        line.push_str(" trace=");
+        line.push_str(trace);
+    }
     if let Some(coding) = record.coding {
         line.push_str(" coding=");
         line.push_str(coding.word());
@@ -250,6 +254,7 @@ fn json_line(record: &Record) -> Vec<u8> {
         "cache_status": record.cache_status(),
         "result": Outcome::from(&record.cache).word(),
         "detail": record.cache.detail,
+        "trace": record.trace,
         "coding": record.coding.map(Coding::word),
         "error": record.failure,
     });
@@ -269,6 +274,7 @@ fn refused_json_line(refused: &Refused, at: SystemTime) -> Vec<u8> {
         "cache_status": null,
         "result": Outcome::Refused.word(),
         "detail": refused.reason.label(),
+        "trace": null,
         "coding": null,
         "error": refused.text,
     }))

@@ -14,6 +14,7 @@ mod routes;
 mod storage;
 mod telling;
 mod tiers;
+mod traces;
 mod upstreams;
 
 use std::sync::Arc;
@@ -32,11 +33,13 @@ pub use routes::write_routes;
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
+pub use traces::write_traces;
 pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
 
 use tokio::time::Instant;
 
 use crate::server::{Refused, Request};
+use crate::traces::{Here, Tracer};
 
 /// Where records go.
 #[derive(Clone)]
@@ -45,12 +48,14 @@ pub struct Telemetry {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub access_log: AccessLog,
+    /// Where exchanges stand in traces.
+    pub tracer: Tracer,
 }
 
 impl Telemetry {
     /// Begins to tell of an exchange, whose head was read at that moment.
-    pub fn begin(&self, request: &Request, began: Instant) -> Telling {
-        Telling::begin(self.clone(), request, began)
+    pub fn begin(&self, request: &Request, began: Instant, here: Option<Here>) -> Telling {
+        Telling::begin(self.clone(), request, began, here)
     }
 
     /// Tells of a request that was refused a moment ago, before it was one. The server counts it.

@@ -8,6 +8,8 @@ use forebay_semantics::coding::Coding;
 use forebay_semantics::status::{CacheStatus, Forward, Source};
 use http::{Method, StatusCode};
 
+use crate::traces::Here;
+
 /// One exchange as the log and the metrics see it.
 pub struct Record {
     /// When its request head was read.
@@ -30,6 +32,10 @@ pub struct Record {
     pub cache: CacheStatus<'static>,
     /// What went wrong on the way to the origin, if anything did.
     pub failure: Option<String>,
+    /// The trace that it belongs to: the client's, or our own.
+    pub trace: Option<String>,
+    /// Where it stands in that, if traces are on.
+    pub here: Option<Here>,
     /// The coding in which it was sent, where that is our own doing.
     pub coding: Option<Coding>,
 }

@@ -19,6 +19,8 @@ use crate::answer::{Answer, AnswerBody, BodyError};
 use crate::compress::Coded;
 use crate::failure::FetchFailure;
 use crate::server::Request;
+use crate::traces::traceparent::Traceparent;
+use crate::traces::{Here, Sampled};
 
 /// What is known of an exchange before it is answered.
 pub struct Telling {
@@ -27,24 +29,38 @@ pub struct Telling {
     line: Option<Box<Line>>,
 }
 
-/// What only the access log wants; made only where there is one.
+/// What only the access log and traces want; made only where there is one of them.
 struct Line {
     began: SystemTime,
     client: Option<std::net::SocketAddr>,
     method: Method,
     url: String,
     route: Option<Arc<str>>,
+    trace: Option<String>,
+    here: Option<Here>,
 }
 
 impl Telling {
-    pub(super) fn begin(telemetry: Telemetry, request: &Request, began: Instant) -> Self {
-        let line = telemetry.access_log.is_on().then(|| {
+    pub(super) fn begin(
+        telemetry: Telemetry,
+        request: &Request,
+        began: Instant,
+        here: Option<Here>,
+    ) -> Self {
+        let is_sampled = here.is_some_and(|here| here.sampled == Sampled::Yes);
+        let line = (telemetry.access_log.is_on() || is_sampled).then(|| {
+            let said = || Traceparent::of(&request.fields);
             Box::new(Line {
                 began: SystemTime::now(),
                 client: request.peer.address,
                 method: request.method.clone(),
                 url: request.target.to_string(),
                 route: None,
+                trace: match here {
+                    Some(here) => Some(here.trace()),
+                    None => said().map(|parent| parent.trace()),
+                },
+                here,
             })
         });
         Telling { telemetry, began, line }
@@ -98,7 +114,7 @@ impl Drop for Told {
         let duration = began.elapsed();
         telemetry.metrics.count(self.status, &self.said, duration, self.body_bytes);
         let Some(line) = line.take() else { return };
-        telemetry.access_log.write(&Record {
+        let record = Record {
             began: line.began,
             client: line.client,
             method: line.method,
@@ -109,8 +125,12 @@ impl Drop for Told {
             duration,
             cache: self.said,
             failure: self.failure.take(),
+            trace: line.trace,
+            here: line.here,
             coding: self.coded.map(|coded| coded.coding),
-        });
+        };
+        telemetry.access_log.write(&record);
+        telemetry.tracer.tell(&record);
     }
 }
 

@@ -14,5 +14,6 @@ mod operating;
 mod robustness;
 mod sharing;
 mod support;
+mod traces;
 mod upstreams;
 mod variants;

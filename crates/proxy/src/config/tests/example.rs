@@ -76,7 +76,8 @@ fn the_example_names_every_key() {
         "[[route]]",
     ];
     let more = ["[route.skip]", "[route.request_fields]", "[route.response_fields]"];
-    let tiers = ["[route.upstream.health]", "[disk]", "[redis]", "[routes]", "[destinations]"];
+    let tiers =
+        ["[route.upstream.health]", "[disk]", "[redis]", "[routes]", "[destinations]", "[traces]"];
     let sections: Vec<&str> = sections.into_iter().chain(more).chain(tiers).collect();
     let text: String = sections.iter().map(|section| format!("{section}\n{unknown}")).collect();
     let problems = parse("f", &text).unwrap_err();

@@ -30,7 +30,7 @@ const LONG: &[(&str, &str)] = &[
     ("<SECRET>", "1 to 1024 visible characters of ASCII without spaces"),
     (
         "<TOP>",
-        "`access_log`, `access_log_file`, `access_log_sample`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `destinations`, `disk`, `limits`, `listen`, `memory`, `name`, `purge`, `redis`, `reload`, `route`, `routes`, `trusted_peers`, `workers`",
+        "`access_log`, `access_log_file`, `access_log_sample`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `destinations`, `disk`, `limits`, `listen`, `memory`, `name`, `purge`, `redis`, `reload`, `route`, `routes`, `traces`, `trusted_peers`, `workers`",
     ),
     (
         "<IN_LIMITS>",
@@ -604,4 +604,19 @@ fn a_coding_or_a_media_type_that_cannot_be_is_refused() {
             )],
         );
     }
+}
+
+#[test]
+fn a_collector_that_cannot_be_is_refused() {
+    let refused = |endpoint: &str| {
+        let said = problems(&format!("[traces]\nendpoint = \"{endpoint}\"\n{ROUTE}"));
+        assert!(said.starts_with("f:2:12: `endpoint` cannot be"), "{endpoint}: {said}");
+    };
+    for endpoint in ["localhost:4318", "ftp://a", "http://", "http://a:0x/", "http://a/b c", ""] {
+        refused(endpoint);
+    }
+    let said = problems(&format!("[traces]\nsample = 0.5\n{ROUTE}"));
+    assert!(said.contains("`sample` does nothing: no `endpoint` says where spans go"), "{said}");
+    let said = problems(&format!("[traces]\nendpoint = \"http://a\"\nsample = 1.5\n{ROUTE}"));
+    assert!(said.contains("`sample` cannot be `1.5`"), "{said}");
 }
