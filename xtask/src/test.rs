@@ -11,6 +11,9 @@ use crate::summary::{Summary, quiet};
 use crate::tools;
 use crate::workspace;
 
+/// Set, the dashboard is not tried in a browser, and none is installed.
+const NO_BROWSER: &str = "FOREBAY_NO_BROWSER";
+
 /// Installs what is needed, builds, runs all tests and prints one table.
 pub(crate) fn run() -> Outcome {
     let mut summary = Summary::default();
@@ -38,6 +41,9 @@ pub(crate) fn steps(summary: &mut Summary) {
 
 fn install() -> Outcome {
     tools::need(&[tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON, tools::REDIS])?;
+    if std::env::var_os(NO_BROWSER).is_none() {
+        tools::need(&[tools::BROWSER, tools::BROWSER_DRIVER])?;
+    }
     tools::need(&[tools::CURL, tools::UNSHARE, tools::IP])?;
     tools::node_packages()?;
     tools::kosoku()?;

@@ -56,6 +56,12 @@ pub(crate) const LUA_REDIS: SystemProgram =
 /// And what it writes responses with.
 pub(crate) const LUA_JSON: SystemProgram =
     SystemProgram { command: "/usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so", package: "lua-cjson" };
+/// Looks at the dashboard.
+pub(crate) const BROWSER: SystemProgram =
+    SystemProgram { command: "chromium", package: "chromium" };
+/// Drives it.
+pub(crate) const BROWSER_DRIVER: SystemProgram =
+    SystemProgram { command: "chromedriver", package: "chromium-driver" };
 /// A crate with a program, and its version.
 pub(crate) struct CargoProgram {
     name: &'static str,

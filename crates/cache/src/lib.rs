@@ -21,6 +21,7 @@ pub mod purge;
 pub mod redis;
 pub mod refresh;
 mod remembered;
+mod scatter;
 mod slots;
 pub mod stats;
 mod sync;

@@ -22,7 +22,7 @@ use crate::purge::{Position, Rule};
 pub use file::{FileBounds, FileLog, FileOptions, Journal};
 pub use follow::{Follower, Raise, Taken, Trust};
 pub use memory::MemoryLog;
-pub use purges::{DOUBT_BOUND, Purges, PurgesSnapshot};
+pub use purges::{DOUBT_BOUND, Purges, PurgesSnapshot, RECENT_MAX};
 
 /// What comes later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use quick_cache::OptionsBuilder;
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Head, Key};
 use crate::lease::Fence;
 use crate::options::Options;
@@ -61,14 +61,19 @@ impl<H: Head> Memory<H> {
 
     /// The entry under this key. What is found expired is reclaimed.
     pub(crate) fn look_up(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        let entry = self.unless_expired(key, self.entries.get(key)?.entry)?;
+        self.look_up_at(self.clock.now(), key)
+    }
+
+    /// As [`Memory::look_up`], for who has just asked the clock.
+    pub(crate) fn look_up_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        let entry = self.unless_expired(key, self.entries.get(key)?.entry, now)?;
         entry.note_use();
         Some(entry)
     }
 
     /// As [`Memory::look_up`], but it does not count as a use.
     pub(crate) fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.unless_expired(key, self.entries.peek(key)?.entry)
+        self.unless_expired(key, self.entries.peek(key)?.entry, self.clock.now())
     }
 
     /// Takes an entry, in place of any under the same key. That one goes even if this is too large
@@ -193,8 +198,13 @@ impl<H: Head> Memory<H> {
         Ok(Held { entry: Arc::clone(entry), weight: weight as u64 })
     }
 
-    fn unless_expired(&self, key: &[u8], entry: Arc<Entry<H>>) -> Option<Arc<Entry<H>>> {
-        if !entry.is_expired(self.clock.now()) {
+    fn unless_expired(
+        &self,
+        key: &[u8],
+        entry: Arc<Entry<H>>,
+        now: Timestamp,
+    ) -> Option<Arc<Entry<H>>> {
+        if !entry.is_expired(now) {
             return Some(entry);
         }
         self.reclaim(key);

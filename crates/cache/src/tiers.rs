@@ -155,7 +155,12 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
 
     /// The entry if memory has it. Waits for nothing and allocates nothing.
     pub fn look_up_memory(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        let entry = self.unless_gone(key, self.parts.memory.look_up(key)?)?;
+        self.look_up_memory_at(self.parts.clock.now(), key)
+    }
+
+    /// As [`Tiers::look_up_memory`], for who has just asked the clock.
+    pub fn look_up_memory_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        let entry = self.unless_gone(key, self.parts.memory.look_up_at(now, key)?)?;
         self.parts.stats.memory_hits.one_more();
         Some(entry)
     }

@@ -6,6 +6,7 @@
 //! row to the table, an arm to `Admin::make`, and its lines to `openapi.json`.
 
 mod body;
+mod dashboard;
 mod dispatch;
 mod guard;
 mod life;
@@ -24,7 +25,7 @@ use http::{Method, StatusCode};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use dispatch::{Call, Found, Lost, RoutesCall, Row, TABLE, find};
+pub use dispatch::{Call, DashboardFile, Found, Lost, RoutesCall, Row, TABLE, find};
 pub use guard::{Asks, Forbidden, Guard};
 pub use routes::RoutesDesk;
 pub use why::WhyDesk;
@@ -36,6 +37,7 @@ use crate::config::text::in_time;
 use crate::gateway::{Gateway, Live};
 use crate::reload::Reloader;
 use crate::server::{Request, Service};
+use crate::status::StatusDesk;
 use crate::storage::StorageError;
 use crate::succession::Upgrader;
 use crate::upstream::Destinations;
@@ -52,6 +54,16 @@ pub enum Phase {
     Draining,
 }
 
+impl Phase {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Serving => "serving",
+            Phase::Draining => "draining",
+        }
+    }
+}
+
 /// Answers operators.
 #[derive(Clone)]
 pub struct Admin {
@@ -62,6 +74,7 @@ pub struct Admin {
     routes: Option<RoutesDesk>,
     why: WhyDesk,
     life: Life,
+    status: StatusDesk,
     watchers: Watchers,
 }
 
@@ -71,6 +84,8 @@ pub struct Desks {
     pub routes: Option<RoutesDesk>,
     /// Why something would be answered as it would.
     pub why: WhyDesk,
+    /// How this node is.
+    pub status: StatusDesk,
     /// How the process itself goes on.
     pub life: Life,
 }
@@ -87,7 +102,8 @@ pub struct Life {
 impl Desks {
     /// For this gateway; answers what other nodes ask from here on. To be called within a runtime.
     pub fn open(live: &Live, life: Life) -> Result<Self, StorageError> {
-        Ok(Desks { routes: RoutesDesk::open(&live.now())?, why: WhyDesk::open(live), life })
+        let routes = RoutesDesk::open(&live.now())?;
+        Ok(Desks { routes, why: WhyDesk::open(live), status: StatusDesk::open(), life })
     }
 }
 
@@ -101,8 +117,8 @@ impl Admin {
         desks: Desks,
     ) -> Self {
         let (guard, watchers) = (Arc::new(guard), Watchers::default());
-        let Desks { routes, why, life } = desks;
-        Admin { live, phase, guard, destinations, routes, why, life, watchers }
+        let Desks { routes, why, status, life } = desks;
+        Admin { live, phase, guard, destinations, routes, why, status, life, watchers }
     }
 
     async fn respond(&self, request: Request) -> Answer {
@@ -122,6 +138,12 @@ impl Admin {
         match found.row.call {
             Call::Reload => life::reload(&self.life).await,
             Call::Upgrade => life::upgrade(&self.life, request.body).await,
+            Call::Dashboard(file) => dashboard::file(file),
+            Call::Status => {
+                let phase = *self.phase.borrow();
+                let status = self.status.status(gateway, phase).await;
+                reply::value(StatusCode::OK, &status)
+            }
             Call::Why => why::answer(gateway, &self.why, request.body).await,
             Call::Purge => purges::purge(gateway, request.body).await,
             Call::Health => text(StatusCode::OK, Kind::Text, self.health(gateway)),

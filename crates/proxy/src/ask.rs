@@ -3,22 +3,26 @@
 use std::sync::Arc;
 
 use forebay_semantics::Asked;
+use forebay_semantics::fields::Sought;
 use forebay_semantics::key::{KeyTarget, Scheme, TargetError, TargetParts};
 use forebay_semantics::range::{self, Ranged};
 use forebay_semantics::request::MethodClass;
 use forebay_semantics::status::Detail;
 use forebay_semantics::validation::Validators;
-use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use crate::config::HostField;
-use crate::forward::{self, CDN_LOOP, Hop, Trust, X_FORWARDED_PROTO};
+use crate::forward::{self, Hop, Trust, X_FORWARDED_PROTO};
 use crate::gateway::Gateway;
 use crate::route::{Grounds, Lane, NotLearned, Way};
 use crate::secret;
-use crate::server::{Peer, Request};
+use crate::server::{Peer, Request, Transport};
 use crate::traces::{self, Here};
 use crate::upstream::{self, KeyHash, Said};
+
+/// Bytes of a port and its colon.
+const PORT_BYTES_MAX: usize = 6;
 
 /// One request, checked and routed; without its body.
 #[derive(Clone)]
@@ -81,10 +85,10 @@ impl Ask {
                 return Err(Unasked::Unrouted(Box::new(request), host));
             }
         };
-        if request.fields.contains_key(CDN_LOOP) || request.fields.contains_key(header::VIA) {
+        let asked = Asked::of(&request.method, &request.fields, &lane.route.policy);
+        if asked.present.has(Sought::Hops) {
             refuse_loop(gateway, &request.fields)?;
         }
-        let asked = Asked::of(&request.method, &request.fields, &lane.route.policy);
         let mut key = Vec::with_capacity(128);
         lane.write_key(&parts, &request.method, &request.fields, None, &mut key);
         let Request { method, target, version, fields, peer, body, informational } = request;
@@ -131,10 +135,13 @@ impl Ask {
     /// anyway. The origin is told this one spelling, or its answer to an odd one would be everybody's.
     pub fn authority(&self) -> String {
         let Some(target) = KeyTarget::of(&self.key) else { return String::new() };
-        match target.odd_port() {
-            None => target.host.to_owned(),
-            Some(port) => format!("{}:{port}", target.host),
+        let mut authority = String::with_capacity(target.host.len() + PORT_BYTES_MAX);
+        authority.push_str(target.host);
+        if let Some(port) = target.odd_port() {
+            authority.push(':');
+            authority.push_str(itoa::Buffer::new().format(port));
         }
+        authority
     }
 
     /// Path and query as the client wrote them.
@@ -212,12 +219,13 @@ impl Ask {
         let authority = self.authority();
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
-        *request.headers_mut() = forward::passing_fields(&self.fields, self.trust);
+        *request.headers_mut() =
+            forward::passing_fields(&self.fields, self.asked.present, self.trust);
         traces::traceparent::clean(request.headers_mut());
         if let Some(target) = self.target.path_and_query() {
             *request.uri_mut() = Uri::from(target.clone());
         }
-        let lines = forward::said(&self.fields, &self.hop(gateway, &authority));
+        let lines = forward::said(&self.fields, self.asked.present, &self.hop(gateway, &authority));
         let host = (route.host_field == HostField::Client).then_some(authority);
         request.extensions_mut().insert(Said { host, lines });
         if let Some(skip) = &route.skip {
@@ -254,14 +262,6 @@ pub struct AskedFor {
     pub body: crate::server::RequestBody,
     /// Sends 1xx responses to the client.
     pub informational: Option<crate::server::InformationalSender>,
-}
-
-impl AskedFor {
-    /// The same, which stands there in a trace.
-    pub fn at(mut self, here: Option<Here>) -> Self {
-        self.ask.here = here;
-        self
-    }
 }
 
 /// Why a request is not an [`Ask`] yet.
@@ -336,10 +336,17 @@ fn refuse_loop(gateway: &Gateway, fields: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// The scheme of the target URI: what a listed peer says of its own side, else this connection's.
-fn scheme(trust: Trust, request: &Request) -> Scheme {
-    let said = request.fields.get(X_FORWARDED_PROTO).map(http::HeaderValue::as_bytes);
-    match (trust, said) {
-        (Trust::Listed, Some(b"https")) => Scheme::Https,
-        (Trust::Listed, _) | (Trust::Stranger, _) => Scheme::Http,
+pub(crate) fn scheme(trust: Trust, request: &Request) -> Scheme {
+    let own = match request.peer.transport {
+        Transport::Tls => Scheme::Https,
+        Transport::Plain => Scheme::Http,
+    };
+    match trust {
+        Trust::Stranger => own,
+        Trust::Listed => match request.fields.get(X_FORWARDED_PROTO) {
+            Some(said) if said == "https" => Scheme::Https,
+            Some(_) => Scheme::Http,
+            None => own,
+        },
     }
 }

@@ -6,6 +6,8 @@
 mod life;
 mod purge;
 mod routes;
+mod top;
+mod warm;
 mod why;
 
 use std::net::SocketAddr;
@@ -17,6 +19,8 @@ use clap_complete::Shell;
 pub use self::life::{ReloadArgs, UpgradeArgs};
 pub use self::purge::PurgeArgs;
 pub use self::routes::{AdminArgs, RoutesAct, RoutesArgs};
+pub use self::top::TopArgs;
+pub use self::warm::WarmArgs;
 pub use self::why::WhyArgs;
 use crate::config::defaults::LISTEN;
 pub use crate::config::flags::{RunArgs, TierArgs};
@@ -36,11 +40,13 @@ Examples:
   forebay run --to http://localhost:3000     cache one origin on 127.0.0.1:8080
   forebay run --config forebay.toml          as the file says
   forebay check --config forebay.toml        say all that is wrong with the file
-  forebay doctor --config forebay.toml       say what is wrong with its Redis and its disk
+  forebay doctor --config forebay.toml       say what is wrong with the machine, its Redis, its disk
   forebay reload                             use the file as it is now
   forebay upgrade                            use the program as it is now, without a request lost
   forebay purge --tag sale                   forget it, on every node
   forebay why http://shop.example.com/a      what would be answered, and why
+  forebay top                                what it does, live
+  forebay warm --sitemap https://shop.example.com/sitemap.xml    fetch it before clients ask
   forebay routes set shop.example.com 10.0.0.5:3000    send a host's traffic there, on every node";
 
 /// What the program can be told to do.
@@ -50,7 +56,7 @@ pub enum Command {
     Run(RunArgs),
     /// Say all that is wrong with a configuration file, or what it means
     Check(CheckArgs),
-    /// Connect to Redis, look at the disk, and say what is wrong with them
+    /// Look at the machine, at Redis and at the disk, and say what is wrong with them
     Doctor(DoctorArgs),
     /// Have a node read its configuration file again
     Reload(ReloadArgs),
@@ -62,6 +68,10 @@ pub enum Command {
     Why(WhyArgs),
     /// Show, set, delete and watch the routes in Redis
     Routes(RoutesArgs),
+    /// Show a node's numbers, live, in the terminal
+    Top(TopArgs),
+    /// Ask the gateway for the URLs of a sitemap or a list, so that it has them
+    Warm(WarmArgs),
     /// Start a small slow origin and a gateway before it, and say what to try
     Demo(DemoArgs),
     /// Print completions for a shell

@@ -6,16 +6,18 @@
 mod refusals;
 mod steps;
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use forebay_cache::mechanism::{End, Ending, Flight, Follower, Joined, Purpose, Refresh};
+use forebay_semantics::fields::Sought;
 use forebay_semantics::request::{Credentials, Extent, Lookup, MethodClass, lookup};
 use forebay_semantics::reuse::{Failing, Reuse, reuse, stale_on_failure};
 use forebay_semantics::status::{CacheStatus, Detail, Forward, Source};
 use forebay_semantics::{Standing, Timestamp};
+use futures_util::future::Either;
 use http::StatusCode;
 use tokio::time::Instant;
 
@@ -28,16 +30,19 @@ use crate::config::Switch;
 use crate::failure::FetchFailure;
 use crate::fetch::{Errand, Fetch, Fetched};
 use crate::forward::{Trust, upgrade_wish};
-use crate::gateway::{Gateway, Live};
+use crate::gateway::{Gateway, Live, Place};
 use crate::kept::{self, Found, Kept, KeptEntry, Unfilled};
 use crate::keyed_body::{self, Keyed};
 use crate::pass;
 use crate::purge::public;
+use crate::redirect;
 use crate::reply::Reply;
 use crate::respond::{self, Unanswered};
 use crate::route::Grounds;
 use crate::seen::Seen;
-use crate::server::{InformationalSender, Refused, Request, RequestBody, Service};
+use crate::server::{InformationalSender, Refused, Request, RequestBody, Service, Transport};
+use crate::telemetry::Telling;
+use crate::traces::Here;
 
 /// How often a request looks again because what it waited for turned out not to fit it.
 const LOOKS_MAX: usize = 4;
@@ -47,8 +52,8 @@ const LOOKS_MAX: usize = 4;
 const RANGE_BEGIN_MAX: u64 = 1 << 20;
 
 impl Service for Gateway {
-    async fn answer(&self, request: Request) -> Answer {
-        exchange(self, request).await
+    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send {
+        exchange(self.clone(), request)
     }
 
     fn refused(&self, refused: &Refused) {
@@ -57,8 +62,8 @@ impl Service for Gateway {
 }
 
 impl Service for Live {
-    async fn answer(&self, request: Request) -> Answer {
-        exchange(&self.now(), request).await
+    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send {
+        exchange(self.now(), request)
     }
 
     fn refused(&self, refused: &Refused) {
@@ -66,44 +71,93 @@ impl Service for Live {
     }
 }
 
-/// Answers one request.
-async fn exchange(gateway: &Gateway, request: Request) -> Answer {
+/// An answer, or the rest of the story that leads to one. Only what waits is a future of its own, in
+/// a box: what a future may grow to is copied whenever it is moved.
+type Exchange = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
+
+/// Answers one request; at once where it need not wait.
+fn exchange(gateway: Gateway, request: Request) -> Exchange {
     let began = Instant::now();
     let here = gateway.telemetry().tracer.begin(&request.fields, || {
         Trust::of(request.peer.address, &gateway.config().trusted_peers)
     });
     let telling = gateway.telemetry().begin(&request, began, here);
-    let Some(place) = gateway.enter() else {
-        return Reply::refused(gateway, OVERLOADED).into_answer(gateway, None, telling);
+    let transport = request.peer.transport;
+    let place = match gateway.enter() {
+        Ok(place) => place,
+        Err(gateway) => {
+            let refused = Reply::refused(&gateway, OVERLOADED);
+            return Either::Left(ready(leave(&gateway, transport, refused, None, telling)));
+        }
     };
-    if let Some(order) = public::ordered(gateway, &request) {
-        let reply = Box::pin(public::purge(gateway, order)).await;
-        return reply.into_answer(gateway, None, telling);
+    let exit = Exit { place, transport, telling, here };
+    if let Some(reply) = redirect::to_https(exit.gateway(), &request) {
+        return Either::Left(ready(exit.with(reply, None)));
     }
-    let asked_for = match Ask::of(gateway, request, began, Grounds::Fresh) {
-        Ok(asked_for) => Ok(asked_for),
-        Err(Unasked::Refused(refusal)) => Err(refusal),
-        Err(Unasked::Unrouted(request, host)) => {
-            Box::pin(Ask::learned(gateway, *request, &host, began)).await
-        }
-    };
-    let asked_for = match asked_for {
-        Ok(asked_for) => asked_for.at(here),
-        Err(refusal) => {
-            return Reply::refused(gateway, refusal).into_answer(gateway, None, telling);
-        }
-    };
-    let telling = telling.on(&asked_for.ask.lane.name, || asked_for.ask.url());
-    let answer = match glance(gateway, &asked_for.ask) {
-        Glance::Hit(reply) => reply.into_answer(gateway, Some(&asked_for.ask), telling),
-        Glance::Other(found) => {
-            let AskedFor { ask, body, informational } = asked_for;
-            let mut ask = Arc::new(ask);
-            let reply = go(gateway, &mut ask, body, informational, found).await;
-            reply.into_answer(gateway, Some(&ask), telling)
-        }
-    };
-    drop(place);
+    if let Some(order) = public::ordered(exit.gateway(), &request) {
+        return Either::Right(Box::pin(async move {
+            let reply = public::purge(exit.gateway(), order).await;
+            exit.with(reply, None)
+        }));
+    }
+    match Ask::of(exit.gateway(), request, began, Grounds::Fresh) {
+        Ok(asked_for) => routed(asked_for, exit),
+        Err(Unasked::Refused(refusal)) => Either::Left(ready(exit.refused(refusal))),
+        Err(Unasked::Unrouted(request, host)) => Either::Right(Box::pin(async move {
+            match Ask::learned(exit.gateway(), *request, &host, began).await {
+                Ok(asked_for) => routed(asked_for, exit).await,
+                Err(refusal) => exit.refused(refusal),
+            }
+        })),
+    }
+}
+
+/// Goes on where it is known where the request leads.
+fn routed(mut asked_for: AskedFor, mut exit: Exit) -> Exchange {
+    asked_for.ask.here = exit.here;
+    let ask = &asked_for.ask;
+    exit.telling = exit.telling.on(&ask.lane.name, || ask.url());
+    match glance(exit.gateway(), ask) {
+        Glance::Hit(reply) => Either::Left(ready(exit.with(reply, Some(ask)))),
+        Glance::Other(found) => Either::Right(go(asked_for, found, exit)),
+    }
+}
+
+/// The way out of an exchange.
+struct Exit {
+    place: Place,
+    transport: Transport,
+    telling: Telling,
+    here: Option<Here>,
+}
+
+impl Exit {
+    fn gateway(&self) -> &Gateway {
+        self.place.gateway()
+    }
+
+    fn with(self, reply: Reply, ask: Option<&Ask>) -> Answer {
+        leave(self.place.gateway(), self.transport, reply, ask, self.telling)
+    }
+
+    fn refused(self, refusal: Refusal) -> Answer {
+        let reply = Reply::refused(self.gateway(), refusal);
+        self.with(reply, None)
+    }
+}
+
+fn leave(
+    gateway: &Gateway,
+    transport: Transport,
+    reply: Reply,
+    ask: Option<&Ask>,
+    telling: Telling,
+) -> Answer {
+    let mut answer = reply.into_answer(gateway, ask, telling);
+    match transport {
+        Transport::Tls => redirect::remember(&gateway.config().tls, &mut answer),
+        Transport::Plain => {}
+    }
     answer
 }
 
@@ -127,18 +181,18 @@ fn glance(gateway: &Gateway, ask: &Ask) -> Glance {
             return Glance::Other(None);
         }
     }
-    if ask.lane.route.skip.is_some() || ask.fields.contains_key(http::header::UPGRADE) {
+    if ask.lane.route.skip.is_some() || ask.asked.present.has(Sought::Upgrade) {
         return Glance::Other(None);
     }
-    let found = kept::find(gateway.cache(), &ask.key, &ask.fields);
-    plain_hit(gateway, ask, &found).map_or_else(|| Glance::Other(Some(found)), Glance::Hit)
+    let now = gateway.now();
+    let found = kept::find(gateway.cache(), &ask.key, &ask.fields, now);
+    plain_hit(gateway, ask, &found, now).map_or_else(|| Glance::Other(Some(found)), Glance::Hit)
 }
 
-fn plain_hit(gateway: &Gateway, ask: &Ask, found: &Found) -> Option<Reply> {
+fn plain_hit(gateway: &Gateway, ask: &Ask, found: &Found, now: Timestamp) -> Option<Reply> {
     let Found::Response { entry, index, key, tier: _ } = found else { return None };
     let response = entry.head().response()?;
     let standing = gateway.standing(entry, &ask.key, ask.began)?;
-    let now = gateway.now();
     match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, &standing, now) {
         Reuse::Serve => {}
         Reuse::ServeAndRefresh(_) | Reuse::Revalidate(_) | Reuse::Refuse => return None,
@@ -156,28 +210,38 @@ fn hit(gateway: &Gateway, ttl: i64) -> CacheStatus<'static> {
     CacheStatus { ttl: Some(ttl), ..CacheStatus::new(gateway.name(), Source::Hit) }
 }
 
-/// Answers everything that is no plain hit. Each way is in a box of its own size, since what a
-/// future may grow to is copied when it is made.
-fn go<'a>(
-    gateway: &'a Gateway,
-    ask: &'a mut Arc<Ask>,
-    body: RequestBody,
-    interim: Option<InformationalSender>,
+/// Answers everything that is no plain hit. Each way is in a box of its own size.
+fn go(
+    asked_for: AskedFor,
     found: Option<Found>,
-) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-    if let Some(protocol) = upgrade_wish(&ask.method, ask.version, &ask.fields) {
-        return Box::pin(pass::tunnel(gateway, ask, body, protocol));
+    exit: Exit,
+) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+    let AskedFor { ask, body, informational: interim } = asked_for;
+    let mut ask = Arc::new(ask);
+    if ask.asked.present.has(Sought::Upgrade)
+        && let Some(protocol) = upgrade_wish(&ask.method, ask.version, &ask.fields)
+    {
+        return Box::pin(async move {
+            let reply = pass::tunnel(exit.gateway(), &ask, body, protocol).await;
+            exit.with(reply, Some(&ask))
+        });
     }
     match lookup(&ask.asked) {
-        Lookup::Pass(reason) => {
+        Lookup::Pass(reason) => Box::pin(async move {
             let why = (reason.forward(), reason.detail());
-            Box::pin(pass::pass(gateway, ask, body, why, interim))
-        }
-        Lookup::Look if ask.asked.method == MethodClass::Listed => {
-            Box::pin(go_with_body(gateway, ask, body, interim))
-        }
+            let reply = pass::pass(exit.gateway(), &ask, body, why, interim).await;
+            exit.with(reply, Some(&ask))
+        }),
+        Lookup::Look if ask.asked.method == MethodClass::Listed => Box::pin(async move {
+            let reply = go_with_body(exit.gateway(), &mut ask, body, interim).await;
+            exit.with(reply, Some(&ask))
+        }),
         // The body of any other request is not part of its key, so it goes nowhere (fat GET).
-        Lookup::Look => Box::pin(Story { gateway, ask, body: Bytes::new() }.tell(found, interim)),
+        Lookup::Look => Box::pin(async move {
+            let story = Story { gateway: exit.gateway(), ask: &ask, body: Bytes::new() };
+            let reply = story.tell(found, interim).await;
+            exit.with(reply, Some(&ask))
+        }),
     }
 }
 
@@ -214,7 +278,9 @@ impl Story<'_> {
     async fn tell(self, found: Option<Found>, interim: Option<InformationalSender>) -> Reply {
         match self.course(found).await {
             Course::Reply(reply) => *reply,
-            Course::Lead(seen, why, flight) => self.lead(seen, why, flight, interim).await,
+            Course::Lead(seen, why, flight) => {
+                Box::pin(self.lead(seen, why, flight, interim)).await
+            }
             Course::Alone(seen, why, errand) => self.alone(seen, why, errand, interim).await,
         }
     }
@@ -260,7 +326,8 @@ impl Story<'_> {
     }
 
     fn glimpse(&self) -> Found {
-        kept::find(self.gateway.cache(), &self.ask.key, &self.ask.fields)
+        let (key, fields) = (&self.ask.key, &self.ask.fields);
+        kept::find(self.gateway.cache(), key, fields, self.gateway.now())
     }
 
     /// Question 2: may what was found answer, now?

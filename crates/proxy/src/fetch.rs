@@ -219,8 +219,9 @@ impl Fetch {
         let tracer = &self.gateway.telemetry().tracer;
         let fetching = tracer.fetch(&mut request, ask.here.as_ref(), || ask.url());
         let mark = self.gateway.cache().mark(&self.ask.key);
-        let requested_at = self.gateway.now();
-        self.gateway.telemetry().metrics.origin_asked();
+        let (requested_at, asked_at) = (self.gateway.now(), Instant::now());
+        let metrics = &self.gateway.telemetry().metrics;
+        metrics.origin_asked();
         let observe = interim.map(respond::interim_to);
         let sent = match self.ask.lane.upstream() {
             Ok(upstream) => upstream.send(request, observe).await,
@@ -228,8 +229,9 @@ impl Fetch {
         };
         fetching.ended(&sent);
         let mut response = sent.inspect_err(|failure| {
-            self.gateway.telemetry().metrics.origin_failed(failure.detail());
+            metrics.origin_failed(failure.detail(), &failure.to_string());
         })?;
+        metrics.origin_answered(asked_at.elapsed());
         let received_at = self.gateway.now();
         date(response.headers_mut(), received_at);
         Ok(Arrived { response, requested_at, received_at, mark })

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,6 +23,7 @@ use crate::route::{DynamicRoutes, Grounds, NotLearned, Source, Table, Upstreams,
 use crate::server::ServerStats;
 use crate::storage::Storage;
 use crate::telemetry::Telemetry;
+use crate::tls::Tls;
 use crate::upstream::UpstreamError;
 
 /// How often expired entries are looked for.
@@ -36,7 +37,7 @@ pub struct Gateway(Arc<State>);
 struct State {
     config: Config,
     table: Table<Lane>,
-    telemetry: Telemetry,
+    telemetry: Arc<Telemetry>,
     lasting: Arc<Lasting>,
 }
 
@@ -50,6 +51,7 @@ struct Lasting {
     name: &'static str,
     node: String,
     requests: AtomicUsize,
+    tls: OnceLock<Arc<Tls>>,
 }
 
 /// The gateway under the configuration that counts now. Cloning it shares it.
@@ -119,8 +121,10 @@ impl Gateway {
             name,
             node: format!("{:016x}", rand::random::<u64>()),
             requests: AtomicUsize::new(0),
+            tls: OnceLock::new(),
         };
-        Ok(Gateway(Arc::new(State { config, table, telemetry, lasting: Arc::new(lasting) })))
+        let (telemetry, lasting) = (Arc::new(telemetry), Arc::new(lasting));
+        Ok(Gateway(Arc::new(State { config, table, telemetry, lasting })))
     }
 
     /// The same gateway under another configuration, which must not want anything else of what
@@ -139,6 +143,7 @@ impl Gateway {
             made.map_err(refused)
         });
         let table = Table::new(lanes.collect::<Result<Vec<_>, _>>()?);
+        let telemetry = Arc::new(telemetry);
         Ok(Gateway(Arc::new(State { config, table, telemetry, lasting })))
     }
 
@@ -158,13 +163,24 @@ impl Gateway {
     }
 
     /// Where its records go.
-    pub fn telemetry(&self) -> &Telemetry {
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.0.telemetry
     }
 
     /// What its client side has counted.
     pub fn stats(&self) -> &ServerStats {
         &self.0.lasting.stats
+    }
+
+    /// From now on it is known that clients are secured by this TLS. Said once.
+    pub fn secure(&self, tls: Arc<Tls>) {
+        // Nobody says it twice.
+        let _ = self.0.lasting.tls.set(tls);
+    }
+
+    /// The TLS of its clients, if there is any.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.0.lasting.tls.get()
     }
 
     /// What it calls itself.
@@ -197,6 +213,11 @@ impl Gateway {
             Verdict::Gone { .. } => return None,
         }
         if log.purges().trust(now) == Trust::Sure {
+            return Some(standing);
+        }
+        if self.0.lasting.storage.is_without_purges() {
+            // Another process takes them, and nobody tells this one.
+            standing.proof = Proof::Missing;
             return Some(standing);
         }
         if settings.in_doubt == InDoubt::Serve {
@@ -241,18 +262,28 @@ impl Gateway {
     }
 
     /// A place among the requests under way, unless there are too many.
-    pub fn enter(&self) -> Option<Place<'_>> {
-        let before = self.0.lasting.requests.fetch_add(1, Ordering::Relaxed);
-        let place = Place(&self.0.lasting.requests);
-        (before < self.0.config.limits.requests_max).then_some(place)
+    pub fn enter(self) -> Result<Place, Self> {
+        let requests = &self.0.lasting.requests;
+        if requests.fetch_add(1, Ordering::Relaxed) < self.0.config.limits.requests_max {
+            return Ok(Place(self));
+        }
+        requests.fetch_sub(1, Ordering::Relaxed);
+        Err(self)
     }
 }
 
 /// A request's place among those under way; dropping it leaves.
-pub struct Place<'a>(&'a AtomicUsize);
+pub struct Place(Gateway);
 
-impl Drop for Place<'_> {
+impl Place {
+    /// Where it is.
+    pub fn gateway(&self) -> &Gateway {
+        &self.0
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.lasting.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -68,7 +68,10 @@ impl Rest {
             // A fetch that failed pauses refreshes (P1.5).
             broke @ (Pumped::Ended(End::Broken(_)) | Pumped::Broke(_)) => {
                 let word = if let Pumped::Broke(word) = broke { word } else { "body-cut" };
-                gateway.telemetry().metrics.origin_failed(word);
+                gateway
+                    .telemetry()
+                    .metrics
+                    .origin_failed(word, "a response broke off while it was kept");
                 let Some((key, pause)) = self.pause else { return };
                 cache.rest(&key, pause);
             }

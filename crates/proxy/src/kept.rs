@@ -312,12 +312,13 @@ pub enum Found {
 }
 
 /// Looks in memory for a response that fits.
-pub fn find(cache: &Cache, primary: &[u8], request: &HeaderMap) -> Found {
-    let Some(entry) = cache.look_up_memory(primary) else { return Found::Nothing };
+pub fn find(cache: &Cache, primary: &[u8], request: &HeaderMap, now: Timestamp) -> Found {
+    let now = forebay_cache::mechanism::Timestamp::from_millis(now.unix_millis());
+    let Some(entry) = cache.look_up_memory_at(now, primary) else { return Found::Nothing };
     match key_in(&entry, primary, request) {
         Lies::Here => Found::Response { entry, index: None, key: None, tier: None },
         Lies::Nowhere => Found::NoVariant(entry),
-        Lies::Under(key) => match cache.look_up_memory(key.as_bytes()) {
+        Lies::Under(key) => match cache.look_up_memory_at(now, key.as_bytes()) {
             Some(found) => {
                 Found::Response { entry: found, index: Some(entry), key: Some(key), tier: None }
             }

@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         Command::Purge(args) => commands::purge::run(&args),
         Command::Why(args) => commands::why::run(&args),
         Command::Routes(args) => commands::routes::run(&args),
+        Command::Top(args) => commands::top::run(&args),
+        Command::Warm(args) => commands::warm::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }

@@ -16,6 +16,7 @@ use forebay_semantics::{Timestamp, range, tags, validation};
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use crate::answer::AnswerBody;
 use crate::ask::Ask;
@@ -53,7 +54,7 @@ pub async fn pass_stream(
     let mut request = ask.origin_request(gateway, body);
     let tracer = &gateway.telemetry().tracer;
     let fetching = tracer.fetch(&mut request, ask.here.as_ref(), || ask.url());
-    let requested_at = gateway.now();
+    let (requested_at, asked_at) = (gateway.now(), Instant::now());
     gateway.telemetry().metrics.origin_asked();
     let sent = match ask.lane.upstream() {
         Ok(upstream) => upstream.send(request, interim.map(respond::interim_to)).await,
@@ -65,6 +66,7 @@ pub async fn pass_stream(
         Ok(response) => response,
         Err(failure) => return failed(gateway, said, &failure),
     };
+    gateway.telemetry().metrics.origin_answered(asked_at.elapsed());
     let said = CacheStatus { fwd_status: Some(response.status()), ..said };
     spoil(gateway, ask, &response).await;
     match later_get(ask, &response) {
@@ -166,7 +168,7 @@ fn said(gateway: &Gateway, why: Why) -> CacheStatus<'static> {
 }
 
 fn failed(gateway: &Gateway, said: CacheStatus<'static>, failure: &FetchFailure) -> Reply {
-    gateway.telemetry().metrics.origin_failed(failure.detail());
+    gateway.telemetry().metrics.origin_failed(failure.detail(), &failure.to_string());
     let said = CacheStatus { detail: Some(failure.detail()), ..said };
     Reply::of(respond::failure(failure), said).because(failure)
 }

@@ -122,7 +122,7 @@ impl Reloader {
         // The last that may fail; all of it is made before any of it counts.
         let opened = before.access_log.opened(&next).map_err(NotReloaded::Unusable)?;
         let access_log = before.access_log.under(&next);
-        let telemetry = Telemetry { access_log, ..before.clone() };
+        let telemetry = Telemetry { access_log, ..Telemetry::clone(before) };
         let next = now.under(next, telemetry);
         let next = next.map_err(|why| NotReloaded::Unusable(why.to_string()))?;
         if let Some(opened) = opened {

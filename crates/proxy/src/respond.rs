@@ -4,12 +4,12 @@
 
 use bytes::{Bytes, BytesMut};
 use forebay_cache::mechanism::{Body, Reader};
-use forebay_semantics::fields::{is_never_stored, named_by_connection};
+use forebay_semantics::fields::{Sought, is_never_stored, named_by_connection};
 use forebay_semantics::range::{self, ByteRange, Multipart, Ranged};
 use forebay_semantics::status::{CacheStatus, Source};
 use forebay_semantics::validation::{self, Outcome, Validators};
-use forebay_semantics::{Policy, Stored, Timestamp};
-use http::header::{self, HeaderMap, HeaderValue};
+use forebay_semantics::{Stored, Timestamp};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -66,14 +66,8 @@ pub fn from_entry(
 
 /// Whether a condition or a range may make the answer anything but the whole.
 fn asks_for_less(ask: &Ask) -> bool {
-    const LESS: [header::HeaderName; 5] = [
-        header::RANGE,
-        header::IF_NONE_MATCH,
-        header::IF_MODIFIED_SINCE,
-        header::IF_MATCH,
-        header::IF_UNMODIFIED_SINCE,
-    ];
-    LESS.iter().any(|name| ask.fields.contains_key(name))
+    let present = ask.asked.present;
+    present.has(Sought::Range) || present.has(Sought::Condition)
 }
 
 /// The validators of a stored response.
@@ -213,8 +207,8 @@ pub fn passed_on(ask: &Ask, response: Response<OriginBody>) -> Answer {
     let (head, mut body) = response.into_parts();
     let mut fields = head.headers;
     let length = content_length(&fields);
-    remove_hop_by_hop(&mut fields);
-    strip_tags(&mut fields, &ask.lane.route.policy);
+    let policy = &ask.lane.route.policy;
+    remove_hop_by_hop_and(&mut fields, |name| policy.strips(name));
     let bodiless = head.status == StatusCode::NO_CONTENT || head.status == StatusCode::NOT_MODIFIED;
     let body = if bodiless {
         AnswerBody::None
@@ -229,23 +223,24 @@ pub fn passed_on(ask: &Ask, response: Response<OriginBody>) -> Answer {
     answer(head.status, Bytes::new(), fields, body)
 }
 
-/// Takes away what only caches are to see.
-fn strip_tags(fields: &mut HeaderMap, policy: &Policy) {
-    for field in policy.tag_fields.iter().filter(|field| policy.strips(&field.name)) {
-        fields.remove(&field.name);
-    }
-}
-
 fn content_length(fields: &HeaderMap) -> Option<u64> {
     fields.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Takes away what belongs to the connection to the origin (RFC 9110 section 7.6.1).
+/// Takes away what belongs to the connection to the origin (RFC 9110 section 7.6.1). A length may stay:
+/// the server says its own.
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
+    remove_hop_by_hop_and(fields, |_| false);
+}
+
+/// The same, and what only caches are to see.
+fn remove_hop_by_hop_and(fields: &mut HeaderMap, is_for_caches: impl Fn(&HeaderName) -> bool) {
+    static PASSING: [HeaderName; 3] = [header::AGE, header::TRAILER, header::CONTENT_LENGTH];
     let named = named_by_connection(fields);
-    let gone = |name: &&header::HeaderName| {
-        let passes = **name == header::AGE || **name == header::TRAILER;
-        (is_never_stored(name) && !passes) || named.contains(name)
+    let gone = |name: &&HeaderName| {
+        (is_never_stored(name) && !PASSING.contains(name))
+            || named.contains(name)
+            || is_for_caches(name)
     };
     let names: Vec<_> = fields.keys().filter(gone).cloned().collect();
     for name in names {

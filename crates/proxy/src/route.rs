@@ -16,6 +16,7 @@ mod rate;
 mod slot;
 mod source;
 pub mod value;
+mod walk;
 
 use std::collections::HashMap;
 use std::sync::Arc;

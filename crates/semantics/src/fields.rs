@@ -3,8 +3,12 @@
 //! A block is in wire form already, so that a hit writes it to a socket as it is (RFC 9110
 //! section 5, RFC 9111 section 3.1).
 
+mod present;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+pub use present::{Present, Sought};
 
 /// Bytes of fields that a block from elsewhere may have.
 pub const FIELD_BYTES_MAX: usize = 256 << 10;
@@ -136,7 +140,8 @@ impl<'a> Iterator for Lines<'a> {
 /// `Trailer` goes too: a stored body is sent with its length, and promises nothing.
 /// `Content-Length` is said by who sends. `Age` is in the stored age (RFC 9111 section 4.2.3).
 pub fn is_never_stored(name: &HeaderName) -> bool {
-    const NAMES: [HeaderName; 10] = [
+    // No constant, which would be made and dropped anew for each name.
+    static NAMES: [HeaderName; 10] = [
         header::CONNECTION,
         header::TE,
         header::TRAILER,
@@ -159,9 +164,6 @@ pub fn sets_cookies(name: &HeaderName) -> bool {
 
 /// The fields that `Connection` names: they are about one connection too (RFC 9110 section 7.6.1).
 pub fn named_by_connection(fields: &HeaderMap) -> NameSet {
-    if !fields.contains_key(header::CONNECTION) {
-        return NameSet::default();
-    }
     let lines = fields.get_all(header::CONNECTION).into_iter().map(HeaderValue::as_bytes);
     let names = lines.filter(|line| !names_nothing(line)).flat_map(members);
     names.filter_map(|name| HeaderName::from_bytes(name).ok()).collect()

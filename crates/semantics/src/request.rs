@@ -3,9 +3,10 @@
 //! A request is read once, into `Asked`, without an allocation: this is on the path of every hit.
 
 use http::Method;
-use http::header::{self, HeaderMap};
+use http::header::HeaderMap;
 
 use crate::cache_control::{RequestDirectives, Seconds};
+use crate::fields::{Present, Sought};
 use crate::policy::{ClientDirectives, Policy};
 use crate::status::Forward;
 
@@ -18,6 +19,8 @@ pub struct Asked {
     pub credentials: Credentials,
     /// Whether it asks for ranges.
     pub extent: Extent,
+    /// Which of the fields that are sought in every request it came with.
+    pub present: Present,
     directives: RequestDirectives,
 }
 
@@ -101,20 +104,25 @@ pub fn lookup(asked: &Asked) -> Lookup {
 impl Asked {
     /// Reads a request.
     pub fn of(method: &Method, fields: &HeaderMap, policy: &Policy) -> Self {
-        let credentials = match fields.contains_key(header::AUTHORIZATION) {
+        let present = Present::of(fields);
+        let credentials = match present.has(Sought::Authorization) {
             true => Credentials::Present,
             false => Credentials::Absent,
         };
         // Ranges are defined for GET alone (RFC 9110 section 14.2).
-        let extent = match *method == Method::GET && fields.contains_key(header::RANGE) {
+        let extent = match *method == Method::GET && present.has(Sought::Range) {
             true => Extent::Ranges,
             false => Extent::Whole,
         };
-        let directives = match policy.client_directives {
-            ClientDirectives::Obey => RequestDirectives::of(fields),
-            ClientDirectives::Protect => RequestDirectives::of(fields).protected(),
+        let said = match present.has(Sought::Directives) {
+            true => RequestDirectives::of(fields),
+            false => RequestDirectives::default(),
         };
-        Asked { method: class_of(method, policy), credentials, extent, directives }
+        let directives = match policy.client_directives {
+            ClientDirectives::Obey => said,
+            ClientDirectives::Protect => said.protected(),
+        };
+        Asked { method: class_of(method, policy), credentials, extent, present, directives }
     }
 
     /// Whether nothing of the response may be stored (RFC 9111 section 5.2.1.5). What is stored

@@ -197,10 +197,22 @@ fn write_item(text: &str, out: &mut Vec<u8>) {
 }
 
 fn is_token(text: &[u8]) -> bool {
-    let may_follow = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(b);
     text.first().is_some_and(|&b| b.is_ascii_alphabetic() || b == b'*')
-        && text.iter().all(may_follow)
+        && text.iter().all(|&b| FOLLOWS_IN_TOKEN[usize::from(b)])
 }
+
+/// Whether a byte may stand in a token behind its first. In a table, as each answer asks it of a name.
+static FOLLOWS_IN_TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let others = matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-'..=b'/' | b':');
+        let more = matches!(byte, b'^'..=b'`' | b'|' | b'~');
+        table[byte as usize] = byte.is_ascii_alphanumeric() || others || more;
+        byte += 1;
+    }
+    table
+};
 
 /// Writes a string; bytes that none may hold are written as in a URI.
 fn write_string(text: &str, out: &mut Vec<u8>) {

@@ -123,8 +123,11 @@ impl Stored {
 
     /// What is left of the lifetime in whole seconds; negative when it is stale.
     pub fn ttl_seconds(&self, now: Timestamp) -> i64 {
-        let left = i128::from(self.lifetime_millis) - i128::from(self.age_millis(now));
-        i64::try_from(left.div_euclid(1000)).unwrap_or(i64::MIN)
+        // No `u64` of milliseconds is too many seconds for an `i64`.
+        match self.lifetime_millis.checked_sub(self.age_millis(now)) {
+            Some(left) => (left / 1000) as i64,
+            None => -((self.age_millis(now) - self.lifetime_millis).div_ceil(1000) as i64),
+        }
     }
 
     /// Whether its age has not reached its lifetime (RFC 9111 section 4.2).

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use forebay::config::{self, AccessLog, Limits, UpstreamSettings};
 use forebay::gateway::Gateway;
-use forebay::server::{Peer, ServerStats, serve_connection};
+use forebay::server::{Peer, ServerStats, Transport, serve_connection};
 use forebay::storage::Storage;
 use forebay::telemetry::{self, Telemetry};
 use forebay::upstream::{Connect, Connecting, MemberAddress};
@@ -79,7 +79,8 @@ impl Stage for Simulated {
         let (client, gateway) = tokio::io::duplex(PIPE_BYTES);
         // A TCP peer, as over sockets: `X-Forwarded-For` names it.
         let address = |port: u16| Some(std::net::SocketAddr::from(([127, 0, 0, 1], port)));
-        let peer = Peer { address: address(50_000), local: address(8080) };
+        let peer =
+            Peer { address: address(50_000), local: address(8080), transport: Transport::Plain };
         tokio::spawn(serve_connection(gateway, peer, self.limits.clone(), self.gateway.clone()));
         Ok(Box::new(client))
     }

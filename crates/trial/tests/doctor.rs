@@ -209,6 +209,55 @@ fn a_server_that_is_not_there_is_said_with_what_was_tried() {
 }
 
 #[test]
+fn the_machine_is_looked_at_where_a_file_says_all_that_is_asked_of_it() {
+    let folder = Folder::new();
+    let (listen, taken) = (free_address().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let admin = taken.local_addr().unwrap();
+    let head = format!("listen = [\"{listen}\"]\nadmin = \"{admin}\"\nmemory = \"8MiB\"\n");
+    let route = "[[route]]\nto = \"a:1\"\n[limits]\nconnections_max = 16\n";
+    let file = folder.file("fine.toml", &format!("{head}{route}"));
+    let (status, said) = forebay(&["doctor", "--config", &file]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.starts_with("this machine: "), "{said}");
+    assert!(said.contains(&format!("listen {listen}\n  fine\n")), "{said}");
+    assert!(said.contains("hint     somebody listens there already; fine if that is"), "{said}");
+    let more = "access_log_file = \"/no/such/folder/a.log\"\n";
+    let limits = route.replace("16", "9000000").replace("[limits]\n", "[limits]\n");
+    let file = folder.file("ill.toml", &format!("{head}{more}{limits}"));
+    let (status, said) = forebay(&["doctor", "--config", &file]);
+    assert_eq!(status, Some(1), "{said}");
+    for word in ["`connections_max` is 9000000; `LimitNOFILE=", "`mkdir -p /no/such/folder`"] {
+        assert!(said.contains(word), "not `{word}`: {said}");
+    }
+}
+
+#[test]
+fn the_redis_of_the_routes_is_looked_at_with_a_user_of_its_own() {
+    let server = Server::start(&[FIT, &["--requirepass", "hunter2"]].concat());
+    let folder = Folder::new();
+    let password = folder.file("password", "hunter2\n");
+    let tables = format!("[routes]\nredis = \"{}\"\n", server.url());
+    let file = folder.file("without.toml", &tables);
+    let (status, said) = forebay(&["doctor", "--config", &file]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("it wants a password"), "{said}");
+    let more = format!("{tables}username = \"default\"\npassword_file = \"{password}\"\n");
+    let file = folder.file("with.toml", &more);
+    let (_, said) = forebay(&["doctor", "--config", &file]);
+    assert!(said.contains("in use, 100MiB") && !said.contains("does not let us in"), "{said}");
+    let (status, said) = forebay(&["check", "--config", &file]);
+    assert_eq!(status, Some(0), "{said}");
+    let nowhere =
+        folder.file("nowhere.toml", "[routes]\nca_file = \"/a\"\n[[route]]\nto = \"a:1\"\n");
+    let (status, said) = forebay(&["check", "--config", &nowhere]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("`ca_file` does nothing: `[routes]` has no `redis` of its own"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_cluster_is_asked_for_its_state_and_each_primary() {
     // Its default is 10 000 above the server's port, which may be beyond the last port.
     let bus = free_address().unwrap().port().to_string();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use forebay::answer::{Answer, AnswerBody};
 use forebay::config::Limits;
-use forebay::server::{Peer, Request, Service, serve_connection};
+use forebay::server::{Peer, Request, Service, Transport, serve_connection};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
@@ -46,7 +46,7 @@ pub const WORDS: &[&[u8]] = &[
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ];
 
-const PEER: Peer = Peer { address: None, local: None };
+const PEER: Peer = Peer { address: None, local: None, transport: Transport::Plain };
 /// Bytes in a pipe; fewer than an input may have, so that both sides wait for each other.
 const PIPE_BYTES: usize = 1 << 12;
 /// Bytes of a crumb; longer inputs are not sent in crumbs of one byte, as that would take long.

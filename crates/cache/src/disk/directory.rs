@@ -13,7 +13,7 @@ use super::error::DiskError;
 use crate::codec::checksum;
 
 /// Raised with every change of what lies in the directory and how.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 const FIRST_LINE: &str = "forebay disk tier ";
 /// More is not read of a file that says whose the directory is, or of a lock.
 const TEXT_BYTES_MAX: u64 = 256;
@@ -164,6 +164,14 @@ fn read_version(root: &Path, path: &Path) -> Result<Option<[u64; 2]>, DiskError>
             Ok(None)
         }
     }
+}
+
+/// The version that a directory's own file says, if it is sound.
+pub(super) fn version_in(root: &Path) -> Option<u32> {
+    let file = File::open(Paths::of(root).version()).ok()?;
+    let mut text = String::new();
+    file.take(TEXT_BYTES_MAX).read_to_string(&mut text).ok()?;
+    parse_version(&text).map(|(version, _)| version)
 }
 
 // First the version, last a checksum, whatever a version has between them.

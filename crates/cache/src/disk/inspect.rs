@@ -2,9 +2,10 @@
 //! the fuzzer.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::frame::{self, read_segment_header, scan};
-use super::{removals, sidecar};
+use super::{directory, removals, sidecar};
 
 /// What a file was found to hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,12 @@ pub struct Contents {
     pub records: u64,
     /// Places where one was to be and was not sound.
     pub damaged: u64,
+}
+
+/// The version of what lies in a tier's directory, and the one that this program writes; nothing
+/// where there is none, or none that reads.
+pub fn versions(root: &Path) -> Option<(u32, u32)> {
+    directory::version_in(root).map(|found| (found, directory::VERSION))
 }
 
 /// A segment with this number.

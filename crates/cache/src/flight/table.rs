@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Key};
 use crate::log::Purges;
 use crate::remembered::Remembered;
+use crate::scatter::Scatter;
 use crate::stats::Stats;
 use crate::sync::Mutex;
 
@@ -30,7 +30,7 @@ pub(crate) struct Bounds {
 /// All flights of a cache.
 pub(crate) struct Flights<H, F> {
     shards: Box<[Mutex<Shard<H, F>>]>,
-    hasher: RandomState,
+    scatter: Scatter,
     open: AtomicUsize,
     bounds: Bounds,
     clock: Clock,
@@ -74,7 +74,7 @@ impl<H, F> Flights<H, F> {
         };
         Arc::new(Self {
             shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(),
-            hasher: RandomState::new(),
+            scatter: Scatter::new(),
             open: AtomicUsize::new(0),
             bounds,
             clock,
@@ -241,7 +241,7 @@ impl<H, F> Flights<H, F> {
     }
 
     fn shard(&self, key: &[u8]) -> &Mutex<Shard<H, F>> {
-        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+        &self.shards[self.scatter.place(key, SHARDS)]
     }
 }
 

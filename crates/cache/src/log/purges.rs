@@ -1,11 +1,12 @@
 //! What a node knows of the purges now, as the cache and the program ask it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -18,6 +19,9 @@ use crate::stats::Count;
 
 /// How long a node may not have heard its log before it is in doubt, unless it is told otherwise.
 pub const DOUBT_BOUND: Duration = Duration::from_secs(2);
+
+/// Purges that are remembered as they stood in the log, for people.
+pub const RECENT_MAX: usize = 64;
 
 /// For `heard`: never, and at every moment.
 const NEVER: u64 = 0;
@@ -40,6 +44,8 @@ struct Shared {
     bound: Duration,
     applied: Count,
     raised: Count,
+    /// The newest last.
+    recent: Mutex<VecDeque<LogEntry>>,
 }
 
 /// What a node knows of the purges, in numbers.
@@ -86,6 +92,7 @@ impl Purges {
             bound,
             applied: Count::default(),
             raised: Count::default(),
+            recent: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -173,7 +180,14 @@ impl Purges {
             self.shared.changed.notify_one();
         }
         self.shared.hear(follower.heard());
+        drop(follower);
+        self.shared.remember(entries, before, after);
         taken
+    }
+
+    /// The purges that were applied last, since this node began, the newest first.
+    pub fn recent(&self) -> Vec<LogEntry> {
+        self.shared.recent.lock().iter().rev().cloned().collect()
     }
 
     /// A copy of what is known, as a file would give it back.
@@ -213,6 +227,23 @@ impl Purges {
 }
 
 impl Shared {
+    // Of another lineage the numbers begin anew: what was remembered is of a log that is gone.
+    fn remember(&self, entries: &[LogEntry], before: Position, after: Position) {
+        let from = if before.lineage == after.lineage { before.number } else { 0 };
+        let applied = |entry: &&LogEntry| entry.number > from && entry.number <= after.number;
+        let newest = &entries[entries.len().saturating_sub(RECENT_MAX)..];
+        if from == after.number || newest.is_empty() {
+            return;
+        }
+        let mut recent = self.recent.lock();
+        if before.lineage != after.lineage {
+            recent.clear();
+        }
+        recent.extend(newest.iter().filter(applied).cloned());
+        let surplus = recent.len().saturating_sub(RECENT_MAX);
+        recent.drain(..surplus);
+    }
+
     fn ago(&self, heard: u64, now: Instant) -> Duration {
         now.saturating_duration_since(self.begun).saturating_sub(Duration::from_micros(heard - 1))
     }

@@ -1,11 +1,11 @@
 //! Whether a key was removed while an older entry of it was on its way between tiers, and what was
 //! known of purges when that was fetched.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::log::Purges;
 use crate::purge::Epoch;
+use crate::scatter::Scatter;
 
 /// Keys share a counter by chance; then an entry is not promoted that could have been.
 const COUNTERS: usize = 1_024;
@@ -13,7 +13,7 @@ const COUNTERS: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Removals {
     counters: Box<[AtomicU64]>,
-    hasher: RandomState,
+    scatter: Scatter,
     purges: Purges,
 }
 
@@ -35,7 +35,7 @@ impl Mark {
 impl Removals {
     pub(super) fn new(purges: Purges) -> Self {
         let counters = (0..COUNTERS).map(|_| AtomicU64::new(0)).collect();
-        Self { counters, hasher: RandomState::new(), purges }
+        Self { counters, scatter: Scatter::new(), purges }
     }
 
     pub(super) fn mark(&self, key: &[u8]) -> Mark {
@@ -56,6 +56,6 @@ impl Removals {
     }
 
     fn counter(&self, key: &[u8]) -> &AtomicU64 {
-        &self.counters[self.hasher.hash_one(key) as usize % COUNTERS]
+        &self.counters[self.scatter.place(key, COUNTERS)]
     }
 }

@@ -7,6 +7,10 @@ use super::guard::Asks;
 /// What can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
+    /// The dashboard, or a file of it.
+    Dashboard(DashboardFile),
+    /// How the node is.
+    Status,
     /// Whether the process lives.
     Health,
     /// Whether clients are accepted.
@@ -25,6 +29,19 @@ pub enum Call {
     Why,
     /// Something about the routes in Redis.
     Routes(RoutesCall),
+}
+
+/// A file of the dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DashboardFile {
+    /// The page.
+    Page,
+    /// How it looks.
+    Style,
+    /// What it is made of.
+    Parts,
+    /// What it does.
+    Script,
 }
 
 /// What can be done with the routes in Redis.
@@ -57,6 +74,31 @@ pub struct Row {
 
 /// Every call.
 pub const TABLE: &[Row] = &[
+    Row {
+        method: Method::GET,
+        path: "/",
+        call: Call::Dashboard(DashboardFile::Page),
+        asks: Asks::Nothing,
+    },
+    Row {
+        method: Method::GET,
+        path: "/dashboard.css",
+        call: Call::Dashboard(DashboardFile::Style),
+        asks: Asks::Nothing,
+    },
+    Row {
+        method: Method::GET,
+        path: "/parts.js",
+        call: Call::Dashboard(DashboardFile::Parts),
+        asks: Asks::Nothing,
+    },
+    Row {
+        method: Method::GET,
+        path: "/dashboard.js",
+        call: Call::Dashboard(DashboardFile::Script),
+        asks: Asks::Nothing,
+    },
+    Row { method: Method::GET, path: "/status", call: Call::Status, asks: Asks::Token },
     Row { method: Method::GET, path: "/health", call: Call::Health, asks: Asks::Nothing },
     Row { method: Method::GET, path: "/ready", call: Call::Ready, asks: Asks::Nothing },
     Row { method: Method::GET, path: "/metrics", call: Call::Metrics, asks: Asks::TokenIfSet },
@@ -127,7 +169,9 @@ pub enum Lost {
 pub fn find(method: &Method, path: &str) -> Result<Found, Lost> {
     let mut here = TABLE.iter().filter_map(|row| Some((row, part(row.path, path)?))).peekable();
     if here.peek().is_none() {
-        let paths: Vec<&'static str> = TABLE.iter().map(|row| row.path).collect();
+        // The dashboard's is near to whatever is short.
+        let paths = TABLE.iter().map(|row| row.path).filter(|path| *path != "/");
+        let paths: Vec<&'static str> = paths.collect();
         return Err(Lost::Path { nearest: nearest(path, &paths) });
     }
     let wanted = if method == Method::HEAD { &Method::GET } else { method };

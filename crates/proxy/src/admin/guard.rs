@@ -2,13 +2,17 @@
 //!
 //! Any page in a browser on the operator's machine can make that browser send requests to a loopback
 //! address (CSRF), and a name that its owner points at 127.0.0.1 makes it read the answers too (DNS
-//! rebinding). Neither knows the token. Beyond that, a request that says where it comes from
-//! (`Origin`) is refused, one that changes something has the media type of JSON, which no form can
-//! send, and as long as the operator set no token, the host must be one that only this machine has.
+//! rebinding). Neither knows the token. Beyond that, a request of any page but the dashboard, which
+//! came from the host that it was sent to (`Origin`, `Sec-Fetch-Site`), is refused, one that changes
+//! something has the media type of JSON, which no form can send, and as long as the operator set no
+//! token, the host must be one that only this machine has.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::secret;
+
+/// From which site a browser's request comes (W3C, "Fetch Metadata Request Headers", section 2.4).
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a call asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +40,7 @@ pub enum Guard {
 /// Why a call may not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forbidden {
-    /// A page of a browser asks.
+    /// A page of a browser asks that is not the dashboard.
     Origin,
     /// It was sent to another host.
     Host,
@@ -66,7 +70,7 @@ impl Guard {
     }
 
     fn token(&self, fields: &HeaderMap) -> Result<(), Forbidden> {
-        if fields.contains_key(header::ORIGIN) {
+        if !is_own_page(fields) {
             return Err(Forbidden::Origin);
         }
         match self {
@@ -81,7 +85,10 @@ impl Forbidden {
     /// What the caller is told.
     pub fn words(self) -> &'static str {
         match self {
-            Forbidden::Origin => "no page of a browser may ask this: the request has an `Origin`",
+            Forbidden::Origin => {
+                "no page of a browser but the dashboard may ask this: `Origin` or `Sec-Fetch-Site` \
+                 says that another does"
+            }
             Forbidden::Host => {
                 "without an `admin_token` only requests to `localhost` or a loopback address are \
                  answered"
@@ -106,6 +113,25 @@ fn said(token: &str, fields: &HeaderMap) -> Result<(), Forbidden> {
     let said = only(fields, header::AUTHORIZATION).unwrap_or_default();
     let said = said.strip_prefix(b"Bearer ").unwrap_or_default();
     secret::is_same(token.as_bytes(), said).then_some(()).ok_or(Forbidden::Token)
+}
+
+/// Whether no page asks, or one that came from the very host and port that it asks. A browser says
+/// so in fields that no page can write. The listener may stand behind one that ends TLS.
+fn is_own_page(fields: &HeaderMap) -> bool {
+    let is_own_site = match fields.contains_key(SEC_FETCH_SITE) {
+        true => matches!(only(fields, SEC_FETCH_SITE), Some(b"same-origin" | b"none")),
+        false => true,
+    };
+    let is_own_origin = match fields.contains_key(header::ORIGIN) {
+        true => only(fields, header::ORIGIN).zip(only(fields, header::HOST)).is_some_and(is_at),
+        false => true,
+    };
+    is_own_site && is_own_origin
+}
+
+fn is_at((origin, host): (&[u8], &[u8])) -> bool {
+    let place = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+    place.is_some_and(|place| !host.is_empty() && place.eq_ignore_ascii_case(host))
 }
 
 /// Whether the request was sent to a name that no other machine can have.

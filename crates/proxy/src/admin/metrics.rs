@@ -6,7 +6,7 @@ use super::Life;
 use crate::gateway::Gateway;
 use crate::telemetry::{
     Reading, write_compression, write_destinations, write_disk, write_leases, write_process,
-    write_purges, write_redis, write_refused, write_reloads, write_routes, write_tiers,
+    write_purges, write_redis, write_refused, write_reloads, write_routes, write_tiers, write_tls,
     write_traces, write_upstreams,
 };
 use crate::upstream::Destinations;
@@ -52,6 +52,9 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) 
     write_process(&mut text);
     if let Some(routes) = gateway.routes() {
         write_routes(&mut text, &routes.counts());
+    }
+    if let Some(tls) = gateway.tls() {
+        write_tls(&mut text, tls);
     }
     text
 }

@@ -22,6 +22,12 @@ pub(super) enum Kind {
     Json,
     /// Values of JSON, one a line, as they come.
     Lines,
+    /// A page.
+    Page,
+    /// How a page looks.
+    Style,
+    /// What a page does.
+    Script,
 }
 
 impl Kind {
@@ -31,6 +37,9 @@ impl Kind {
             Kind::Metrics => "text/plain; version=0.0.4; charset=utf-8",
             Kind::Json => "application/json",
             Kind::Lines => "application/x-ndjson",
+            Kind::Page => "text/html; charset=utf-8",
+            Kind::Style => "text/css; charset=utf-8",
+            Kind::Script => "text/javascript; charset=utf-8",
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::ask::{Ask, Unasked};
 use crate::asking::Asking;
 use crate::gateway::{Gateway, Live};
 use crate::route::Grounds;
-use crate::server::{Peer, Request, RequestBody};
+use crate::server::{Peer, Request, RequestBody, Transport};
 use crate::why::{Why, why};
 
 /// A request that is asked about, and not made.
@@ -125,13 +125,14 @@ fn request(asked: &AskWhy) -> Result<Request, String> {
     }
     let host = HeaderValue::from_str(authority.as_str());
     fields.insert(http::header::HOST, host.map_err(|_| refused("no such host"))?);
+    let transport = Transport::of(&uri);
     Ok(Request {
         method,
         target: uri,
         version: Version::HTTP_11,
         fields,
         body: RequestBody::empty(),
-        peer: Peer { address: None, local: None },
+        peer: Peer { address: None, local: None, transport },
         informational: None,
     })
 }

@@ -9,6 +9,7 @@ use crate::cli::{CheckArgs, CheckFormat, RunArgs};
 use crate::commands::doctor::{self, Weight};
 use crate::config::text::{in_bytes, in_time};
 use crate::config::{self, Colours, Config, Listen, MemberSettings, Problems, Route};
+use crate::tls::Tls;
 
 /// How long Redis may take to say how it is.
 const REDIS_PATIENCE: Duration = Duration::from_secs(2);
@@ -45,10 +46,13 @@ pub fn run(args: &CheckArgs) -> ExitCode {
 
 /// What is wrong with the Redis that the configuration names, a line each.
 fn warnings(config: &Config, args: &CheckArgs) -> String {
-    let Some(redis) = config.redis.as_ref().filter(|_| !args.offline) else {
+    if args.offline {
         return String::new();
-    };
-    let examined = doctor::redis_within(redis, REDIS_PATIENCE);
+    }
+    let of_routes = config.dynamic.as_ref().and_then(|dynamic| dynamic.redis.as_ref());
+    let servers = config.redis.iter().chain(of_routes);
+    let examined: Vec<_> =
+        servers.flat_map(|redis| doctor::redis_within(redis, REDIS_PATIENCE)).collect();
     let problems = examined.iter().flat_map(|examined| {
         let heavy = examined.findings.iter().filter(|one| one.weight == Weight::Problem);
         heavy.map(|finding| format!("warning: {}: {finding}\n", examined.what))
@@ -61,13 +65,18 @@ fn unreadable(config: &Config) -> Option<String> {
     let of_routes = config.routes.iter().filter_map(|route| {
         Some((format!("route `{}`", route.name), route.upstream.ca_file.as_ref()?))
     });
+    let redis_of_routes = config.dynamic.iter().filter_map(|dynamic| dynamic.redis.as_ref());
     let of_redis = config.redis.iter().filter_map(|redis| redis.ca_file.as_ref());
-    let files = of_routes.chain(of_redis.map(|file| ("redis".to_owned(), file)));
+    let of_redis = of_redis.map(|file| ("redis".to_owned(), file));
+    let of_its_routes = redis_of_routes.filter_map(|redis| redis.ca_file.as_ref());
+    let of_its_routes = of_its_routes.map(|file| ("routes".to_owned(), file));
+    let files = of_routes.chain(of_redis).chain(of_its_routes);
     let lines = files.filter_map(|(whose, file)| {
         let cause = std::fs::read(file).err()?;
         Some(format!("{whose}: cannot read `{}`: {cause}\n", file.display()))
     });
-    Some(lines.collect::<String>()).filter(|lines| !lines.is_empty())
+    let of_tls = Tls::open(&config.tls).err().map(|error| format!("tls: {error}\n"));
+    Some(lines.chain(of_tls).collect::<String>()).filter(|lines| !lines.is_empty())
 }
 
 /// Writes; who has closed the other end does not want to read it.
@@ -105,6 +114,10 @@ pub fn summary(config: &Config) -> String {
     let mut text = String::new();
     let listen: Vec<String> = config.listen.iter().map(Listen::to_string).collect();
     line(&mut text, "listens on", &listen.join(", "));
+    if config.tls.is_on() {
+        let listen: Vec<String> = config.tls.listen.iter().map(Listen::to_string).collect();
+        line(&mut text, "and by TLS", &listen.join(", "));
+    }
     let admin = config.admin.map_or("off".to_owned(), |admin| admin.to_string());
     line(&mut text, "admin", &admin);
     line(&mut text, "keeps", &format!("{} in memory", in_bytes(config.memory_bytes)));

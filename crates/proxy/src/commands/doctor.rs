@@ -1,10 +1,13 @@
-//! `forebay doctor`: connects to Redis, looks at the disk's directory, and says what is wrong there.
+//! `forebay doctor`: connects to Redis, looks at the disk's directory and, where a file says all that a
+//! gateway is told, at the machine; and says what is wrong there.
 
 mod connect;
 mod disk;
 mod finding;
 mod holes;
+mod places;
 mod server;
+mod system;
 mod visit;
 
 use std::io::{Write, stderr, stdout};
@@ -16,7 +19,7 @@ pub use finding::{Examined, Finding, Weight};
 use crate::cli::{DoctorArgs, RunArgs};
 use crate::commands::runtime::runtime;
 use crate::config::text::in_time;
-use crate::config::{self, Problems, RedisSettings, Tiers};
+use crate::config::{self, Config, Problems, RedisSettings, Tiers};
 
 /// How long a whole examination of Redis may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,23 +27,30 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Threads for an examination, which waits most of its time.
 const WORKERS: usize = 1;
 
-/// Examines the tiers; 0 when nothing is wrong, 1 when something is, 2 when nothing is named.
+/// Examines the tiers and the machine; 0 when nothing is wrong, 1 when something is, 2 when nothing is
+/// named.
 pub fn run(args: &DoctorArgs) -> ExitCode {
-    let tiers = match tiers(args) {
-        Ok(tiers) => tiers,
+    let Patient { tiers, config } = match patient(args) {
+        Ok(patient) => patient,
         Err(problems) => {
             say(&mut stderr(), &problems.plain());
             return ExitCode::from(1);
         }
     };
-    if tiers.disk.is_none() && tiers.redis.is_none() {
+    if config.is_none() && tiers.disk.is_none() && tiers.redis.is_none() {
         let message = "nothing to examine: no disk and no Redis is named; say --redis URL, \
-                       --disk DIR:SIZE, or --config FILE that names one\n";
+                       --disk DIR:SIZE, or --config FILE\n";
         say(&mut stderr(), message);
         return ExitCode::from(2);
     }
-    let mut examined: Vec<Examined> = tiers.disk.iter().map(disk::examine).collect();
-    if let Some(settings) = &tiers.redis {
+    let mut examined = Vec::new();
+    if let Some(config) = &config {
+        examined.push(system::examine(config));
+        examined.extend(places::examine(config));
+    }
+    examined.extend(tiers.disk.iter().map(disk::examine));
+    let of_routes = config.iter().filter_map(|config| config.dynamic.as_ref()?.redis.as_ref());
+    for settings in tiers.redis.iter().chain(of_routes) {
         examined.extend(redis_within(settings, PATIENCE));
     }
     let shown: String = examined.iter().map(Examined::to_string).collect();
@@ -68,14 +78,22 @@ pub fn redis_within(settings: &RedisSettings, patience: Duration) -> Vec<Examine
     examined
 }
 
-fn tiers(args: &DoctorArgs) -> Result<Tiers, Problems> {
+/// Who is examined.
+struct Patient {
+    tiers: Tiers,
+    /// All that a gateway is told, where a file says it.
+    config: Option<Config>,
+}
+
+fn patient(args: &DoctorArgs) -> Result<Patient, Problems> {
     if args.config.is_none() {
-        return config::tiers(&args.tiers);
+        return Ok(Patient { tiers: config::tiers(&args.tiers)?, config: None });
     }
     let run_args =
         RunArgs { config: args.config.clone(), tiers: args.tiers.clone(), ..RunArgs::default() };
     let config = config::from_run(&run_args)?;
-    Ok(Tiers { disk: config.disk, redis: config.redis })
+    let tiers = Tiers { disk: config.disk.clone(), redis: config.redis.clone() };
+    Ok(Patient { tiers, config: Some(config) })
 }
 
 /// Writes; who has closed the other end does not want to read it.

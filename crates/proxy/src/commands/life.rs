@@ -23,7 +23,10 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(60);
 /// Has a node read its file again.
 pub fn reload(args: &ReloadArgs) -> ExitCode {
     let answer = ask(&args.admin, "/reload", &json!({}), RELOAD_PATIENCE);
-    let shown = |answer: &Value| format!("reloaded: {} routes in the file\n", answer["routes"]);
+    let shown = |answer: &Value| match answer["routes"].as_u64() {
+        Some(1) => "reloaded: 1 route in the file\n".to_owned(),
+        routes => format!("reloaded: {} routes in the file\n", routes.unwrap_or(0)),
+    };
     told("reload", answer, if args.json { json_text } else { shown })
 }
 

@@ -10,4 +10,6 @@ pub mod purge;
 pub mod routes;
 pub mod run;
 pub mod runtime;
+pub mod top;
+pub mod warm;
 pub mod why;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use self::operators::{Operators, Token};
+use self::signals::Signals;
 use crate::admin::{Desks, Life, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
@@ -25,11 +26,13 @@ use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings, tex
 use crate::gateway::{Connects, Gateway, Live};
 use crate::reload::{self, Reloader, Reloads};
 use crate::route_watch;
+use crate::server::proxy_protocol::Spokesmen;
 use crate::server::{Drained, Inherited, NextTerms, Server};
 use crate::storage::{self, Storage};
 use crate::succession::{Legacy, Successor, Upgrader};
 use crate::systemd::{self, Notify};
 use crate::telemetry::{AccessLog, Telemetry};
+use crate::tls::Tls;
 use crate::traces::{self, Tracer};
 use crate::upstream::{Destinations, Networks, Own};
 
@@ -52,6 +55,7 @@ struct Start {
 /// Runs a gateway; 0 when it was told to end or was succeeded, 1 when it could not begin.
 pub fn run(args: &RunArgs) -> ExitCode {
     trace_to_stderr();
+    raise_open_files();
     let start = match start(args) {
         Ok(start) => start,
         Err(message) => {
@@ -82,6 +86,14 @@ pub fn run(args: &RunArgs) -> ExitCode {
     }
 }
 
+/// Every connection is an open file, and most systems let a process have more than they give it.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it is refused, what there is has to do; `forebay doctor` says whether it does.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 /// What the environment says of this process.
 fn start(args: &RunArgs) -> Result<Start, String> {
     let (args, notify) = (Some(args.clone()), Notify::from_environment());
@@ -109,6 +121,7 @@ async fn serve_from(
     ready: impl FnOnce(),
 ) -> Result<Drained, String> {
     let Start { args, inherited, mut successor, notify } = start;
+    let args = args.map(|args| (Signals::hear(&args), args));
     let opened = Opened::open(config, inherited, successor.as_mut()).await;
     let opened = match opened {
         Ok(opened) => opened,
@@ -146,8 +159,13 @@ impl Opened {
     ) -> Result<Self, String> {
         let activated = inherited.activated();
         let of_operators = inherited.of_operators();
-        let places = places(&config, inherited.activated());
-        let clients = Server::bind_beside(&places, &config.limits, &mut inherited);
+        let tls = match config.tls.is_on() {
+            true => Some(Tls::open(&config.tls).map_err(|cause| cause.to_string())?),
+            false => None,
+        };
+        let places = places(&config, inherited.activated(), tls.as_ref());
+        let spokesmen = Spokesmen::of(&config.proxy_protocol);
+        let clients = Server::bind_beside(&places, &config.limits, spokesmen, &mut inherited);
         let clients = clients.map_err(|cause| cause.to_string())?;
         // What nobody wants any more is closed by the last process that has it.
         drop(inherited);
@@ -176,6 +194,10 @@ impl Opened {
         let gateway = Gateway::new(config, connects, telemetry, stats, storage, source);
         let gateway = gateway.map_err(|cause| cause.to_string())?;
         watch_routes(&gateway).await;
+        if let Some(tls) = tls {
+            tokio::spawn(Arc::clone(&tls).watch());
+            gateway.secure(tls);
+        }
         let live = Live::of(gateway);
         let desks = Desks::open(&live, Life::default()).map_err(|cause| cause.to_string())?;
         Ok(Opened { clients, operators, activated, destinations, live, desks })
@@ -183,7 +205,7 @@ impl Opened {
 
     async fn serve(
         self,
-        args: Option<RunArgs>,
+        args: Option<(Signals, RunArgs)>,
         of_predecessor: Option<String>,
         notify: Notify,
         end: impl Future<Output = ()>,
@@ -259,20 +281,26 @@ async fn close(gateway: &Gateway, operators: Option<operators::Answering>) {
     });
 }
 
-/// Where clients are accepted: as the configuration says, and where systemd has opened a socket. The
-/// default is what nobody said.
-fn places(config: &Config, activated: Vec<Listen>) -> Vec<Listen> {
+/// Where clients are accepted, in the clear and by TLS: as the configuration says, and where systemd
+/// has opened a socket. The default is what nobody said.
+fn places(
+    config: &Config,
+    activated: Vec<Listen>,
+    tls: Option<&Arc<Tls>>,
+) -> Vec<(Listen, Option<Arc<Tls>>)> {
     let is_default = text::listen(LISTEN).is_ok_and(|default| config.listen == [default]);
     let mut all = match is_default && !activated.is_empty() {
         true => Vec::new(),
         false => config.listen.clone(),
     };
     for place in activated {
-        if !all.contains(&place) {
+        if !all.contains(&place) && !config.tls.listen.contains(&place) {
             all.push(place);
         }
     }
-    all
+    let plain = all.into_iter().map(|place| (place, None));
+    let secured = config.tls.listen.iter().map(|place| (place.clone(), tls.cloned()));
+    plain.chain(secured).collect()
 }
 
 type Bent = (NextTerms, fn(&Limits) -> Limits);
@@ -286,7 +314,7 @@ fn bent(clients: &NextTerms, operators: Option<&Operators>) -> Vec<Bent> {
 
 /// How a process that was started with flags goes on: by reloads, by upgrades, by signals.
 fn life(
-    args: Option<RunArgs>,
+    args: Option<(Signals, RunArgs)>,
     live: &Live,
     destinations: &Arc<Destinations>,
     terms: Vec<Bent>,
@@ -294,7 +322,7 @@ fn life(
     notify: &Notify,
 ) -> (Life, watch::Receiver<Option<u32>>) {
     let (upgrader, succeeded) = Upgrader::new(live.clone(), legacy, notify.clone());
-    let Some(args) = args else { return (Life::default(), succeeded) };
+    let Some((signals, args)) = args else { return (Life::default(), succeeded) };
     let reloader = Arc::new(Reloader {
         args,
         live: live.clone(),
@@ -304,7 +332,7 @@ fn life(
         told: Reloads::default().into(),
     });
     tokio::spawn(reload::watch(Arc::clone(&reloader)));
-    tokio::spawn(signals::heed(live.clone(), Arc::clone(&reloader), Arc::clone(&upgrader)));
+    tokio::spawn(signals.heed(live.clone(), Arc::clone(&reloader), Arc::clone(&upgrader)));
     (Life { reloader: Some(reloader), upgrader: Some(upgrader) }, succeeded)
 }
 
@@ -335,7 +363,8 @@ fn banner(
     operators: Option<(&Operators, &Token)>,
 ) -> String {
     let mut shown = gateway.config().clone();
-    shown.listen = clients.to_vec();
+    let (plain, secured) = clients.split_at(clients.len().saturating_sub(shown.tls.listen.len()));
+    (shown.listen, shown.tls.listen) = (plain.to_vec(), secured.to_vec());
     let mut text = format!("forebay {}\n{}", env!("CARGO_PKG_VERSION"), check::summary(&shown));
     text += &operators.map(|(operators, token)| operators.banner(token)).unwrap_or_default();
     if let Some(Listen::Tcp(address)) = clients.first() {

@@ -16,7 +16,7 @@ use super::text::{self, Refusal, in_bytes, refuse};
 use super::words::{networks, refuse_none, secret};
 use super::{
     AccessLog, Admin, Config, Limits, Listen, Reload, destinations, disk, dynamic, purge, redis,
-    routes, traces,
+    routes, tls, traces,
 };
 
 /// The most memory that can be given: more than any machine has.
@@ -61,6 +61,9 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
     let memory = memory(&mut root, args);
     let disk = disk::read(&mut root, &args.tiers);
     let redis = redis::read(&mut root, &args.tiers);
+    let taken: Vec<&Listen> = listen.iter().map(|one| &one.value).collect();
+    let beside = tls::Beside { taken: &taken, admin: admin.value, redis: redis.settings.as_ref() };
+    let tls = tls::read(&mut root, &beside);
     let stored_body_bytes = StoredBody::of(memory, disk.as_ref());
     let defaults = routes::defaults(&mut root, args, stored_body_bytes);
     let beside = dynamic::Beside {
@@ -76,6 +79,8 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
     }
     let config = Config {
         listen: listen.into_iter().map(|listen| listen.value).collect(),
+        tls,
+        proxy_protocol: tls::read_proxy_protocol(&mut root),
         admin: admin.value,
         admin_token: token.map(|token| token.value),
         workers: workers(&mut root, args),
@@ -153,7 +158,7 @@ fn refuse_same_address(
 }
 
 /// Whether both cannot be bound at once. Port 0 is another one each time.
-fn overlaps(one: &Listen, other: &Listen) -> bool {
+pub(super) fn overlaps(one: &Listen, other: &Listen) -> bool {
     match (one, other) {
         (Listen::Tcp(one), Listen::Tcp(other)) => {
             let is_same_family = one.is_ipv4() == other.is_ipv4();

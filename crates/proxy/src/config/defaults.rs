@@ -12,6 +12,7 @@ use super::purge::PurgeSettings;
 use super::settings::*;
 use super::text::RedisUrl;
 use super::tiers::*;
+use super::tls::{ProxyProtocolSettings, TlsSettings};
 
 /// Where clients are accepted.
 pub const LISTEN: &str = "127.0.0.1:8080";
@@ -103,6 +104,8 @@ impl Config {
         let tcp = |text: &str| text.parse::<SocketAddr>().expect("a constant that a test parses");
         Config {
             listen: vec![Listen::Tcp(tcp(LISTEN))],
+            tls: TlsSettings::default(),
+            proxy_protocol: ProxyProtocolSettings::default(),
             admin: Some(tcp(ADMIN)),
             admin_token: None,
             workers: None,

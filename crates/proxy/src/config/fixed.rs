@@ -27,6 +27,8 @@ impl Config {
             purge,
             destinations: _,
             traces,
+            tls,
+            proxy_protocol,
             routes,
             dynamic,
         } = self;
@@ -42,6 +44,8 @@ impl Config {
         note("disk", *disk != next.disk);
         note("redis", *redis != next.redis);
         note("traces", *traces != next.traces);
+        note("tls", *tls != next.tls);
+        note("proxy_protocol", *proxy_protocol != next.proxy_protocol);
         differing.extend(purge.fixed_in(&next.purge));
         match (dynamic, &next.dynamic) {
             (Some(own), Some(next)) => differing.extend(own.fixed_in(next)),

@@ -4,6 +4,7 @@
 //! `check` and `routes` say what they mean together, `problem` shows what is wrong. All problems are
 //! found in one pass; there is no second look at a [`Config`].
 
+mod acme;
 mod balancing;
 mod check;
 mod compress;
@@ -26,6 +27,7 @@ mod settings;
 mod template;
 pub mod text;
 mod tiers;
+mod tls;
 mod traces;
 mod value;
 mod words;
@@ -38,6 +40,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use acme::{AcmeChallenge, AcmeSettings};
 pub use balancing::{Balance, Ejection};
 pub use compress::{CompressSettings, Effort, MediaTypes};
 pub use dynamic::DynamicSettings;
@@ -47,6 +50,7 @@ pub use problem::{Colours, PROBLEMS_MAX, Position, Problem, Problems};
 pub use purge::{InDoubt, PublicPurge, PurgeSettings};
 pub use settings::*;
 pub use tiers::*;
+pub use tls::{CertificateSettings, ProxyProtocolSettings, TlsSettings, TlsVersion};
 pub use traces::TraceSettings;
 pub use value::{MEMBERS_MAX, ROUTES_MAX, UNIX_REFUSED, json_routes};
 

@@ -15,6 +15,7 @@ use super::dynamic::DynamicSettings;
 use super::health::HealthSettings;
 use super::purge::PurgeSettings;
 use super::tiers::{DiskSettings, RedisSettings};
+use super::tls::{ProxyProtocolSettings, TlsSettings};
 use super::traces::TraceSettings;
 
 /// Everything that one gateway is told at its start.
@@ -22,6 +23,10 @@ use super::traces::TraceSettings;
 pub struct Config {
     /// Where clients are accepted; at least one.
     pub listen: Vec<Listen>,
+    /// TLS toward clients.
+    pub tls: TlsSettings,
+    /// Peers that say for whom they speak.
+    pub proxy_protocol: ProxyProtocolSettings,
     /// Where operators are answered; `None` switches the admin listener off.
     pub admin: Option<SocketAddr>,
     /// The token that the admin listener's changing calls ask for.

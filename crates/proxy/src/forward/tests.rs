@@ -24,8 +24,9 @@ fn hop(trust: Trust) -> Hop<'static> {
 /// What the origin is sent, all in one map.
 fn sent(client: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
     let mut request = http::Request::new(());
-    *request.headers_mut() = passing_fields(client, hop.trust);
-    request.extensions_mut().insert(Said { host: None, lines: said(client, hop) });
+    let present = Present::of(client);
+    *request.headers_mut() = passing_fields(client, present, hop.trust);
+    request.extensions_mut().insert(Said { host: None, lines: said(client, present, hop) });
     std::mem::take(spread(&mut request))
 }
 

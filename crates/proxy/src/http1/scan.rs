@@ -60,8 +60,9 @@ impl Scan {
 
     /// Goes on over a response head, or over a trailer section, which may have no line.
     pub(crate) fn block(&mut self, input: &[u8], bounds: Bounds) -> Result<Option<Block>, Fault> {
-        while let Some(offset) = memchr::memchr(b'\n', &input[self.position..]) {
-            let line_end = self.position + offset;
+        let from = self.position;
+        for offset in memchr::memchr_iter(b'\n', &input[from..]) {
+            let line_end = from + offset;
             self.within(line_end + 1, bounds)?;
             if line_end == self.line_start || input[line_end - 1] != b'\r' {
                 return Err(Fault::syntax("a line ends with LF alone"));

@@ -1,7 +1,7 @@
 //! An order carried out: written into the log, and waited for until the nodes have applied it.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use forebay_cache::mechanism::{LogFailure, NodeStanding, Position};
 use forebay_semantics::key::TargetParts;
@@ -12,6 +12,7 @@ use super::refresh;
 use crate::config::text;
 use crate::gateway::Gateway;
 use crate::route::{Grounds, Way};
+use crate::telemetry::OrderTold;
 
 /// How much longer than a node's doubt it is waited for all of them, unless the order says how long.
 const WAIT_MARGIN: Duration = Duration::from_millis(500);
@@ -58,7 +59,11 @@ pub async fn carry_out(gateway: &Gateway, order: &Order) -> Result<Carried, Unca
     if gateway.storage().is_without_purges() {
         return Err(Uncarried::Log(LogFailure::refused(SUCCEEDED)));
     }
-    let appended = log.append(rules).await.map_err(Uncarried::Log)?;
+    let lately = gateway.telemetry().metrics.lately();
+    let appended = log.append(rules).await.map_err(|why| {
+        lately.went_wrong("purge", &why.to_string(), SystemTime::now());
+        Uncarried::Log(why)
+    })?;
     let refreshing = match order.kind {
         OrderKind::Hard | OrderKind::Soft => 0,
         OrderKind::Refresh => {
@@ -66,6 +71,14 @@ pub async fn carry_out(gateway: &Gateway, order: &Order) -> Result<Carried, Unca
         }
     };
     let nodes = log.applied(appended.last, wait).await;
+    lately.ordered(OrderTold {
+        first: appended.first,
+        last: appended.last.number,
+        at: SystemTime::now(),
+        what: order.words(),
+        kind: order.kind.word(),
+        nodes: nodes.clone(),
+    });
     Ok(Carried { first: appended.first, last: appended.last, nodes, refreshing })
 }
 

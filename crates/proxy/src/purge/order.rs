@@ -17,6 +17,12 @@ pub const ORDER_MAX: usize = 1_000;
 /// Bytes of a tag that can be ordered; no response has a longer one.
 const TAG_BYTES_MAX: usize = forebay_semantics::tags::TAG_BYTES_MAX;
 
+/// Characters of a name that are shown.
+const SHOWN_MAX: usize = 200;
+
+/// Names of an order that are shown.
+const WORDS_MAX: usize = 8;
+
 /// What is to be purged, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -105,7 +111,41 @@ impl Order {
     }
 }
 
+impl Order {
+    /// What it names, in words, for people; of a long order its beginning.
+    pub fn words(&self) -> Vec<String> {
+        let all = self.all.then(|| "everything".to_owned());
+        let named = [
+            ("", &self.urls),
+            ("prefix ", &self.prefixes),
+            ("host ", &self.hosts),
+            ("tag ", &self.tags),
+        ];
+        let named = named.into_iter().flat_map(|(kind, names)| {
+            names.iter().map(move |name| {
+                let name: String = name.chars().take(SHOWN_MAX).collect();
+                format!("{kind}{name}")
+            })
+        });
+        let mut words: Vec<String> = all.into_iter().chain(named).take(WORDS_MAX + 1).collect();
+        let count = self.urls.len() + self.prefixes.len() + self.hosts.len() + self.tags.len();
+        if words.len() > WORDS_MAX {
+            words[WORDS_MAX] = format!("and {} more", count + usize::from(self.all) - WORDS_MAX);
+        }
+        words
+    }
+}
+
 impl OrderKind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            OrderKind::Hard => "hard",
+            OrderKind::Soft => "soft",
+            OrderKind::Refresh => "refresh",
+        }
+    }
+
     /// For the rules a refresh is a soft purge.
     fn of_rules(self) -> Kind {
         match self {
@@ -179,7 +219,6 @@ fn parsed(what: &'static str, url: &str) -> Result<(Uri, Scheme), OrderError> {
 }
 
 fn refused(what: &'static str, said: &str, why: &'static str) -> OrderError {
-    const SHOWN_MAX: usize = 200;
     OrderError { what, said: said.chars().take(SHOWN_MAX).collect(), why }
 }
 

@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use crate::answer::AnswerBody;
 use crate::gateway::Gateway;
 use crate::kept::{Kept, family};
-use crate::server::{Peer, Request, RequestBody, Service};
+use crate::server::{Peer, Request, RequestBody, Service, Transport};
 
 /// Entries that are fetched again at once.
 const FETCHES_AT_ONCE: usize = 8;
@@ -67,13 +67,14 @@ fn request_for(used: &Used<Kept>) -> Option<Request> {
         variant.write_request(&mut fields);
     }
     fields.insert(http::header::HOST, uri.authority()?.as_str().parse().ok()?);
+    let transport = Transport::of(&uri);
     Some(Request {
         method: Method::GET,
         target: uri,
         version: Version::HTTP_11,
         fields,
         body: RequestBody::empty(),
-        peer: Peer { address: None, local: None },
+        peer: Peer { address: None, local: None, transport },
         informational: None,
     })
 }

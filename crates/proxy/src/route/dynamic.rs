@@ -20,13 +20,14 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Duration, Instant, timeout};
 
-use super::known::{Applied, At, Grounds, KnownOptions, KnownRoutes};
+use super::known::{Applied, Grounds, KnownOptions, KnownRoutes};
 use super::lane::{Lane, Upstreams};
 use super::line::RouteLine;
 use super::name;
 use super::rate::Rate;
 use super::source::{Source, Stored};
 use super::value::{Meaning, Reading};
+use super::walk::Walk;
 use super::{HOST_BYTES_MAX, Table};
 use crate::config::{DynamicSettings, MemberSettings, Route, text};
 
@@ -184,38 +185,15 @@ impl DynamicRoutes {
         if let Some(lane) = table.by_exact(host, path) {
             return in_file(lane);
         }
-        let Some(exact) = name::names_for(host).next() else {
+        let Some(exact) = name::exact(host) else {
             return table.find(host, path).map_or(Way::None, in_file);
         };
-        if let Some(found) = self.at(exact, path, grounds) {
-            return found;
-        }
-        // The file looks at every wildcard, Redis at so many of the shortest.
-        let mut wildcards = name::wildcards_for(host).peekable();
-        for (at, _) in host.match_indices('.').filter(|(at, _)| *at > 0) {
-            if let Some(lane) = table.below(&host[at + 1..], path) {
-                return in_file(lane);
-            }
-            let Some(wildcard) = wildcards.next_if(|name| name.len() == host.len() - at) else {
-                continue;
-            };
-            if let Some(found) = self.at(wildcard, path, grounds) {
-                return found;
-            }
-        }
-        if let Some(lane) = table.by_any(path) {
+        if self.known.is_bare(exact)
+            && let Some(lane) = table.find(host, path)
+        {
             return in_file(lane);
         }
-        self.at(name::ANY, path, grounds).unwrap_or(Way::None)
-    }
-
-    fn at(&self, name: &str, path: &str, grounds: Grounds) -> Option<Way> {
-        match self.known.at(name, path, grounds) {
-            At::Lane(lane) => Some(Way::Lane(lane)),
-            At::Nothing => None,
-            At::Wrong => Some(Way::Wrong),
-            At::Unknown => Some(Way::Unknown),
-        }
+        Walk::begin(&self.known, path, grounds).past(table, host, exact)
     }
 
     /// Asks Redis for a host and all wildcards that cover it, unless somebody does already, and waits

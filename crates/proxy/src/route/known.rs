@@ -4,11 +4,14 @@
 //! are understood before a shard is locked. Every read has a stamp, taken before it was sent; what an
 //! older read brings never wins over a younger one.
 
+mod bare;
+
 use std::collections::hash_map::{DefaultHasher, RandomState};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use arc_swap::ArcSwap;
 use forebay_cache::mechanism::Clock;
@@ -16,6 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 use tokio::time::{Duration, Instant};
 
+pub(super) use self::bare::Bare;
 use super::lane::{Lane, Upstreams};
 use super::line::{RouteLine, RouteSource};
 use super::name;
@@ -49,8 +53,10 @@ pub enum Grounds {
 pub(super) enum At {
     /// This.
     Lane(Arc<Lane>),
-    /// Nothing for this path.
+    /// Nothing for this path, or nothing that was known last.
     Nothing,
+    /// Nothing for any path.
+    Absent,
     /// A value that is wrong, and none that was good before.
     Wrong,
     /// It has to be asked for.
@@ -113,6 +119,7 @@ pub(crate) struct KnownRoutes {
     tickets: AtomicU64,
     stamps: AtomicU64,
     doubt: AtomicU64,
+    version: AtomicU64,
     pub(super) tally: Tally,
     /// The names of keys whose line is another one now.
     told: broadcast::Sender<Box<str>>,
@@ -132,6 +139,7 @@ impl KnownRoutes {
             tickets: AtomicU64::new(0),
             stamps: AtomicU64::new(0),
             doubt: AtomicU64::new(0),
+            version: AtomicU64::new(1),
             tally: Tally::default(),
             told: broadcast::Sender::new(CHANGES_MAX),
             options,
@@ -177,7 +185,7 @@ impl KnownRoutes {
         if absent.used_at.load(Relaxed) != now {
             absent.used_at.store(now, Relaxed);
         }
-        At::Nothing
+        At::Absent
     }
 
     /// Whether something is known of a name that an answer may rest on.
@@ -363,6 +371,7 @@ impl KnownRoutes {
             }
         }
         self.tally.changes.fetch_add(1, Relaxed);
+        self.version.fetch_add(1, Release);
     }
 
     /// Whether one more key has room; told loudly where it has not.
@@ -395,7 +404,8 @@ impl KnownRoutes {
     fn insert_absent(&self, name: &str, stamp: u64, used_at: u64) {
         let ticket = self.tickets.fetch_add(1, Relaxed);
         let (since, seen) = (self.clock.now(), AtomicU64::new(stamp));
-        let absent = Absent { used_at: AtomicU64::new(used_at), ticket, since, seen };
+        let used = AtomicU64::new(used_at);
+        let absent = Absent { used_at: used, bare: Bare::default(), ticket, since, seen };
         {
             let mut shard = self.shard(name).write();
             if shard.get(name).is_some_and(|slot| stamp < slot.seen().load(Relaxed)) {
@@ -446,6 +456,7 @@ impl KnownRoutes {
                 continue;
             }
             shard.remove(&*name);
+            self.version.fetch_add(1, Release);
             self.tally.absent.fetch_sub(1, Relaxed);
         }
     }

@@ -50,8 +50,13 @@ pub fn of_key(prefix: &str, key: &[u8]) -> Option<Box<str>> {
 /// The names that can hold a route for a host, the most exact first. None where no name of the table
 /// can be like it.
 pub fn names_for(host: &str) -> impl Iterator<Item = &str> {
-    let exact = is_name(host).then_some(host);
+    let exact = exact(host);
     exact.into_iter().chain(wildcards_for(host)).chain(exact.map(|_| ANY))
+}
+
+/// The name of exactly this host, where it can be one.
+pub fn exact(host: &str) -> Option<&str> {
+    is_name(host).then_some(host)
 }
 
 /// The names of the wildcards that cover a host, the longest first. An address has none.
@@ -64,7 +69,8 @@ pub fn wildcards_for(host: &str) -> impl Iterator<Item = &str> {
 
 /// Whether it can be a key at all: no part of it between its dots is empty.
 fn is_name(host: &str) -> bool {
-    !host.is_empty() && !host.starts_with('.') && !host.contains("..")
+    let is_part_empty = |pair: &[u8]| pair == b"..";
+    !host.is_empty() && !host.starts_with('.') && !host.as_bytes().windows(2).any(is_part_empty)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use forebay_cache::mechanism::Timestamp;
 
+use super::known::Bare;
 use super::lane::Lane;
 use super::line::{RouteSource, RouteState};
 use super::source::Stored;
@@ -47,6 +48,8 @@ pub(super) struct Wrong {
 pub(super) struct Absent {
     /// When somebody last asked for it, in milliseconds.
     pub(super) used_at: AtomicU64,
+    /// Whether the wildcards that cover it are not there either.
+    pub(super) bare: Bare,
     /// Its place in the queue of absences.
     pub(super) ticket: u64,
     /// Since when this is known.

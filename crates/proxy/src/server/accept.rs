@@ -12,10 +12,13 @@ use tokio::task::JoinSet;
 use super::connection;
 use super::estate::{Estate, Inherited};
 use super::listen::{Accepted, BindError, Listener};
+use super::proxy_protocol::Spokesmen;
 use super::request::{Peer, Service};
+use super::secured::{self, Beginning};
 use super::stats::{ServerStats, count};
 use super::terms::{NextTerms, Terms};
 use crate::config::{Limits, Listen};
+use crate::tls::Tls;
 
 /// How long accepting pauses when the system has no descriptor left or fails otherwise.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
@@ -23,6 +26,7 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 /// Listeners that are bound and not yet served. Dropping it unbinds them.
 pub struct Server {
     listeners: Arc<Vec<Listener>>,
+    beginnings: Vec<Beginning>,
     listening: Vec<Listen>,
     terms: NextTerms,
 }
@@ -39,24 +43,33 @@ pub struct Drained {
 impl Server {
     /// Binds every listener, or says which cannot be bound and why. Must be called on a runtime.
     pub fn bind(listen: &[Listen], limits: &Limits) -> Result<Server, BindError> {
-        Server::bind_beside(listen, limits, &mut Inherited::default())
+        let places: Vec<_> = listen.iter().map(|listen| (listen.clone(), None)).collect();
+        Server::bind_beside(&places, limits, None, &mut Inherited::default())
     }
 
-    /// The same, where what was inherited is taken before anything is bound.
+    /// The same, where what was inherited is taken before anything is bound; a place's connections
+    /// are secured by its TLS, if it has one, and `spokesmen` say first for whom they speak.
     pub fn bind_beside(
-        listen: &[Listen],
+        places: &[(Listen, Option<Arc<Tls>>)],
         limits: &Limits,
+        spokesmen: Option<Spokesmen>,
         inherited: &mut Inherited,
     ) -> Result<Server, BindError> {
-        let bind = |listen: &Listen| Listener::take(inherited, listen);
-        let listeners = listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let bind = |(listen, _): &(Listen, _)| Listener::take(inherited, listen);
+        let listeners = places.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let listening = listeners
             .iter()
-            .zip(listen)
-            .map(|(listener, asked)| listener.place().unwrap_or_else(|_| asked.clone()))
+            .zip(places)
+            .map(|(listener, (asked, _))| listener.place().unwrap_or_else(|_| asked.clone()))
             .collect();
+        let spokesmen = spokesmen.map(Arc::new);
+        let begins = |(_, tls): &(_, Option<_>)| Beginning {
+            spokesmen: spokesmen.clone(),
+            tls: tls.clone(),
+        };
+        let beginnings = places.iter().map(begins).collect();
         let (listeners, terms) = (Arc::new(listeners), NextTerms::new(limits.clone()));
-        Ok(Server { listeners, listening, terms })
+        Ok(Server { listeners, beginnings, listening, terms })
     }
 
     /// Where it listens, with the ports that the system chose for port 0.
@@ -86,21 +99,23 @@ impl Server {
         service: S,
         shutdown: impl Future<Output = ()>,
     ) -> Drained {
-        let Server { listeners, terms: next, .. } = self;
+        let Server { listeners, beginnings, terms: next, .. } = self;
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let mut first = 0;
         loop {
-            let terms = next.now();
-            let full = connections.len() >= terms.limits.connections_max;
+            let full = connections.len() >= next.now().limits.connections_max;
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 Some(_) = connections.join_next() => {}
                 accepted = poll_fn(|cx| poll_any(&listeners, &mut first, cx)), if !full => {
                     match accepted {
-                        Ok(accepted) => spawn(&mut connections, accepted, &terms, &service),
-                        Err(error) => pause(&terms, &error).await,
+                        Ok((place, accepted)) => {
+                            let beginning = &beginnings[place];
+                            spawn(&mut connections, accepted, beginning, &next.now(), &service);
+                        }
+                        Err(error) => pause(&next.now(), &error).await,
                     }
                 }
             }
@@ -110,17 +125,18 @@ impl Server {
     }
 }
 
-/// Accepts on whichever listener has a client, beginning behind the one that had the last.
+/// Accepts on whichever listener has a client, beginning behind the one that had the last; says which
+/// it was.
 fn poll_any(
     listeners: &[Listener],
     first: &mut usize,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<(Accepted, Peer)>> {
+) -> Poll<io::Result<(usize, (Accepted, Peer))>> {
     for offset in 0..listeners.len() {
         let place = (*first + offset) % listeners.len();
         if let Poll::Ready(accepted) = listeners[place].poll_accept(cx) {
             *first = place + 1;
-            return Poll::Ready(accepted);
+            return Poll::Ready(accepted.map(|accepted| (place, accepted)));
         }
     }
     Poll::Pending
@@ -139,14 +155,18 @@ async fn pause(terms: &Terms, error: &io::Error) {
 fn spawn<S: Service>(
     connections: &mut JoinSet<()>,
     (accepted, peer): (Accepted, Peer),
+    beginning: &Beginning,
     terms: &Arc<Terms>,
     service: &S,
 ) {
     count(&terms.stats.connections_accepted);
     let (terms, service) = (terms.clone(), service.clone());
     match accepted {
-        Accepted::Tcp(stream) => {
+        Accepted::Tcp(stream) if beginning.is_http(&peer) => {
             connections.spawn(connection::serve(stream, peer, terms, service));
+        }
+        Accepted::Tcp(stream) => {
+            connections.spawn(secured::serve(stream, peer, beginning.clone(), terms, service));
         }
         Accepted::Unix(stream) => {
             connections.spawn(connection::serve(stream, peer, terms, service));

@@ -3,6 +3,8 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use super::h1::{self, Socket, Spoken};
 use super::h2;
 use super::link::Link;
@@ -32,10 +34,22 @@ pub(super) async fn serve<IO: Wire + 'static, S: Service>(
     terms: Arc<Terms>,
     service: S,
 ) {
+    serve_begun(io, peer, BytesMut::new(), terms, service).await;
+}
+
+/// The same where its first bytes were read already.
+pub(super) async fn serve_begun<IO: Wire + 'static, S: Service>(
+    io: IO,
+    peer: Peer,
+    read: BytesMut,
+    terms: Arc<Terms>,
+    service: S,
+) {
     let link = Arc::new(Link::default());
     let _open = Held::new(&terms.stats.connections_open);
     let _listed = terms.drain.list(&link);
     let mut socket = Socket::new(io, peer, link, terms.clone());
+    socket.input = read;
     match poll_fn(|cx| socket.poll_version(cx)).await {
         Spoken::Http1 => h1::serve(socket, service).await,
         Spoken::Http2 => Box::pin(h2::serve(socket, service)).await,
@@ -49,7 +63,7 @@ mod tests {
 
     use super::*;
     use crate::answer::Answer;
-    use crate::server::Request;
+    use crate::server::{Request, Transport};
 
     #[derive(Clone)]
     struct Heavy;
@@ -67,7 +81,7 @@ mod tests {
     #[tokio::test]
     async fn an_idle_connection_is_small_however_large_its_exchanges_are() {
         let (_, io) = tokio::io::duplex(1);
-        let peer = Peer { address: None, local: None };
+        let peer = Peer { address: None, local: None, transport: Transport::Plain };
         let connection = serve_connection(io, peer, Limits::default(), Heavy);
         let size = std::mem::size_of_val(&connection);
         assert!(size < 4096, "{size} bytes");

@@ -15,11 +15,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::estate::{Bequest, Inherited};
-use super::request::Peer;
+use super::request::{Peer, Transport};
 use crate::config::Listen;
 
 /// Connections that the system holds while we do not accept.
-const BACKLOG: i32 = 1024;
+pub(crate) const BACKLOG: i32 = 1024;
 
 /// A listener that could not be bound.
 #[derive(Debug)]
@@ -114,11 +114,17 @@ impl Listener {
                 // the connection is dead anyway.
                 let _ = stream.set_nodelay(true);
                 let local = stream.local_addr().ok();
-                Poll::Ready(Ok((Accepted::Tcp(stream), Peer { address: Some(address), local })))
+                Poll::Ready(Ok((
+                    Accepted::Tcp(stream),
+                    Peer { address: Some(address), local, transport: Transport::Plain },
+                )))
             }
             Listener::Unix(listener, _) => {
                 let (stream, _) = ready!(listener.poll_accept(cx))?;
-                Poll::Ready(Ok((Accepted::Unix(stream), Peer { address: None, local: None })))
+                Poll::Ready(Ok((
+                    Accepted::Unix(stream),
+                    Peer { address: None, local: None, transport: Transport::Plain },
+                )))
             }
         }
     }

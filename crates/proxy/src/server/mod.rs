@@ -2,7 +2,8 @@
 //!
 //! Not here: what is answered. That is the [`Service`]'s, which sees one checked [`Request`] and
 //! gives back one [`Answer`](crate::answer::Answer). HTTP/1 is our own connection (`h1`, RFC 9112),
-//! HTTP/2 is hyper's under our checks (`h2`, RFC 9113); `docs/decisions.md` says why.
+//! HTTP/2 is hyper's under our checks (`h2`, RFC 9113); `docs/decisions.md` says why. TLS is `tls`'s;
+//! `secured` joins it to a connection, and `proxy_protocol` reads for whom a peer speaks.
 
 mod accept;
 mod connection;
@@ -12,8 +13,11 @@ mod h1;
 mod h2;
 mod link;
 mod listen;
+mod misdirected;
+pub mod proxy_protocol;
 mod refusal;
 mod request;
+mod secured;
 mod stats;
 mod target;
 mod terms;
@@ -23,8 +27,9 @@ pub use accept::{Drained, Server};
 pub use connection::serve_connection;
 pub use estate::{Bequest, Estate, Inherited, Part};
 pub use link::InformationalSender;
+pub(crate) use listen::BACKLOG;
 pub use listen::BindError;
 pub use refusal::RefusalReason;
-pub use request::{Peer, Refused, Request, RequestBody, Service};
+pub use request::{Peer, Refused, Request, RequestBody, Service, Transport};
 pub use stats::ServerStats;
 pub use terms::NextTerms;

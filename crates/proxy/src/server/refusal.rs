@@ -13,6 +13,10 @@ pub enum RefusalReason {
     Target,
     /// `Host` is missing, doubled, not a host, or not the target's (9110 7.2).
     Host,
+    /// The host is another certificate's than the connection's (9110 7.4).
+    Misdirected,
+    /// A peer that must say for whom it speaks has not, or not well.
+    ProxyHeader,
     /// Where the body ends is not said clearly (9112 6).
     Framing,
     /// The head is too long or has too many fields.
@@ -39,10 +43,12 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [RefusalReason; 14] = [
+    pub const ALL: [RefusalReason; 16] = [
         RefusalReason::Syntax,
         RefusalReason::Target,
         RefusalReason::Host,
+        RefusalReason::Misdirected,
+        RefusalReason::ProxyHeader,
         RefusalReason::Framing,
         RefusalReason::HeadTooLarge,
         RefusalReason::TargetTooLong,
@@ -62,6 +68,8 @@ impl RefusalReason {
             RefusalReason::Syntax => "syntax",
             RefusalReason::Target => "target",
             RefusalReason::Host => "host",
+            RefusalReason::Misdirected => "misdirected",
+            RefusalReason::ProxyHeader => "proxy_header",
             RefusalReason::Framing => "framing",
             RefusalReason::HeadTooLarge => "head_too_large",
             RefusalReason::TargetTooLong => "target_too_long",
@@ -81,7 +89,9 @@ impl RefusalReason {
             RefusalReason::Syntax
             | RefusalReason::Target
             | RefusalReason::Host
+            | RefusalReason::ProxyHeader
             | RefusalReason::Framing => StatusCode::BAD_REQUEST,
+            RefusalReason::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             RefusalReason::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             RefusalReason::TargetTooLong => StatusCode::URI_TOO_LONG,
             RefusalReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -55,6 +55,27 @@ pub struct Peer {
     pub address: Option<SocketAddr>,
     /// Our address; `None` on a Unix socket.
     pub local: Option<SocketAddr>,
+    /// What their bytes run over.
+    pub transport: Transport,
+}
+
+/// Whether a connection is secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// It is not.
+    Plain,
+    /// By TLS, with us.
+    Tls,
+}
+
+impl Transport {
+    /// What a request for this URI would come over.
+    pub fn of(uri: &Uri) -> Self {
+        match uri.scheme_str() {
+            Some("https") => Transport::Tls,
+            Some(_) | None => Transport::Plain,
+        }
+    }
 }
 
 /// A request that was refused by the server itself.

@@ -82,7 +82,7 @@ pub(super) fn is_host(text: &[u8]) -> bool {
             Some(end) => text.split_at(end + 1),
             None => return false,
         },
-        _ => text.split_at(memchr::memchr(b':', text).unwrap_or(text.len())),
+        _ => text.split_at(text.iter().position(|byte| *byte == b':').unwrap_or(text.len())),
     };
     is_name_or_address(host) && is_port(port)
 }
@@ -91,7 +91,8 @@ fn is_name_or_address(host: &[u8]) -> bool {
     if let Some(address) = host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
         return std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
     }
-    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    let named =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     !host.is_empty() && host.len() <= 255 && host.iter().all(named)
 }
 

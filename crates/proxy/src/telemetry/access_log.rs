@@ -321,7 +321,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::server::{Peer, RefusalReason};
+    use crate::server::{Peer, RefusalReason, Transport};
 
     #[test]
     fn moments_are_written_as_rfc_3339() {
@@ -338,7 +338,7 @@ mod tests {
     fn a_refused_request_is_a_line_with_what_is_known_of_it() {
         let address = Some(([192, 0, 2, 7], 4711).into());
         let refused = Refused {
-            peer: Peer { address, local: None },
+            peer: Peer { address, local: None, transport: Transport::Plain },
             reason: RefusalReason::Host,
             status: Some(StatusCode::BAD_REQUEST),
             text: "there is no \"Host\"",
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_a_dash() {
-        let peer = Peer { address: None, local: None };
+        let peer = Peer { address: None, local: None, transport: Transport::Plain };
         let reason = RefusalReason::Syntax;
         let refused = Refused { peer, reason, status: None, text: "x" };
         let text = refused_text_line(&refused, UNIX_EPOCH);

@@ -1,23 +1,19 @@
-//! Counters, gauges and one histogram, in the text form that Prometheus reads.
+//! Counters, gauges and histograms, in the text form that Prometheus reads.
 //!
 //! The hit path touches a few atomics and nothing else; text is made when somebody asks.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use forebay_semantics::status::CacheStatus;
 use http::StatusCode;
 use parking_lot::Mutex;
 
+use super::histogram::{Distribution, Histogram};
+use super::lately::Lately;
 use super::{Outcome, Reading};
-
-/// Upper ends of the histogram's buckets, in microseconds.
-const BUCKETS_MICROS: [u64; 16] = [
-    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-    1_000_000, 5_000_000, 30_000_000,
-];
 
 /// Reasons that are told apart in `forebay_reasons_total`; words are the program's own, so this is
 /// a guard against a mistake and not against a client.
@@ -33,12 +29,29 @@ pub struct Metrics {
     origin_requests: AtomicU64,
     origin_failures: Mutex<BTreeMap<&'static str, u64>>,
     refreshes: AtomicU64,
+    origin_duration: Histogram,
+    lately: Lately,
 }
 
-#[derive(Default)]
-struct Histogram {
-    buckets: [AtomicU64; BUCKETS_MICROS.len() + 1],
-    sum_micros: AtomicU64,
+/// All that is counted, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Exchanges by outcome, in the order of [`Outcome::ALL`], and by the first digit of their status.
+    pub exchanges: [[u64; 6]; Outcome::ALL.len()],
+    /// From the request head to the end of the answer.
+    pub answers: Distribution,
+    /// From a request to an origin to the head of its response.
+    pub origins: Distribution,
+    /// Body bytes sent to clients.
+    pub body_bytes: u64,
+    /// Exchanges that were no plain hit, by outcome and reason.
+    pub reasons: Vec<(&'static str, &'static str, u64)>,
+    /// Requests sent to origins.
+    pub origin_requests: u64,
+    /// Those that failed, by how.
+    pub origin_failures: Vec<(&'static str, u64)>,
+    /// Refreshes begun behind an answer.
+    pub refreshes: u64,
 }
 
 impl Metrics {
@@ -70,9 +83,20 @@ impl Metrics {
         self.origin_requests.fetch_add(1, Relaxed);
     }
 
-    /// Counts one request to an origin that failed, by its word.
-    pub fn origin_failed(&self, word: &'static str) {
+    /// Counts one response head of an origin, which took so long.
+    pub fn origin_answered(&self, took: Duration) {
+        self.origin_duration.observe(took);
+    }
+
+    /// Counts one request to an origin that failed, by its word, and remembers what went wrong.
+    pub fn origin_failed(&self, word: &'static str, why: &str) {
         *self.origin_failures.lock().entry(word).or_default() += 1;
+        self.lately.went_wrong(word, why, SystemTime::now());
+    }
+
+    /// What happened lately.
+    pub fn lately(&self) -> &Lately {
+        &self.lately
     }
 
     /// Counts one refresh behind an answer.
@@ -80,11 +104,33 @@ impl Metrics {
         self.refreshes.fetch_add(1, Relaxed);
     }
 
+    /// All numbers, now.
+    pub fn totals(&self) -> Totals {
+        let read = |row: &[AtomicU64; 6]| std::array::from_fn(|class| row[class].load(Relaxed));
+        let reasons = self.reasons.lock();
+        let reasons = reasons.iter().map(|((result, detail), count)| (*result, *detail, *count));
+        let reasons = reasons.collect();
+        let failures = self.origin_failures.lock();
+        Totals {
+            exchanges: std::array::from_fn(|place| read(&self.exchanges[place])),
+            answers: self.duration.read(),
+            origins: self.origin_duration.read(),
+            body_bytes: self.body_bytes.load(Relaxed),
+            reasons,
+            origin_requests: self.origin_requests.load(Relaxed),
+            origin_failures: failures.iter().map(|(word, count)| (*word, *count)).collect(),
+            refreshes: self.refreshes.load(Relaxed),
+        }
+    }
+
     /// Everything in the text form (version 0.0.4), with the others' values behind.
     pub fn text(&self, others: &[Reading]) -> String {
         let mut text = String::with_capacity(8192);
         self.write_exchanges(&mut text);
-        self.duration.write(&mut text);
+        let help = "From the request head to the end of the answer.";
+        self.duration.write(&mut text, "forebay_exchange_seconds", help);
+        let help = "From a request to an origin to the head of its response.";
+        self.origin_duration.write(&mut text, "forebay_origin_seconds", help);
         let counters = [
             ("forebay_response_body_bytes_total", "Body bytes sent to clients.", &self.body_bytes),
             ("forebay_origin_requests_total", "Requests sent to origins.", &self.origin_requests),
@@ -121,30 +167,6 @@ impl Metrics {
     }
 }
 
-impl Histogram {
-    fn observe(&self, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let place = BUCKETS_MICROS.partition_point(|end| *end < micros);
-        self.buckets[place].fetch_add(1, Relaxed);
-        self.sum_micros.fetch_add(micros, Relaxed);
-    }
-
-    fn write(&self, text: &mut String) {
-        let name = "forebay_exchange_seconds";
-        write_head(text, name, "From the request head to the end of the answer.", "histogram");
-        let mut total = 0;
-        for (place, count) in self.buckets.iter().enumerate() {
-            total += count.load(Relaxed);
-            let end = BUCKETS_MICROS
-                .get(place)
-                .map_or_else(|| "+Inf".to_owned(), |micros| (*micros as f64 / 1e6).to_string());
-            let _ = writeln!(text, "{name}_bucket{{le=\"{end}\"}} {total}");
-        }
-        let sum = self.sum_micros.load(Relaxed) as f64 / 1e6;
-        let _ = writeln!(text, "{name}_sum {sum}\n{name}_count {total}");
-    }
-}
-
 pub(super) fn write_single(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
     write_head(text, name, help, kind);
     let _ = writeln!(text, "{name} {value}");
@@ -157,20 +179,6 @@ pub(super) fn write_head(text: &mut String, name: &str, help: &str, kind: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_duration_falls_into_the_first_bucket_that_holds_it() {
-        let check = |micros: u64, place: usize| {
-            let histogram = Histogram::default();
-            histogram.observe(Duration::from_micros(micros));
-            assert_eq!(histogram.buckets[place].load(Relaxed), 1, "{micros}");
-        };
-        check(0, 0);
-        check(50, 0);
-        check(51, 1);
-        check(30_000_000, 15);
-        check(30_000_001, 16);
-    }
 
     #[test]
     fn each_metric_is_introduced_once() {

@@ -4,6 +4,8 @@
 
 mod access_log;
 mod compression;
+mod histogram;
+mod lately;
 mod metrics;
 mod process;
 mod purges;
@@ -14,6 +16,7 @@ mod routes;
 mod storage;
 mod telling;
 mod tiers;
+mod tls;
 mod traces;
 mod upstreams;
 
@@ -23,7 +26,9 @@ use std::time::SystemTime;
 pub(crate) use access_log::rfc3339;
 pub use access_log::{AccessLog, LINES_MAX};
 pub use compression::write_compression;
-pub use metrics::Metrics;
+pub use histogram::{BUCKETS_MICROS, Distribution};
+pub use lately::{Lately, ORDERS_MAX, OrderTold, PROBLEMS_MAX, Problem};
+pub use metrics::{Metrics, Totals};
 pub use process::write_process;
 pub use purges::write_purges;
 pub use readings::{Reading, write_destinations, write_refused};
@@ -33,6 +38,7 @@ pub use routes::write_routes;
 pub use storage::{write_disk, write_leases, write_redis};
 pub use telling::Telling;
 pub use tiers::write_tiers;
+pub use tls::write_tls;
 pub use traces::write_traces;
 pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
 
@@ -54,8 +60,13 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Begins to tell of an exchange, whose head was read at that moment.
-    pub fn begin(&self, request: &Request, began: Instant, here: Option<Here>) -> Telling {
-        Telling::begin(self.clone(), request, began, here)
+    pub fn begin(
+        self: &Arc<Self>,
+        request: &Request,
+        began: Instant,
+        here: Option<Here>,
+    ) -> Telling {
+        Telling::begin(Arc::clone(self), request, began, here)
     }
 
     /// Tells of a request that was refused a moment ago, before it was one. The server counts it.

@@ -24,7 +24,7 @@ use crate::traces::{Here, Sampled};
 
 /// What is known of an exchange before it is answered.
 pub struct Telling {
-    telemetry: Telemetry,
+    telemetry: Arc<Telemetry>,
     began: Instant,
     line: Option<Box<Line>>,
 }
@@ -42,7 +42,7 @@ struct Line {
 
 impl Telling {
     pub(super) fn begin(
-        telemetry: Telemetry,
+        telemetry: Arc<Telemetry>,
         request: &Request,
         began: Instant,
         here: Option<Here>,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
@@ -35,6 +36,7 @@ pub(super) struct Member {
     pub(super) host: HeaderValue,
     tls: Option<(Tls, ServerName<'static>)>,
     connect: Arc<dyn Connect>,
+    naming: Naming,
     pool: Arc<Pool>,
     /// What the last connection spoke; see [`Member::dials_alone`].
     spoken: AtomicU8,
@@ -149,6 +151,7 @@ impl Member {
             host,
             tls,
             connect,
+            naming: Naming::of(&terms.address),
             pool: Pool::new(terms.pool),
             spoken: AtomicU8::new(spoken),
             dialling: tokio::sync::Mutex::default(),
@@ -175,7 +178,7 @@ impl Member {
     /// A connection for one exchange: an idle one, or a new one within `connect_timeout`.
     pub(super) async fn connection(&self, wanted: Wanted) -> Result<Held, FetchFailure> {
         let wanted = self.possible(wanted);
-        let generation = self.connect.generation(&self.terms.address);
+        let generation = self.generation();
         match self.pool.take_at_once(wanted, generation) {
             Some(held) => Ok(held),
             // Its state is large, and would be in the way of every exchange that need not wait.
@@ -236,6 +239,14 @@ impl Member {
         self.within(deadline, self.dial(place, wanted)).await.flatten()
     }
 
+    /// See [`Connect::generation`]. An address leads to itself, and is not looked up for each request.
+    fn generation(&self) -> u64 {
+        match self.naming {
+            Naming::Name => self.connect.generation(&self.terms.address),
+            Naming::Address => 0,
+        }
+    }
+
     /// With prior knowledge of HTTP/2 there is no HTTP/1.1; the origin then ignores the wish for
     /// a tunnel, as RFC 9110 section 7.8 lets it.
     fn possible(&self, wanted: Wanted) -> Wanted {
@@ -267,7 +278,7 @@ impl Member {
         place: OwnedSemaphorePermit,
         wanted: Wanted,
     ) -> Result<Held, FetchFailure> {
-        let generation = self.connect.generation(&self.terms.address);
+        let generation = self.generation();
         let bytes = self.connect.connect(&self.terms.address).await;
         let bytes = bytes.map_err(|error| self.unreached(&error))?;
         let (bytes, spoken) = match &self.tls {
@@ -357,6 +368,22 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.pool.drain();
         registry::forget(&self.terms);
+    }
+}
+
+/// Whether a name stands between a member and its addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    Name,
+    Address,
+}
+
+impl Naming {
+    fn of(address: &MemberAddress) -> Self {
+        match address {
+            MemberAddress::Tcp { host, .. } if host.parse::<IpAddr>().is_err() => Naming::Name,
+            MemberAddress::Tcp { .. } | MemberAddress::Unix(_) => Naming::Address,
+        }
     }
 }
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use forebay::answer::{Answer, AnswerBody, BodyError};
 use forebay::config::Limits;
-use forebay::server::{Peer, Request, Service, serve_connection};
+use forebay::server::{Peer, Request, Service, Transport, serve_connection};
 use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-pub(crate) const PEER: Peer = Peer { address: None, local: None };
+pub(crate) const PEER: Peer = Peer { address: None, local: None, transport: Transport::Plain };
 
 type Played = Pin<Box<dyn Future<Output = Answer> + Send>>;
 

@@ -131,9 +131,12 @@ fn check_scheme(scheme: Scheme, uri: &Uri) -> Result<(), TargetError> {
 /// Reads `host[:port]`, strictly: only what names a host to everyone alike. Escapes, users, zones
 /// and bytes beyond letters, digits, `-`, `.` and `_` are refused.
 pub fn host_and_port(authority: &[u8]) -> Result<HostPort<'_>, TargetError> {
-    if authority.contains(&b'@') {
-        return Err(TargetError::User);
-    }
+    // No part of an authority holds the byte, so that it is looked for only where something is wrong.
+    let is_user_named = || authority.contains(&b'@');
+    parts(authority).map_err(|wrong| if is_user_named() { TargetError::User } else { wrong })
+}
+
+fn parts(authority: &[u8]) -> Result<HostPort<'_>, TargetError> {
     if let Some(rest) = authority.strip_prefix(b"[") {
         let end = rest.iter().position(|&b| b == b']').ok_or(TargetError::HostAddress)?;
         let host = address(&rest[..end])?;
@@ -155,17 +158,35 @@ fn name(text: &[u8]) -> Result<Cow<'_, str>, TargetError> {
     if text.is_empty() || text.len() > HOST_BYTES_MAX {
         return Err(TargetError::HostLength);
     }
-    let is_lower = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
-    let (lower, rest) = text.split_at(text.iter().take_while(|b| is_lower(b)).count());
-    if !rest.iter().all(|b| is_lower(b) || b.is_ascii_uppercase()) || text.ends_with(b".") {
+    let met = text.iter().fold(0, |met, byte| met | IN_NAME[usize::from(*byte)]);
+    if met & FOREIGN != 0 || text.ends_with(b".") {
         return Err(TargetError::HostByte);
     }
     let text = str::from_utf8(text).map_err(|_| TargetError::HostByte)?;
-    if lower.len() < text.len() {
-        return Ok(text.to_ascii_lowercase().into());
+    match met & UPPER {
+        0 => Ok(text.into()),
+        _ => Ok(text.to_ascii_lowercase().into()),
     }
-    Ok(text.into())
 }
+
+const UPPER: u8 = 1;
+const FOREIGN: u8 = 2;
+
+/// What each byte is in a name: nothing to mind, a capital, or nothing that a name has. In a table, as
+/// every request has a host.
+static IN_NAME: [u8; 256] = {
+    let mut table = [FOREIGN; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => table[byte as usize] = 0,
+            b'A'..=b'Z' => table[byte as usize] = UPPER,
+            _ => {}
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// Reads what follows the host: nothing, `:` or `:port`.
 fn port(text: &[u8]) -> Result<Option<u16>, TargetError> {

@@ -51,13 +51,17 @@ pub enum Detail {
     Precondition,
     /// The origin broke off in the middle of its response.
     BodyBroken,
+    /// The request came in the clear and is to come by https.
+    ToHttps,
+    /// An authority asked whether the host leads here.
+    AcmeChallenge,
     /// The gateway itself failed.
     OwnFailure,
 }
 
 impl Detail {
     /// Every one.
-    pub const ALL: [Detail; 25] = [
+    pub const ALL: [Detail; 27] = [
         Detail::SkipField,
         Detail::Upgrade,
         Detail::KeyedBodyTooLarge,
@@ -82,6 +86,8 @@ impl Detail {
         Detail::OnlyIfCached,
         Detail::Precondition,
         Detail::BodyBroken,
+        Detail::ToHttps,
+        Detail::AcmeChallenge,
         Detail::OwnFailure,
     ];
 
@@ -112,6 +118,8 @@ impl Detail {
             Detail::OnlyIfCached => "only-if-cached",
             Detail::Precondition => "precondition",
             Detail::BodyBroken => "body-broken",
+            Detail::ToHttps => "to-https",
+            Detail::AcmeChallenge => "acme-challenge",
             Detail::OwnFailure => "own-failure",
         }
     }

@@ -7,3 +7,5 @@ mod calls;
 mod routes;
 mod support;
 mod token;
+mod top;
+mod warm;

@@ -80,7 +80,8 @@ pub(crate) async fn type_in(admin: SocketAddr, token: Option<&str>, words: &[&st
     typed(output)
 }
 
-fn typed(output: Output) -> Typed {
+/// What a program said that has ended.
+pub(crate) fn typed(output: Output) -> Typed {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Typed {
         status: output.status.code().unwrap(),

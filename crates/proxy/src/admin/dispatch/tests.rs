@@ -32,7 +32,7 @@ fn a_path_that_is_wrong_is_told_the_nearest() {
     check("/metric", Some("/metrics"));
     check("/metrics/", Some("/metrics"));
     check("/Health", Some("/health"));
-    check("/", None);
+    check("/dashboard", Some("/dashboard.js"));
     check("*", None);
     check("/nothing/like/it", None);
 }

@@ -10,6 +10,7 @@ fn fields(lines: &[(&str, &str)]) -> HeaderMap {
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const HERE: (&str, &str) = ("host", "127.0.0.1:8081");
+const OWN: (&str, &str) = ("origin", "http://127.0.0.1:8081");
 const AWAY: (&str, &str) = ("host", "rebound.example:8081");
 const BEARER: (&str, &str) = ("authorization", "Bearer t0ken");
 
@@ -69,12 +70,51 @@ fn without_a_token_nothing_is_changed() {
 #[test]
 fn a_page_of_a_browser_changes_nothing_even_with_the_token() {
     for guard in [Guard::Set("t0ken".into()), Guard::Made("t0ken".into())] {
-        for origin in ["http://evil.example", "null", "http://127.0.0.1:8081", ""] {
+        for origin in [
+            "http://evil.example",
+            "null",
+            "",
+            "http://",
+            "127.0.0.1:8081",
+            "http://127.0.0.1",
+            "http://127.0.0.1:8080",
+            "http://127.0.0.1:8081.evil.example",
+            "http://localhost:8081",
+            "ftp://127.0.0.1:8081",
+        ] {
             let lines = [HERE, BEARER, JSON, ("origin", origin)];
             check(&guard, Asks::TokenToChange, &lines, Err(Forbidden::Origin));
             check(&guard, Asks::Token, &lines, Err(Forbidden::Origin));
         }
+        for site in ["cross-site", "same-site", "", "Same-Origin"] {
+            let lines = [HERE, BEARER, JSON, ("sec-fetch-site", site)];
+            check(&guard, Asks::TokenToChange, &lines, Err(Forbidden::Origin));
+            let lines = [HERE, BEARER, JSON, OWN, ("sec-fetch-site", site)];
+            check(&guard, Asks::Token, &lines, Err(Forbidden::Origin));
+        }
+        let twice = [HERE, BEARER, JSON, OWN, ("origin", "http://evil.example")];
+        check(&guard, Asks::Token, &twice, Err(Forbidden::Origin));
+        let no_host = [BEARER, JSON, OWN];
+        check(&guard, Asks::Token, &no_host, Err(Forbidden::Origin));
     }
+}
+
+#[test]
+fn the_dashboard_may_what_its_reader_has_a_token_for() {
+    for guard in [Guard::Set("t0ken".into()), Guard::Made("t0ken".into())] {
+        for site in ["same-origin", "none"] {
+            let site = ("sec-fetch-site", site);
+            check(&guard, Asks::TokenToChange, &[HERE, BEARER, JSON, OWN, site], Ok(()));
+            check(&guard, Asks::Token, &[HERE, BEARER, site], Ok(()));
+            check(&guard, Asks::Token, &[HERE, OWN, site], Err(Forbidden::Token));
+        }
+        let behind_tls = ("origin", "https://127.0.0.1:8081");
+        check(&guard, Asks::Token, &[HERE, BEARER, behind_tls], Ok(()));
+    }
+    // A name that is pointed here has the same host in both, and is not this machine's.
+    let rebound = [AWAY, BEARER, JSON, ("origin", "http://rebound.example:8081")];
+    let guard = Guard::Made("t0ken".into());
+    check(&guard, Asks::TokenToChange, &rebound, Err(Forbidden::Host));
 }
 
 #[test]

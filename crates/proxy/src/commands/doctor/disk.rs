@@ -26,6 +26,8 @@ struct Seen {
     held_bytes: u64,
     /// A kind of file system that loses or delays what is written.
     unfit: Option<Unfit>,
+    /// The version of what lies there, and ours.
+    versions: Option<(u32, u32)>,
 }
 
 /// Kinds of file systems on which a disk tier is of little use.
@@ -70,6 +72,7 @@ fn see(path: &Path) -> Result<Seen, Finding> {
         free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
         held_bytes: held(path),
         unfit: unfit(path),
+        versions: forebay_cache::disk::inspect::versions(path),
     })
 }
 
@@ -77,6 +80,12 @@ fn findings(seen: &Seen, size_bytes: u64) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Err(why) = &seen.write {
         findings.push(Finding::problem(format!("this user cannot write there: {why}")));
+    }
+    if let Some((found, ours)) = seen.versions.filter(|(found, ours)| found > ours) {
+        let message =
+            format!("what lies there is of version {found}, and this program reads {ours}");
+        let help = "run the newer program, or name another directory";
+        findings.push(Finding::problem(message).with_help(help));
     }
     let room = seen.free_bytes.saturating_add(seen.held_bytes);
     if room < size_bytes {
@@ -141,7 +150,8 @@ fn unfit(_: &Path) -> Option<Unfit> {
 mod tests {
     use super::*;
 
-    const FINE: Seen = Seen { write: Ok(()), free_bytes: 1 << 30, held_bytes: 0, unfit: None };
+    const FINE: Seen =
+        Seen { write: Ok(()), free_bytes: 1 << 30, held_bytes: 0, unfit: None, versions: None };
 
     #[test]
     fn what_is_seen_is_judged() {
@@ -157,6 +167,14 @@ mod tests {
             &["it has room for 1023 MiB, and may hold 1GiB; lower `size`, or make room"],
         );
         check(Seen { write: Err("no".to_owned()), ..FINE }, &["this user cannot write there: no"]);
+        check(Seen { versions: Some((1, 1)), ..FINE }, &[]);
+        check(
+            Seen { versions: Some((2, 1)), ..FINE },
+            &[
+                "what lies there is of version 2, and this program reads 1; run the newer program, or \
+               name another directory",
+            ],
+        );
         for unfit in [Unfit::Memory, Unfit::Layer, Unfit::Network] {
             let seen = Seen { unfit: Some(unfit), ..FINE };
             let found = findings(&seen, 1);

@@ -2,6 +2,7 @@
 //! of its settings. Pure.
 
 use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
 
 use super::finding::Finding;
 use super::holes::{self, Product, Version};
@@ -12,6 +13,23 @@ const LINES_MAX: usize = 4096;
 
 /// Of a hundred parts of `maxmemory` so many are in use before it is worth a word.
 const FULL_PERCENT: u64 = 90;
+
+/// Clocks that are further apart are not kept by the same hand.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(2);
+
+/// What two clocks say of each other: the server's was read between two moments of ours.
+pub(super) fn of_clocks(asked: SystemTime, told: SystemTime, heard: SystemTime) -> Option<Finding> {
+    let after = |later: SystemTime, earlier: SystemTime| {
+        later.duration_since(earlier).unwrap_or(Duration::ZERO)
+    };
+    let (behind, ahead) = (after(asked, told), after(told, heard));
+    let apart = behind.max(ahead);
+    let word = if behind > ahead { "behind" } else { "ahead of" };
+    let message = format!("its clock is {} s {word} this machine's", apart.as_secs());
+    let help =
+        "keep both by NTP: how old a response is that another node has stored is told by clocks";
+    (apart > CLOCKS_APART_MAX).then(|| Finding::problem(message).with_help(help))
+}
 
 /// What a server is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

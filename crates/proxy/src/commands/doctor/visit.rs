@@ -1,5 +1,7 @@
 //! Goes to each server of a Redis and asks what the rules want to know.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use futures_util::future::join_all;
 
 use super::connect::{Connection, Failure};
@@ -72,8 +74,19 @@ async fn describe(
     }
     let described = Described::new(&info, &pairs);
     let mut findings = described.findings(place);
+    findings.extend(clock(&mut connection).await);
     findings.extend(usable(settings, &mut connection).await);
     Ok((described.in_short(), findings))
+}
+
+/// How far the server's clock is from ours. Ages of responses that other nodes have stored are
+/// counted from when those say that they received them.
+async fn clock(connection: &mut Connection) -> Option<Finding> {
+    let asked = SystemTime::now();
+    // Some servers do not let users ask this; then it is not judged.
+    let (seconds, micros): (u64, u64) = connection.ask(&["TIME"]).await.ok()?;
+    let told = UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_micros(micros);
+    server::of_clocks(asked, told, SystemTime::now())
 }
 
 /// Whether the database and the protocol are there.

@@ -66,8 +66,8 @@ impl Operators {
                  write `admin_token_file`"
             ));
         }
-        let bound =
-            Server::bind_beside(&[Listen::Tcp(asked)], &limits(&config.limits), &mut inherited);
+        let place = [(Listen::Tcp(asked), None)];
+        let bound = Server::bind_beside(&place, &limits(&config.limits), None, &mut inherited);
         let server = bound.map_err(|cause| cause.to_string())?;
         let address = match server.listening().first() {
             Some(Listen::Tcp(address)) => *address,

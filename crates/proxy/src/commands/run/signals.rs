@@ -6,28 +6,47 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::say;
+use crate::cli::RunArgs;
 use crate::gateway::Live;
 use crate::reload::{self, Reloader};
 use crate::succession::{Upgrader, Wish};
 
-/// Heeds them, for ever. To be spawned.
-pub(super) async fn heed(live: Live, reloader: Arc<Reloader>, upgrader: Arc<Upgrader>) {
-    // Without a file there is nothing to reload: a terminal that goes away ends the process then.
-    let mut hang_up = reloader.file().and_then(|_| heard(SignalKind::hangup()));
-    let mut user_1 = heard(SignalKind::user_defined1());
-    let mut user_2 = heard(SignalKind::user_defined2());
-    loop {
-        tokio::select! {
-            // It is told by itself.
-            () = next(&mut hang_up) => drop(reload::behind(&reloader).await),
-            () = next(&mut user_1) => reopen(&live),
-            () = next(&mut user_2) => upgrade(&upgrader),
-        }
-    }
+/// The signals, from the moment on at which this is made: one that comes before it is heeded waits, and
+/// does not end the process.
+pub(super) struct Signals {
+    hang_up: Option<Signal>,
+    user_1: Option<Signal>,
+    user_2: Option<Signal>,
 }
 
-fn heard(kind: SignalKind) -> Option<Signal> {
-    signal(kind).ok()
+impl Signals {
+    /// Hears them. To be called within a runtime.
+    pub(super) fn hear(args: &RunArgs) -> Self {
+        let heard = |kind| signal(kind).ok();
+        Signals {
+            // Without a file there is nothing to reload: a terminal that goes away ends the process.
+            hang_up: args.config.as_ref().and_then(|_| heard(SignalKind::hangup())),
+            user_1: heard(SignalKind::user_defined1()),
+            user_2: heard(SignalKind::user_defined2()),
+        }
+    }
+
+    /// Heeds them, for ever. To be spawned.
+    pub(super) async fn heed(
+        mut self,
+        live: Live,
+        reloader: Arc<Reloader>,
+        upgrader: Arc<Upgrader>,
+    ) {
+        loop {
+            tokio::select! {
+                // It is told by itself.
+                () = next(&mut self.hang_up) => drop(reload::behind(&reloader).await),
+                () = next(&mut self.user_1) => reopen(&live),
+                () = next(&mut self.user_2) => upgrade(&upgrader),
+            }
+        }
+    }
 }
 
 async fn next(signal: &mut Option<Signal>) {

@@ -92,6 +92,43 @@ async fn where_no_path_of_a_host_fits_the_next_is_asked() {
     assert_eq!(name(&file(&[]), "/x"), "none");
 }
 
+/// What is kept of a look must never outlive what it was kept of.
+#[tokio::test(start_paused = true)]
+async fn a_host_without_a_route_gets_one_as_soon_as_any_of_its_names_has_one() {
+    for name in ["x.b.com", ".b.com", ".com"] {
+        let (fake, table) = (Fake::new(), file(&["*"]));
+        let routes = routes(&fake);
+        routes.learn("x.b.com").await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(found(&routes, &table, "x.b.com", Grounds::Fresh), "file:*");
+        }
+        assert!(routes.known.is_bare("x.b.com"));
+        let value = Stored::Text("r:1".into());
+        assert_eq!(routes.known.apply(name, routes.known.begin(), Some(&value)), Applied::Changed);
+        let now = found(&routes, &table, "x.b.com", Grounds::Fresh);
+        assert_eq!(now, format!("{}/", name::pattern(name)));
+        assert_eq!(routes.known.apply(name, routes.known.begin(), None), Applied::Changed);
+        routes.known.want(name);
+        assert_eq!(found(&routes, &table, "x.b.com", Grounds::Fresh), "file:*");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wildcards_of_a_host_that_is_asked_for_again_and_again_stay_known() {
+    let (fake, table) = (Fake::new(), file(&["*"]));
+    let routes = routes(&fake);
+    routes.learn("x.b.com").await.unwrap();
+    for _ in 0..100 {
+        assert_eq!(found(&routes, &table, "x.b.com", Grounds::Fresh), "file:*");
+        tokio::time::advance(routes.settings.absent / 20).await;
+    }
+    tokio::time::advance(routes.settings.absent).await;
+    assert!(!routes.known.is_bare("x.b.com"));
+    assert_eq!(found(&routes, &table, "x.b.com", Grounds::Fresh), "unknown");
+    assert_eq!(found(&routes, &table, "x.b.com", Grounds::Last), "file:*");
+    assert!(!routes.known.is_bare("x.b.com"), "nobody listens for it any more");
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_the_exact_host_in_the_file_needs_no_redis() {
     let (fake, table) = (Fake::new(), file(&["a.com", "*.b.com", "*"]));

@@ -35,7 +35,7 @@ fn read(table: &KnownRoutes, name: &str, value: Option<&str>) -> Applied {
 fn leads(table: &KnownRoutes, name: &str) -> String {
     match table.at(name, "/", Grounds::Fresh) {
         At::Lane(lane) => lane.member.as_ref().unwrap().to_string(),
-        At::Nothing => "nothing".to_owned(),
+        At::Nothing | At::Absent => "nothing".to_owned(),
         At::Wrong => "wrong".to_owned(),
         At::Unknown => "unknown".to_owned(),
     }
@@ -225,7 +225,7 @@ async fn the_longest_path_of_a_host_counts_and_another_change_keeps_its_connecti
     read(&table, "a", Some(&value("1s")));
     let lane = |path: &str| match table.at("a", path, Grounds::Fresh) {
         At::Lane(lane) => lane,
-        At::Nothing | At::Wrong | At::Unknown => panic!("{path}"),
+        At::Nothing | At::Absent | At::Wrong | At::Unknown => panic!("{path}"),
     };
     assert_eq!(&*lane("/api/x").name, "a/api/");
     assert_eq!(&*lane("/apiary").name, "a/");
@@ -259,4 +259,28 @@ async fn a_plain_route_takes_little_memory() {
     println!("{bytes} bytes a plain route, of {ROUTES}");
     assert!(bytes < 1024, "{bytes} bytes a route");
     assert!(matches!(table.at("shop-7.example.com", "/", Grounds::Fresh), At::Lane(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_defaults_are_those_of_what_is_known_already() {
+    let table = table(10);
+    read(&table, "a", Some("h:1"));
+    read(&table, "b", Some("{\"to\": \"h:2\"}"));
+    read(&table, "c", Some("h:3"));
+    read(&table, "c", Some("nonsense"));
+    read(&table, "d", None);
+    let lane = |name: &str| match table.at(name, "/", Grounds::Fresh) {
+        At::Lane(lane) => lane,
+        At::Nothing | At::Wrong | At::Unknown => panic!("{name} leads nowhere"),
+    };
+    let before = ["a", "b", "c"].map(lane);
+    let mut defaults = Route::everything_to(Vec::new(), 64 << 20);
+    defaults.variants_max = 7;
+    table.read_as(Reading { defaults: Arc::new(defaults), hipache: Switch::Off });
+    for (name, before) in ["a", "b", "c"].into_iter().zip(before) {
+        assert_eq!((before.route.variants_max, lane(name).route.variants_max), (64, 7), "{name}");
+    }
+    assert_eq!(leads(&table, "a"), "http://h:1");
+    assert_eq!(leads(&table, "d"), "nothing");
+    assert_eq!(read(&table, "a", Some("h:1")), Applied::Same);
 }

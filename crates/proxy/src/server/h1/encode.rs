@@ -84,12 +84,14 @@ pub(super) fn append_head(
     }
     let trailers =
         asked.trailers && matches!(outgoing, Outgoing::Stream { ending: Ending::Chunked, .. });
+    let mut has_date = answer.prepared.iter().any(|block| block_has_date(block));
     for (name, value) in &answer.fields {
+        has_date |= *name == DATE;
         if !is_servers_own(name) && (*name != TRAILER || trailers) {
             append_field(out, name, value.as_bytes());
         }
     }
-    if !has_date(answer) {
+    if !has_date {
         append_date(out);
     }
     match outgoing {
@@ -188,10 +190,6 @@ pub(in super::super) fn is_servers_own(name: &HeaderName) -> bool {
                 | "te"
                 | "upgrade"
         )
-}
-
-fn has_date(answer: &Answer) -> bool {
-    answer.fields.contains_key(DATE) || answer.prepared.iter().any(|block| block_has_date(block))
 }
 
 fn block_has_date(block: &[u8]) -> bool {

@@ -24,6 +24,7 @@ use self::head::{Asked, Framing, Head};
 use self::receive::{Received, Waiting};
 use self::reply::{Sending, Unfinished};
 use super::link::InformationalSender;
+use super::misdirected;
 use super::refusal::{Refusal, RefusalReason};
 use super::request::{Refused, Request, RequestBody, Service};
 use super::stats::count;
@@ -61,7 +62,12 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
     let mut waiting = Waiting::new();
     loop {
         let head = match poll_fn(|cx| socket.poll_head(cx, &mut waiting)).await {
-            Received::Request(head) => head,
+            Received::Request(head) => {
+                match misdirected::check(socket.party.as_deref(), &head.fields) {
+                    Ok(()) => head,
+                    Err(refusal) => return refuse(socket, &service, refusal).await,
+                }
+            }
             Received::Refused(refusal) => return refuse(socket, &service, refusal).await,
             Received::Idle => {
                 slot.release();
@@ -100,6 +106,11 @@ pub(super) async fn serve<IO: Wire, S: Service>(mut socket: Socket<IO>, service:
             Next::Refuse(refusal) => return refuse(socket, &service, refusal).await,
         }
     }
+}
+
+/// Tells a client that never came to ask, and closes.
+pub(super) async fn refuse_unasked<IO: Wire>(socket: Socket<IO>, refusal: Refusal) {
+    Box::pin(socket.refuse(refusal)).await;
 }
 
 /// Tells the service, then the client, and closes. In a box, as it is rare and its state is large.

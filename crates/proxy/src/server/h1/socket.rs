@@ -17,6 +17,7 @@ use super::super::terms::Terms;
 use super::super::wire::Wire;
 use crate::http1::Output;
 use crate::timer::Timer;
+use crate::tls::Party;
 
 /// Room that is made for each read.
 const READ_BYTES: usize = 4 * 1024;
@@ -35,6 +36,8 @@ pub(in super::super) struct Socket<IO> {
     pub(in super::super) link: Arc<Link>,
     pub(in super::super) terms: Arc<Terms>,
     pub(in super::super) peer: Peer,
+    /// For whom the connection was secured, where it was.
+    pub(in super::super) party: Option<Arc<Party>>,
 }
 
 /// The connection is of no more use.
@@ -65,6 +68,7 @@ impl<IO: Wire> Socket<IO> {
             link,
             terms,
             peer,
+            party: None,
         }
     }
 

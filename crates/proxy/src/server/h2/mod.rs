@@ -28,12 +28,14 @@ use self::progress::{Answers, Progress};
 use self::replayed::Replayed;
 use self::response::ResponseBody;
 use super::h1::Socket;
+use super::misdirected;
 use super::refusal::{Refusal, RefusalReason};
 use super::request::{Peer, Refused, Service};
 use super::stats::count;
 use super::terms::Terms;
 use super::wire::Wire;
 use crate::config::Limits;
+use crate::tls::Party;
 
 /// Bytes of answers that wait in one stream's send buffer.
 const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -48,7 +50,8 @@ const OWN_RESETS_FACTOR: usize = 2;
 pub(super) async fn serve<IO: Wire + 'static, S: Service>(mut socket: Socket<IO>, service: S) {
     let terms = socket.terms.clone();
     count(&terms.stats.connections_h2);
-    let (link, peer) = (socket.link.clone(), socket.peer);
+    let (link, peer, party) = (socket.link.clone(), socket.peer, socket.party.take());
+    let client = Client { peer, party };
     let io = Replayed::new(socket.take_input(), socket);
     // A client may at any time give up all that it has open.
     let resets_max = terms.limits.resets_max + terms.limits.streams_max as usize;
@@ -56,7 +59,7 @@ pub(super) async fn serve<IO: Wire + 'static, S: Service>(mut socket: Socket<IO>
     let serve_one = {
         let (terms, answers) = (terms.clone(), answers.clone());
         service_fn(move |request| {
-            exchange(request, peer, service.clone(), terms.clone(), answers.clone())
+            exchange(request, client.clone(), service.clone(), terms.clone(), answers.clone())
         })
     };
     let connection = builder(&terms.limits).serve_connection(TokioIo::new(io), serve_one);
@@ -132,14 +135,22 @@ fn malformed(refusal: Refusal, terms: &Terms, progress: &Progress) -> h2::Error 
     h2::Error::from(h2::Reason::PROTOCOL_ERROR)
 }
 
+/// Who asks, and for whom the connection was secured, where it was.
+#[derive(Clone)]
+struct Client {
+    peer: Peer,
+    party: Option<Arc<Party>>,
+}
+
 /// One stream: its request checked, answered, and the answer put in HTTP/2's terms.
 async fn exchange<S: Service>(
     request: http::Request<Incoming>,
-    peer: Peer,
+    client: Client,
     service: S,
     terms: Arc<Terms>,
     answers: Arc<Answers>,
 ) -> Result<Response<ResponseBody>, h2::Error> {
+    let Client { peer, party } = client;
     let progress = answers.begin();
     let method = request.method().clone();
     let Some(place) = terms.enter_exchange() else {
@@ -147,7 +158,10 @@ async fn exchange<S: Service>(
         service.refused(&Refused::new(peer, refusal));
         return Ok(response::refusal(refusal, &terms, progress));
     };
-    let request = match request::checked(request, peer, &terms) {
+    let checked = request::checked(request, peer, &terms).and_then(|request| {
+        misdirected::check(party.as_deref(), &request.fields).map(|()| request)
+    });
+    let request = match checked {
         Ok(request) => request,
         Err(refusal) if is_malformed(refusal.reason) => {
             service.refused(&Refused { status: None, ..Refused::new(peer, refusal) });

@@ -114,7 +114,7 @@ fn with_authority(uri: Uri, fields: &HeaderMap) -> Result<Uri, Refusal> {
             Err(host_refused("Host and :authority name different hosts"))
         };
     }
-    // h2 drops the scheme of a request without an authority; nothing but http arrives here.
+    // h2 drops the scheme of a request without an authority; what counts is the connection's.
     let mut parts = uri.into_parts();
     parts.scheme.get_or_insert(Scheme::HTTP);
     let authority = host.to_str().ok().and_then(|host| host.parse().ok());

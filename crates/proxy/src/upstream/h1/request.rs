@@ -85,7 +85,7 @@ pub(super) fn append_head(
 }
 
 fn append_fields(out: &mut Vec<u8>, fields: &HeaderMap) {
-    const OURS: [HeaderName; 5] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT];
+    static OURS: [HeaderName; 5] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT];
     for (name, value) in fields.iter().filter(|(name, _)| !OURS.contains(name)) {
         append_field(out, name, value);
     }

@@ -133,7 +133,9 @@ async fn a_full_pool_refuses_when_nothing_comes_free() {
 async fn a_connection_to_an_address_that_the_name_left_is_not_used_again() {
     let script = || vec![Read, Write("HTTP/1.1 204 No Content\r\n\r\n"), Read];
     let pipes = Pipes::new(1024, vec![script(), script()]);
-    let upstream = over(pipes.clone(), &settings());
+    let mut named = settings();
+    named.members[0].host = "origin.example".to_owned();
+    let upstream = over(pipes.clone(), &named);
     ask(&upstream, get()).await.unwrap();
     pipes.generation.store(1, Ordering::Relaxed);
     ask(&upstream, get()).await.unwrap();

@@ -158,3 +158,17 @@ proptest! {
         let _ = Described::new(&text, &[]).in_short();
     }
 }
+
+#[test]
+fn clocks_that_are_apart_are_found_by_what_lies_between_the_question_and_the_answer() {
+    let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let check = |asked: u64, told: u64, heard: u64, expected: Option<&str>| {
+        let found = of_clocks(at(asked), at(told), at(heard)).map(|finding| finding.message);
+        assert_eq!(found.as_deref(), expected, "{asked} {told} {heard}");
+    };
+    check(100, 100, 100, None);
+    check(100, 104, 105, None);
+    check(100, 98, 100, None);
+    check(100, 97, 100, Some("its clock is 3 s behind this machine's"));
+    check(100, 3_701, 101, Some("its clock is 3600 s ahead of this machine's"));
+}

@@ -1,0 +1,55 @@
+//! TLS toward clients: which certificates there are, which is shown to whom, and how they are
+//! renewed while clients are served (RFC 8446, RFC 5246, RFC 6066).
+//!
+//! Not here: sockets, which are `server`'s, and HTTP. `server` hands over a connection just accepted
+//! ([`Tls::accept`]) and gets back one that is secured, with what was agreed on.
+
+mod certificate;
+mod handshake;
+mod names;
+mod shelf;
+mod stats;
+mod validity;
+mod watch;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::config::TlsSettings;
+
+pub use certificate::{Certificate, CertificateError};
+pub use handshake::{Agreed, Party, Secured};
+pub use stats::{HandshakeEnd, TlsStats};
+pub use validity::Validity;
+
+use self::shelf::Shelf;
+
+/// TLS toward the clients of one process.
+pub struct Tls {
+    settings: TlsSettings,
+    shelf: Shelf,
+    stats: TlsStats,
+    /// Handshakes that may be under way.
+    places: Arc<Semaphore>,
+}
+
+impl Tls {
+    /// Reads all certificates, or says which cannot be shown and why.
+    pub fn open(settings: &TlsSettings) -> Result<Arc<Tls>, CertificateError> {
+        let places = Arc::new(Semaphore::new(settings.handshakes_max));
+        let shelf = Shelf::open(settings)?;
+        let (settings, stats) = (settings.clone(), TlsStats::default());
+        Ok(Arc::new(Tls { settings, shelf, stats, places }))
+    }
+
+    /// What it has counted.
+    pub fn stats(&self) -> &TlsStats {
+        &self.stats
+    }
+
+    /// Each certificate's first host, and when it ceases to hold in seconds since 1970.
+    pub fn ends(&self) -> Vec<(String, u64)> {
+        self.shelf.ends()
+    }
+}

@@ -1,0 +1,167 @@
+//! The certificates that there are now: those in files, each with the texts that it was made of.
+//!
+//! A reader takes a snapshot; a certificate that has changed makes a new one.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::certificate::{Certificate, CertificateError, Texts};
+use super::names::ByHost;
+use crate::config::{CertificateSettings, HostPattern, Switch, TlsSettings, TlsVersion};
+
+/// Certificates told of one by one in metrics.
+const TOLD_MAX: usize = 1024;
+
+/// All certificates.
+pub(super) struct Shelf {
+    least: TlsVersion,
+    files: Mutex<Vec<OfFiles>>,
+    snapshot: RwLock<Arc<Snapshot>>,
+}
+
+/// A certificate in files, and what they held when it was made.
+struct OfFiles {
+    settings: CertificateSettings,
+    texts: Texts,
+    certificate: Arc<Certificate>,
+    /// Why the files could not be taken when they were last looked at.
+    failure: Option<CertificateError>,
+}
+
+/// The certificates at one moment.
+#[derive(Default)]
+struct Snapshot {
+    by_host: ByHost<Arc<Certificate>>,
+    /// For clients that name no host.
+    first: Option<Arc<Certificate>>,
+    /// For clients that name a host of no certificate.
+    default: Option<Arc<Certificate>>,
+    all: Vec<Arc<Certificate>>,
+}
+
+/// What looking at the files again has found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Looked {
+    /// Certificates taken anew.
+    pub(super) taken: usize,
+    /// Why others were not, each said once.
+    pub(super) failures: Vec<CertificateError>,
+}
+
+impl Shelf {
+    /// Reads all files.
+    pub(super) fn open(settings: &TlsSettings) -> Result<Shelf, CertificateError> {
+        let least = settings.min_version;
+        let read = |settings: &CertificateSettings| {
+            let texts = Texts::read(settings)?;
+            let certificate = Arc::new(Certificate::of_files(settings, &texts, least)?);
+            warn_of_time(settings, &certificate);
+            Ok(OfFiles { settings: settings.clone(), texts, certificate, failure: None })
+        };
+        let files = settings.certificates.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let snapshot = RwLock::new(Arc::new(Snapshot::of(&files)));
+        Ok(Shelf { least, files: Mutex::new(files), snapshot })
+    }
+
+    /// The certificate for a client that asks for this host, or for none.
+    pub(super) fn find(&self, host: Option<&str>) -> Option<Arc<Certificate>> {
+        let snapshot = self.snapshot.read();
+        let Some(host) = host else {
+            return snapshot.default.as_ref().or(snapshot.first.as_ref()).cloned();
+        };
+        snapshot.by_host.find(host).or(snapshot.default.as_ref()).cloned()
+    }
+
+    /// Whether a certificate names this host.
+    pub(super) fn names(&self, host: &str) -> bool {
+        self.snapshot.read().by_host.find(host).is_some()
+    }
+
+    /// Looks at all files again. What cannot be shown leaves the last good one in its place. Reads
+    /// files, on this thread.
+    pub(super) fn look_again(&self) -> Looked {
+        let mut looked = Looked::default();
+        let mut files = self.files.lock();
+        for one in files.iter_mut() {
+            match one.look_again(self.least) {
+                Ok(Some((texts, certificate))) => {
+                    warn_of_time(&one.settings, &certificate);
+                    (one.texts, one.certificate) = (texts, Arc::new(certificate));
+                    one.failure = None;
+                    looked.taken += 1;
+                }
+                Ok(None) => one.failure = None,
+                Err(failure) if one.failure.as_ref() == Some(&failure) => {}
+                Err(failure) => {
+                    one.failure = Some(failure.clone());
+                    looked.failures.push(failure);
+                }
+            }
+        }
+        if looked.taken > 0 {
+            let next = Arc::new(Snapshot::of(&files));
+            *self.snapshot.write() = next;
+        }
+        looked
+    }
+
+    /// Each certificate's first host, and when it ceases to hold in seconds since 1970.
+    pub(super) fn ends(&self) -> Vec<(String, u64)> {
+        let snapshot = self.snapshot.read().clone();
+        let told = snapshot.all.iter().take(TOLD_MAX);
+        told.filter_map(|one| {
+            let host = one.hosts.first().map(HostPattern::to_string)?;
+            let ends = one.validity?.ends.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+            Some((host, ends.as_secs()))
+        })
+        .collect()
+    }
+}
+
+impl OfFiles {
+    /// What the files hold now, if it is something else.
+    fn look_again(
+        &self,
+        least: TlsVersion,
+    ) -> Result<Option<(Texts, Certificate)>, CertificateError> {
+        let texts = Texts::read(&self.settings)?;
+        if texts == self.texts {
+            return Ok(None);
+        }
+        let certificate = Certificate::of_files(&self.settings, &texts, least)?;
+        Ok(Some((texts, certificate)))
+    }
+}
+
+impl Snapshot {
+    fn of(files: &[OfFiles]) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        for OfFiles { settings, certificate, .. } in files {
+            snapshot.by_host.add(&certificate.hosts, certificate);
+            snapshot.first.get_or_insert_with(|| certificate.clone());
+            if settings.default == Switch::On {
+                snapshot.default = Some(certificate.clone());
+            }
+            snapshot.all.push(certificate.clone());
+        }
+        snapshot
+    }
+}
+
+/// A certificate out of its time is shown all the same: a client's clock is the one that counts.
+fn warn_of_time(settings: &CertificateSettings, certificate: &Certificate) {
+    let file = settings.certificate_file.display();
+    let now = SystemTime::now();
+    match certificate.validity {
+        None => tracing::warn!("the certificate in `{file}` does not say when it holds"),
+        Some(validity) if validity.ends < now => {
+            tracing::warn!("the certificate in `{file}` has expired");
+        }
+        Some(validity) if validity.begins > now => {
+            tracing::warn!("the certificate in `{file}` does not hold yet");
+        }
+        Some(_) => {}
+    }
+}
