@@ -84,7 +84,8 @@ fn exchange(gateway: Gateway, request: Request) -> Exchange {
 }
 
 /// Goes on where it is known where the request leads.
-fn routed(asked_for: AskedFor, exit: Exit) -> Exchange {
+fn routed(mut asked_for: AskedFor, exit: Exit) -> Exchange {
+    asked_for.ask.here = exit.here();
     let ask = &asked_for.ask;
     let exit = exit.on(ask);
     match glance(exit.gateway(), ask) {
@@ -135,7 +136,7 @@ fn plain_hit(gateway: &Gateway, ask: &Ask, found: &Found, now: Timestamp) -> Opt
         let ask = Arc::new(ask.clone());
         Story { gateway, ask: &ask, body: Bytes::new() }.refresh_behind(&seen);
     }
-    Reply::from_entry(ask, entry, response, said, now).ok()
+    Reply::from_entry(gateway, ask, entry, response, said, now).ok()
 }
 
 fn hit(gateway: &Gateway, ttl: i64) -> CacheStatus<'static> {
@@ -317,7 +318,7 @@ impl Story<'_> {
         let Some(standing) = self.standing(entry) else { return alone };
         let ttl = standing.ttl_seconds(response.stored.ttl_seconds(now), now);
         let said = CacheStatus { detail, ..hit(self.gateway, ttl) };
-        Reply::from_entry(self.ask, entry, response, said, now)
+        Reply::from_entry(self.gateway, self.ask, entry, response, said, now)
             .map_or_else(|_| alone, |reply| Judged::Reply(Box::new(reply)))
     }
 
@@ -445,7 +446,7 @@ impl Story<'_> {
         }
         let ttl = Some(response.stored.ttl_seconds(now));
         let said = CacheStatus { ttl, collapsed: true, ..self.forwarded(why) };
-        match Reply::from_entry(self.ask, entry, response, said, now) {
+        match Reply::from_entry(self.gateway, self.ask, entry, response, said, now) {
             Ok(reply) => Turn::reply(reply),
             // What broke for the one who fetched it is not asked again by each who waited (P1.8).
             Err(Unanswered::BodyGone) if matches!(entry.body().end(), Some(End::Broken(_))) => {
@@ -503,7 +504,15 @@ impl Story<'_> {
             Failing::Status(_) => Detail::StaleIfError.word(),
         });
         let ttl = Some(response.stored.ttl_seconds(now));
-        Reply::from_entry(self.ask, entry, response, CacheStatus { ttl, detail, ..said }, now).ok()
+        Reply::from_entry(
+            self.gateway,
+            self.ask,
+            entry,
+            response,
+            CacheStatus { ttl, detail, ..said },
+            now,
+        )
+        .ok()
     }
 
     fn fetch(&self, seen: Seen, errand: Errand) -> Fetch {
@@ -569,7 +578,7 @@ impl Story<'_> {
             return Reply::refused(self.gateway, OWN_FAILURE);
         };
         let said = CacheStatus { ttl: Some(response.stored.ttl_seconds(now)), ..said };
-        match Reply::from_entry(self.ask, entry, response, said, now) {
+        match Reply::from_entry(self.gateway, self.ask, entry, response, said, now) {
             Ok(reply) => reply,
             // What the origin has just said is what the condition is about.
             Err(Unanswered::Unwanted) => Reply::of(respond::precondition_failed(), said),

@@ -80,7 +80,7 @@ fn the_example_names_every_key() {
     ];
     let more = ["[route.skip]", "[route.request_fields]", "[route.response_fields]"];
     let tiers = ["[route.upstream.health]", "[disk]", "[redis]", "[routes]", "[destinations]"];
-    let tls = ["[tls]", "[[tls.certificate]]", "[tls.acme]", "[proxy_protocol]"];
+    let tls = ["[traces]", "[tls]", "[[tls.certificate]]", "[tls.acme]", "[proxy_protocol]"];
     let tiers = tiers.into_iter().chain(tls);
     let sections: Vec<&str> = sections.into_iter().chain(more).chain(tiers).collect();
     let text: String = sections.iter().map(|section| format!("{section}\n{unknown}")).collect();

@@ -30,7 +30,7 @@ const LONG: &[(&str, &str)] = &[
     ("<SECRET>", "1 to 1024 visible characters of ASCII without spaces"),
     (
         "<TOP>",
-        "`access_log`, `access_log_file`, `access_log_sample`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `destinations`, `disk`, `limits`, `listen`, `memory`, `name`, `proxy_protocol`, `purge`, `redis`, `reload`, `route`, `routes`, `tls`, `trusted_peers`, `workers`",
+        "`access_log`, `access_log_file`, `access_log_sample`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `destinations`, `disk`, `limits`, `listen`, `memory`, `name`, `proxy_protocol`, `purge`, `redis`, `reload`, `route`, `routes`, `tls`, `traces`, `trusted_peers`, `workers`",
     ),
     (
         "<IN_LIMITS>",
@@ -38,11 +38,11 @@ const LONG: &[(&str, &str)] = &[
     ),
     (
         "<IN_DEFAULTS>",
-        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `upstream`, `variants_max`, `x_cache`",
+        "`client_directives`, `collapse`, `collapse_wait`, `compress`, `compress_effort`, `compress_from`, `compress_types`, `early_refresh`, `heuristic`, `hit_for_miss`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `upstream`, `variants_max`, `x_cache`",
     ),
     (
         "<IN_ROUTE>",
-        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `name`, `path`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `to`, `upstream`, `variants_max`, `x_cache`",
+        "`client_directives`, `collapse`, `collapse_wait`, `compress`, `compress_effort`, `compress_from`, `compress_types`, `early_refresh`, `heuristic`, `hit_for_miss`, `host`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `name`, `path`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `to`, `upstream`, `variants_max`, `x_cache`",
     ),
     (
         "<IN_UPSTREAM>",
@@ -586,4 +586,37 @@ fn who_may_purge_is_said_whole() {
             "2:12: `in_doubt` cannot be `\"sreve\"`: no such word; did you mean `serve`? allowed: `validate`, `strict`, `serve`",
         ],
     );
+}
+
+#[test]
+fn a_coding_or_a_media_type_that_cannot_be_is_refused() {
+    in_route(
+        r#"compress = ["gzip", "zsdt"]"#,
+        &[
+            r#"3:21: `compress` cannot be `"zsdt"`: no such word; did you mean `zstd`? allowed: `zstd`, `br`, `gzip`"#,
+        ],
+    );
+    for types in ["html", "*/*", "a/b/c", "a/", "text/html;charset=utf-8"] {
+        in_route(
+            &format!("compress_types = [\"{types}\"]"),
+            &[&format!(
+                "3:19: `compress_types` cannot be `\"{types}\"`: no response has such a type; a media type such as \"application/x-protobuf\", or all of a group: \"model/*\""
+            )],
+        );
+    }
+}
+
+#[test]
+fn a_collector_that_cannot_be_is_refused() {
+    let refused = |endpoint: &str| {
+        let said = problems(&format!("[traces]\nendpoint = \"{endpoint}\"\n{ROUTE}"));
+        assert!(said.starts_with("f:2:12: `endpoint` cannot be"), "{endpoint}: {said}");
+    };
+    for endpoint in ["localhost:4318", "ftp://a", "http://", "http://a:0x/", "http://a/b c", ""] {
+        refused(endpoint);
+    }
+    let said = problems(&format!("[traces]\nsample = 0.5\n{ROUTE}"));
+    assert!(said.contains("`sample` does nothing: no `endpoint` says where spans go"), "{said}");
+    let said = problems(&format!("[traces]\nendpoint = \"http://a\"\nsample = 1.5\n{ROUTE}"));
+    assert!(said.contains("`sample` cannot be `1.5`"), "{said}");
 }
