@@ -159,7 +159,9 @@ fn every_command_can_be_typed() {
     let mut count = 0;
     for (name, page) in pages() {
         for line in blocks(&page, "sh").iter().flat_map(|block| block.lines()) {
-            let words = line.split_whitespace().take_while(|word| !word.starts_with(['#', '|']));
+            let words = line
+                .split_whitespace()
+                .take_while(|word| !word.starts_with(['#', '|', '<', '>', ';', '&']));
             let words: Vec<&str> = words.collect();
             if words.first() == Some(&"forebay") {
                 count += 1;
