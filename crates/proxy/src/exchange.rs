@@ -7,7 +7,7 @@ mod door;
 mod refusals;
 mod steps;
 
-use std::future::{Future, Ready, ready};
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use futures_util::future::Either;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use self::door::Exit;
+use self::door::{Exchange, Exit};
 use self::refusals::{BODY_CUT, ONLY_IF_CACHED, OWN_FAILURE};
 use self::steps::{Course, Judged, Turn, Why};
 use crate::answer::Answer;
@@ -50,10 +50,6 @@ const LOOKS_MAX: usize = 4;
 /// A range on a miss that begins within so many bytes is answered from a fetch of the whole, which
 /// is kept; one that begins beyond is asked of the origin as it is.
 const RANGE_BEGIN_MAX: u64 = 1 << 20;
-
-/// An answer, or the rest of the story that leads to one. Only what waits is a future of its own, in
-/// a box: what a future may grow to is copied whenever it is moved.
-type Exchange = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
 
 /// Answers one request; at once where it need not wait.
 fn exchange(gateway: Gateway, request: Request) -> Exchange {

@@ -1,8 +1,10 @@
 //! The way in and out of an exchange: it takes a place among those under way, and when it leaves, its
 //! reply is signed and told of.
 
-use std::future::Future;
+use std::future::{Future, Ready};
+use std::pin::Pin;
 
+use futures_util::future::Either;
 use tokio::time::Instant;
 
 use super::exchange;
@@ -16,6 +18,10 @@ use crate::reply::Reply;
 use crate::server::{Refused, Request, Service, Transport};
 use crate::telemetry::Telling;
 use crate::traces::Here;
+
+/// An answer, or the rest of the story that leads to one. Only what waits is a future of its own, in
+/// a box: what a future may grow to is copied whenever it is moved.
+pub(super) type Exchange = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
 
 impl Service for Gateway {
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send {

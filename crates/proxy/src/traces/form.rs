@@ -36,16 +36,9 @@ pub(super) fn server(here: &Here, record: &Record) -> Value {
     if let Some(failure) = record.cache.detail.filter(|_| record.failure.is_some()) {
         attributes.push(text("error.type", failure));
     }
-    let is_error = record.status.is_server_error();
+    let status = if record.status.is_server_error() { failed() } else { unset() };
     let ended = record.began + record.duration;
-    span(
-        here,
-        SERVER,
-        record.method.as_str(),
-        (record.began, ended),
-        attributes,
-        is_error_of(is_error),
-    )
+    span(here, SERVER, record.method.as_str(), (record.began, ended), attributes, status)
 }
 
 /// The span of a fetch: from its sending to the origin's head.
@@ -60,11 +53,12 @@ pub(super) fn client(
     let status = match outcome {
         Ok(status) => {
             attributes.push(number("http.response.status_code", status.as_u16().into()));
-            is_error_of(status.is_client_error() || status.is_server_error())
+            let is_error = status.is_client_error() || status.is_server_error();
+            if is_error { failed() } else { unset() }
         }
         Err(failure) => {
             attributes.push(text("error.type", failure));
-            is_error_of(true)
+            failed()
         }
     };
     span(here, CLIENT, method.as_str(), (began, SystemTime::now()), attributes, status)
@@ -80,11 +74,12 @@ pub(super) fn request(service: &[(&str, &str)], spans: Vec<Value>) -> Value {
     }] })
 }
 
-fn is_error_of(is_error: bool) -> Value {
-    match is_error {
-        true => json!({ "code": ERROR }),
-        false => json!({}),
-    }
+fn failed() -> Value {
+    json!({ "code": ERROR })
+}
+
+fn unset() -> Value {
+    json!({})
 }
 
 fn span(

@@ -34,7 +34,10 @@ fn decoded(answer: &Message) -> String {
         "gzip" => flate2::read::GzDecoder::new(bytes).read_to_end(&mut out).map(drop),
         "br" => brotli::Decompressor::new(bytes, 4096).read_to_end(&mut out).map(drop),
         "zstd" => zstd::bulk::decompress(bytes, 8 << 20).map(|all| out = all),
-        _ => Ok(out = bytes.to_vec()),
+        _ => {
+            out = bytes.to_vec();
+            Ok(())
+        }
     }
     .expect("it decodes");
     String::from_utf8(out).expect("it is text")

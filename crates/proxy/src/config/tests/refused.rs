@@ -573,22 +573,6 @@ fn what_is_not_toml_is_said_beside_what_is_wrong_on_other_lines() {
 }
 
 #[test]
-fn who_may_purge_is_said_whole() {
-    top("[purge]\nsecret = \"word\"", &["1:1: `purge` has a `secret` and no `field` to say it in"]);
-    top(
-        "[purge]\nfield = \"x-purge\"",
-        &["1:1: `purge` has a `field` and no `secret` that it must say"],
-    );
-    top("[purge]\npeers = []", &["1:1: `peers` is empty: nobody may purge, as without it"]);
-    top(
-        "[purge]\nin_doubt = \"sreve\"",
-        &[
-            "2:12: `in_doubt` cannot be `\"sreve\"`: no such word; did you mean `serve`? allowed: `validate`, `strict`, `serve`",
-        ],
-    );
-}
-
-#[test]
 fn a_coding_or_a_media_type_that_cannot_be_is_refused() {
     in_route(
         r#"compress = ["gzip", "zsdt"]"#,
@@ -604,19 +588,4 @@ fn a_coding_or_a_media_type_that_cannot_be_is_refused() {
             )],
         );
     }
-}
-
-#[test]
-fn a_collector_that_cannot_be_is_refused() {
-    let refused = |endpoint: &str| {
-        let said = problems(&format!("[traces]\nendpoint = \"{endpoint}\"\n{ROUTE}"));
-        assert!(said.starts_with("f:2:12: `endpoint` cannot be"), "{endpoint}: {said}");
-    };
-    for endpoint in ["localhost:4318", "ftp://a", "http://", "http://a:0x/", "http://a/b c", ""] {
-        refused(endpoint);
-    }
-    let said = problems(&format!("[traces]\nsample = 0.5\n{ROUTE}"));
-    assert!(said.contains("`sample` does nothing: no `endpoint` says where spans go"), "{said}");
-    let said = problems(&format!("[traces]\nendpoint = \"http://a\"\nsample = 1.5\n{ROUTE}"));
-    assert!(said.contains("`sample` cannot be `1.5`"), "{said}");
 }
