@@ -3,11 +3,8 @@
 //!
 //! A coded form lies in the cache under a key of its own, bound to the content that it is a form of, and
 //! is answered with the head of the response that has that content now. It is made behind an answer,
-//! never in its way ([`Compressor`]). Only what is kept for everybody is compressed: what is passed
+//! never in its way (`compressor`). Only what is kept for everybody is compressed: what is passed
 //! through, or is one client's own, could be told from its compressed length (BREACH).
-
-mod coder;
-mod making;
 
 use bytes::{Bytes, BytesMut};
 use forebay_semantics::cache_control::CacheControl;
@@ -17,23 +14,14 @@ use forebay_semantics::variants::Vary;
 use forebay_semantics::{FieldBlock, Stored};
 use http::{Method, StatusCode, header};
 
-pub use self::making::{Compressor, Made};
 use crate::answer::{Answer, AnswerBody};
 use crate::ask::Ask;
+use crate::compressor::{Saving, Wanted};
 use crate::config::Route;
 use crate::gateway::Gateway;
 use crate::kept::{self, KeptEntry, KeptResponse};
 use crate::kept_codec;
 use crate::respond::{self, Unanswered};
-
-/// What an answer in a coding saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Coded {
-    /// The coding.
-    pub coding: Coding,
-    /// Bytes that it is shorter by.
-    pub saved_bytes: u64,
-}
 
 /// Answers from an entry, in a coding where the route and the client want one and it is there. Where it
 /// is not, it is made behind.
@@ -42,7 +30,7 @@ pub fn from_entry(
     ask: &Ask,
     entry: &KeptEntry,
     response: &KeptResponse,
-) -> Result<(Answer, Option<Coded>), Unanswered> {
+) -> Result<(Answer, Option<Saving>), Unanswered> {
     let answer = respond::from_entry(ask, entry, response)?;
     let route = &ask.lane.route;
     if route.compress.codings.is_empty() || !may_be_coded(route, &response.stored) {
@@ -112,7 +100,7 @@ fn in_form(
     entry: &KeptEntry,
     response: &KeptResponse,
     mut answer: Answer,
-) -> (Answer, Option<Coded>) {
+) -> (Answer, Option<Saving>) {
     let stored = &response.stored;
     let wanted = wanted(ask);
     let mut form = Form::Stored;
@@ -143,7 +131,7 @@ fn find(
     entry: &KeptEntry,
     response: &KeptResponse,
     coding: Coding,
-) -> Option<(AnswerBody, Coded)> {
+) -> Option<(AnswerBody, Saving)> {
     let length = entry.body().len_known();
     if length.is_some_and(|length| length < ask.lane.route.compress.from_bytes) {
         return None;
@@ -151,10 +139,12 @@ fn find(
     let own = kept::own_key(gateway.cache(), &ask.key, &ask.fields, response)?;
     let key = kept::coded_key(own.as_bytes(), coding);
     let found = gateway.cache().look_up_memory(key.as_bytes());
-    let found = found.filter(|found| is_form_of(found, response));
+    let found = found.filter(|found| found.head().is_form_of(response));
     let Some(found) = found else {
         if ask.method == Method::GET {
-            gateway.storage().compressor.make(gateway, ask, entry, key, coding);
+            let wanted = Wanted { primary: &ask.key, source: entry, key, coding };
+            let settings = &ask.lane.route.compress;
+            gateway.storage().compressor.make(gateway.cache(), settings, wanted);
         }
         return None;
     };
@@ -162,16 +152,11 @@ fn find(
     let coded_length = found.body().len_known().filter(|length| *length > 0)?;
     found.extend_keep(entry.keep_until());
     let body = respond::body_of(ask, found.body())?;
-    let saved_bytes = length?.saturating_sub(coded_length);
+    let saving = Saving { coding, bytes: length?.saturating_sub(coded_length) };
     if ask.method != Method::HEAD {
-        gateway.storage().compressor.count_sent(coding, saved_bytes);
+        gateway.storage().compressor.count_sent(saving);
     }
-    Some((body, Coded { coding, saved_bytes }))
-}
-
-/// Whether an entry is a coded form of the content that this response has.
-fn is_form_of(found: &KeptEntry, response: &KeptResponse) -> bool {
-    found.head().coded().is_some_and(|coded| coded.content == response.content)
+    Some((body, saving))
 }
 
 /// The fields of an answer in this form. That another request may get another form is said in each.

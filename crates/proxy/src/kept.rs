@@ -172,6 +172,11 @@ impl Kept {
         }
     }
 
+    /// Whether it is a coded form of the content that this response has.
+    pub fn is_form_of(&self, response: &KeptResponse) -> bool {
+        self.coded().is_some_and(|coded| coded.content == response.content)
+    }
+
     /// The coded form, if it is one.
     pub fn coded(&self) -> Option<&Coded> {
         match self {

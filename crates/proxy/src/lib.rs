@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod compress;
+pub mod compressor;
 pub mod config;
 pub mod exchange;
 pub mod failure;

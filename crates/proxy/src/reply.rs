@@ -6,7 +6,8 @@ use http::HeaderMap;
 
 use crate::answer::Answer;
 use crate::ask::{Ask, Refusal};
-use crate::compress::{self, Coded};
+use crate::compress;
+use crate::compressor::Saving;
 use crate::failure::FetchFailure;
 use crate::gateway::Gateway;
 use crate::kept::{KeptEntry, KeptResponse};
@@ -19,7 +20,7 @@ pub struct Reply {
     said: CacheStatus<'static>,
     age_seconds: Option<u64>,
     failure: Option<FetchFailure>,
-    coded: Option<Coded>,
+    coded: Option<Saving>,
 }
 
 impl Reply {

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 pub use lent::LentDisk;
 
-use crate::compress::Compressor;
+use crate::compressor::Compressor;
 use crate::config::defaults;
 use crate::config::{
     self, Admission, Config, DiskSettings, InDoubt, Listen, RedisServers, RedisSettings, Switch,

@@ -1,7 +1,7 @@
 //! What compressing answers counts, as `/metrics` tells it.
 
 use super::readings::{Reading, write_labelled, write_rows};
-use crate::compress::Compressor;
+use crate::compressor::Compressor;
 
 /// Coded forms that were made, and the answers that were sent in them.
 pub fn write_compression(text: &mut String, compressor: &Compressor) {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::{Record, Telemetry};
 use crate::answer::{Answer, AnswerBody, BodyError};
-use crate::compress::Coded;
+use crate::compressor::Saving;
 use crate::failure::FetchFailure;
 use crate::server::Request;
 use crate::traces::traceparent::Traceparent;
@@ -81,7 +81,7 @@ impl Telling {
         answer: &mut Answer,
         said: CacheStatus<'static>,
         failure: Option<FetchFailure>,
-        coded: Option<Coded>,
+        coded: Option<Saving>,
     ) {
         let failure = failure.map(|failure| failure.to_string());
         let status = answer.status;
@@ -104,7 +104,7 @@ struct Told {
     status: StatusCode,
     said: CacheStatus<'static>,
     failure: Option<String>,
-    coded: Option<Coded>,
+    coded: Option<Saving>,
     body_bytes: u64,
 }
 

@@ -1,5 +1,7 @@
 //! Makes coded forms behind answers: each once, few at a time, and off the threads that answer.
 
+mod coder;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,11 +12,8 @@ use forebay_semantics::coding::Coding;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::coder;
-use crate::ask::Ask;
-use crate::config::Effort;
-use crate::gateway::Gateway;
-use crate::kept::{Coded, Kept, KeptEntry};
+use crate::config::CompressSettings;
+use crate::kept::{Cache, Coded, Kept, KeptEntry};
 
 /// Forms that are being made or wait for it; for more there is no form yet, and nobody waits.
 const FORMS_MAX: usize = 1024;
@@ -23,12 +22,33 @@ const FORMS_MAX: usize = 1024;
 const BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of the longest body that is compressed. What is longer is seldom text.
-pub(super) const SOURCE_BYTES_MAX: u64 = 8 << 20;
+const SOURCE_BYTES_MAX: u64 = 8 << 20;
 
 /// Forms made at once: half of the processors.
 fn at_once() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).max(1)
+}
+
+/// What an answer in a coding saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saving {
+    /// The coding.
+    pub coding: Coding,
+    /// Bytes that it is shorter by.
+    pub bytes: u64,
+}
+
+/// A form that is not there: of which content, in which coding, and where it is to lie.
+pub struct Wanted<'a> {
+    /// The primary key of what it is a form of.
+    pub primary: &'a [u8],
+    /// What it is a form of.
+    pub source: &'a KeptEntry,
+    /// Under which key it is kept.
+    pub key: Key,
+    /// The coding.
+    pub coding: Coding,
 }
 
 /// What became of the wish for a form.
@@ -86,29 +106,21 @@ impl Default for Compressor {
 }
 
 impl Compressor {
-    /// Makes a form of what an entry holds, behind the answer, unless it is being made already.
-    pub(super) fn make(
-        &self,
-        gateway: &Gateway,
-        ask: &Ask,
-        source: &KeptEntry,
-        key: Key,
-        coding: Coding,
-    ) {
+    /// Makes a form behind the answer, unless it is being made already. To be called within a runtime.
+    pub fn make(&self, cache: &Cache, settings: &CompressSettings, wanted: Wanted<'_>) {
+        let Wanted { primary, source, key, coding } = wanted;
         if source.body().len_known().is_some_and(|length| length > SOURCE_BYTES_MAX) {
             return;
         }
         let Some(wish) = self.wish(&key) else { return };
-        let settings = &ask.lane.route.compress;
         let job = Job {
-            gateway: gateway.clone(),
-            primary: ask.key.clone(),
-            mark: gateway.cache().mark(&ask.key),
+            cache: cache.clone(),
+            primary: primary.to_vec(),
+            mark: cache.mark(primary),
             source: source.clone(),
             key,
             coding,
-            effort: settings.effort,
-            from_bytes: settings.from_bytes,
+            settings: settings.clone(),
         };
         tokio::spawn(async move {
             if let Some(made) = job.run(&wish).await {
@@ -136,9 +148,9 @@ impl Compressor {
     }
 
     /// Counts an answer that was sent in a coding.
-    pub(super) fn count_sent(&self, coding: Coding, saved_bytes: u64) {
-        self.0.sent[coding.place()].fetch_add(1, Ordering::Relaxed);
-        self.0.saved_bytes.fetch_add(saved_bytes, Ordering::Relaxed);
+    pub fn count_sent(&self, saving: Saving) {
+        self.0.sent[saving.coding.place()].fetch_add(1, Ordering::Relaxed);
+        self.0.saved_bytes.fetch_add(saving.bytes, Ordering::Relaxed);
     }
 
     /// Forms by what became of them.
@@ -185,14 +197,13 @@ impl Drop for Held {
 
 /// One form to be made.
 struct Job {
-    gateway: Gateway,
+    cache: Cache,
     primary: Vec<u8>,
     mark: Mark,
     source: KeptEntry,
     key: Key,
     coding: Coding,
-    effort: Effort,
-    from_bytes: u64,
+    settings: CompressSettings,
 }
 
 impl Job {
@@ -204,7 +215,7 @@ impl Job {
             return None;
         }
         let length = self.source.body().len_known()?;
-        if !(self.from_bytes..=SOURCE_BYTES_MAX).contains(&length) {
+        if !(self.settings.from_bytes..=SOURCE_BYTES_MAX).contains(&length) {
             return None;
         }
         // At most 8 MiB.
@@ -214,7 +225,7 @@ impl Job {
             return None;
         }
         let Some(plain) = self.read().await else { return Some(Made::Failed) };
-        let (coding, effort) = (self.coding, self.effort);
+        let (coding, effort) = (self.coding, self.settings.effort);
         let encoding = tokio::task::spawn_blocking(move || {
             let coded = coder::encode(coding, effort, &plain)?;
             std::io::Result::Ok((coded, plain.len()))
@@ -227,13 +238,13 @@ impl Job {
 
     /// Whether a tier below memory had it, and memory has it now.
     async fn lies_below(&self) -> bool {
-        let cache = self.gateway.cache();
+        let cache = &self.cache;
         if !cache.has_tiers() || cache.look_up(&self.key).await.is_none() {
             return false;
         }
         let Some(response) = self.source.head().response() else { return true };
         let found = cache.peek(self.key.as_bytes());
-        found.is_some_and(|found| super::is_form_of(&found, response))
+        found.is_some_and(|found| found.head().is_form_of(response))
     }
 
     /// All of the body. Where trailers follow it, it is as good as none: a coded form has no place for
@@ -254,7 +265,7 @@ impl Job {
     /// was fetched.
     fn keep(&self, coded: Bytes) {
         let Some(response) = self.source.head().response() else { return };
-        let cache = self.gateway.cache();
+        let cache = &self.cache;
         let head = Kept::Coded(Coded {
             coding: self.coding,
             content: response.content,
