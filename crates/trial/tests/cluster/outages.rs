@@ -79,7 +79,7 @@ async fn a_redis_without_room_costs_nobody_anything() {
         let answer = nodes.node(number % 2).get(&format!("/{number}"), &[]).await.unwrap();
         assert_eq!(answer.body.len(), body.len());
     }
-    let failed = [("tier", "redis"), ("result", "failed")];
+    let failed = [("tier", "redis"), ("reason", "failed")];
     counted(&nodes, "forebay_tier_failures_total", &failed, 1).await;
 }
 

@@ -146,5 +146,6 @@ async fn no_request_fails_while_configurations_come_and_go() {
     let counted = load.end().await;
     assert_eq!(counted.failures, Vec::<String>::new());
     assert_eq!((counted.connections, counted.sent_again), (8, 0), "no connection was ended");
-    assert_eq!(one.count(), 50, "the cache is the same");
+    assert!(one.count() <= 50, "each path is fetched once, for the cache is the same");
+    assert!(counted.answers > one.count(), "{counted:?}");
 }

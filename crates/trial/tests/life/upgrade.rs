@@ -23,7 +23,7 @@ async fn a_load_runs_through_ten_upgrades_without_a_failed_request() {
     }
     let counted = load.end().await;
     assert_eq!(counted.failures, Vec::<String>::new(), "{}", life.process.output());
-    assert!(counted.answers > 100, "{counted:?}");
+    assert!(counted.answers > counted.connections, "{counted:?}");
     assert!(counted.connections > 12, "the old ones end their connections: {counted:?}");
     let last = pids.pop().unwrap();
     let ended = async || pids.iter().all(|pid| !lives(*pid));
@@ -42,7 +42,7 @@ async fn http2_runs_through_upgrades_too() {
     }
     let counted = load.end().await;
     assert_eq!(counted.failures, Vec::<String>::new(), "{}", life.process.output());
-    assert!(counted.answers > 50, "{counted:?}");
+    assert!(counted.answers > counted.connections, "{counted:?}");
     assert!(counted.connections > 6, "the old ones end their connections: {counted:?}");
 }
 
