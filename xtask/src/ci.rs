@@ -34,6 +34,8 @@ fn lint_steps(summary: &mut Summary) {
     summary.step("clippy", || quiet(process::run(&mut clippy())));
     summary.step("tidy", || quiet(tidy::run()));
     summary.step("doc", || quiet(process::run(&mut doc())));
+    summary.step("doc of the crate alone", || quiet(process::run(&mut doc_of_the_crate())));
+    summary.step("package of the crate", || quiet(process::run(&mut package_of_the_crate())));
     summary.step("cargo-deny", dependencies);
 }
 
@@ -67,6 +69,28 @@ fn doc() -> Command {
     let mut command = workspace::cargo();
     command.args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
+    command
+}
+
+/// As who takes it without features reads it.
+fn doc_of_the_crate() -> Command {
+    let mut command = workspace::cargo();
+    command.args(["doc", "--package", "forebay-cache", "--no-deps", "--locked", "--quiet"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    command
+}
+
+/// That it could be published. It is not built once more: `features` does that.
+fn package_of_the_crate() -> Command {
+    let mut command = workspace::cargo();
+    command.args([
+        "package",
+        "--package",
+        "forebay-cache",
+        "--no-verify",
+        "--allow-dirty",
+        "--quiet",
+    ]);
     command
 }
 
