@@ -30,6 +30,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "index", run: targets::index::run, words: targets::index::WORDS },
     Target { name: "kept", run: targets::kept::run, words: targets::kept::WORDS },
     Target { name: "keys", run: targets::keys::run, words: targets::keys::WORDS },
+    Target {
+        name: "proxy_protocol",
+        run: targets::proxy_protocol::run,
+        words: targets::proxy_protocol::WORDS,
+    },
     Target { name: "purges", run: targets::purges::run, words: targets::purges::WORDS },
     Target { name: "ranges", run: targets::ranges::run, words: targets::ranges::WORDS },
     Target { name: "record", run: targets::record::run, words: targets::record::WORDS },

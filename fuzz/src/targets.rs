@@ -9,6 +9,7 @@ pub mod http1;
 pub mod index;
 pub mod kept;
 pub mod keys;
+pub mod proxy_protocol;
 pub mod purges;
 pub mod ranges;
 pub mod record;

@@ -40,7 +40,9 @@ pub(crate) fn steps(summary: &mut Summary) {
 }
 
 fn install() -> Outcome {
-    tools::need(&[tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON, tools::REDIS])?;
+    let programs = [tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON];
+    tools::need(&programs)?;
+    tools::need(&[tools::REDIS, tools::PEBBLE])?;
     if std::env::var_os(NO_BROWSER).is_none() {
         tools::need(&[tools::BROWSER, tools::BROWSER_DRIVER])?;
     }

@@ -38,6 +38,8 @@ pub(crate) const COMPILER: SystemProgram = SystemProgram { command: "cc", packag
 /// A tier, its sentinels and its cluster: `redis-server --sentinel` needs no package of its own.
 pub(crate) const REDIS: SystemProgram =
     SystemProgram { command: "redis-server", package: "redis-server" };
+/// The authority of the trials of ACME.
+pub(crate) const PEBBLE: SystemProgram = SystemProgram { command: "pebble", package: "pebble" };
 /// Asks what the manual says to ask.
 pub(crate) const CURL: SystemProgram = SystemProgram { command: "curl", package: "curl" };
 /// Makes the rooms in which the manual's commands are run.

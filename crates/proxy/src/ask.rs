@@ -18,6 +18,7 @@ use crate::gateway::Gateway;
 use crate::route::{Grounds, Lane, NotLearned, Way};
 use crate::secret;
 use crate::server::{Peer, Request, Transport};
+use crate::traces::{self, Here};
 use crate::upstream::{self, KeyHash, Said};
 
 /// Bytes of a port and its colon.
@@ -48,6 +49,8 @@ pub struct Ask {
     pub key: Vec<u8>,
     /// When its head was read.
     pub began: Instant,
+    /// Where it stands in a trace, if traces are on.
+    pub here: Option<Here>,
 }
 
 /// Why a request is answered with a refusal before anything is looked up.
@@ -89,8 +92,20 @@ impl Ask {
         let mut key = Vec::with_capacity(128);
         lane.write_key(&parts, &request.method, &request.fields, None, &mut key);
         let Request { method, target, version, fields, peer, body, informational } = request;
-        let ask =
-            Ask { method, target, version, fields, peer, trust, scheme, lane, asked, key, began };
+        let ask = Ask {
+            method,
+            target,
+            version,
+            fields,
+            peer,
+            trust,
+            scheme,
+            lane,
+            asked,
+            key,
+            began,
+            here: None,
+        };
         Ok(AskedFor { ask, body, informational })
     }
 
@@ -206,6 +221,7 @@ impl Ask {
         *request.method_mut() = self.method.clone();
         *request.headers_mut() =
             forward::passing_fields(&self.fields, self.asked.present, self.trust);
+        traces::traceparent::clean(request.headers_mut());
         if let Some(target) = self.target.path_and_query() {
             *request.uri_mut() = Uri::from(target.clone());
         }

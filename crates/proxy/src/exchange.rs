@@ -7,7 +7,7 @@ mod door;
 mod refusals;
 mod steps;
 
-use std::future::{Future, Ready, ready};
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use futures_util::future::Either;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use self::door::Exit;
+use self::door::{Exchange, Exit};
 use self::refusals::{BODY_CUT, ONLY_IF_CACHED, OWN_FAILURE};
 use self::steps::{Course, Judged, Turn, Why};
 use crate::answer::Answer;
@@ -51,10 +51,6 @@ const LOOKS_MAX: usize = 4;
 /// is kept; one that begins beyond is asked of the origin as it is.
 const RANGE_BEGIN_MAX: u64 = 1 << 20;
 
-/// An answer, or the rest of the story that leads to one. Only what waits is a future of its own, in
-/// a box: what a future may grow to is copied whenever it is moved.
-type Exchange = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
-
 /// Answers one request; at once where it need not wait.
 fn exchange(gateway: Gateway, request: Request) -> Exchange {
     let began = Instant::now();
@@ -62,7 +58,7 @@ fn exchange(gateway: Gateway, request: Request) -> Exchange {
         Ok(exit) => exit,
         Err(refused) => return Either::Left(ready(*refused)),
     };
-    if let Some(reply) = redirect::to_https(exit.gateway(), &request) {
+    if let Some(reply) = redirect::answered(exit.gateway(), &request) {
         return Either::Left(ready(exit.with(reply, None)));
     }
     if let Some(order) = public::ordered(exit.gateway(), &request) {
@@ -84,7 +80,8 @@ fn exchange(gateway: Gateway, request: Request) -> Exchange {
 }
 
 /// Goes on where it is known where the request leads.
-fn routed(asked_for: AskedFor, exit: Exit) -> Exchange {
+fn routed(mut asked_for: AskedFor, exit: Exit) -> Exchange {
+    asked_for.ask.here = exit.here();
     let ask = &asked_for.ask;
     let exit = exit.on(ask);
     match glance(exit.gateway(), ask) {
@@ -135,7 +132,7 @@ fn plain_hit(gateway: &Gateway, ask: &Ask, found: &Found, now: Timestamp) -> Opt
         let ask = Arc::new(ask.clone());
         Story { gateway, ask: &ask, body: Bytes::new() }.refresh_behind(&seen);
     }
-    Reply::from_entry(ask, entry, response, said, now).ok()
+    Reply::from_entry(gateway, ask, entry, response, said, now).ok()
 }
 
 fn hit(gateway: &Gateway, ttl: i64) -> CacheStatus<'static> {
@@ -317,7 +314,7 @@ impl Story<'_> {
         let Some(standing) = self.standing(entry) else { return alone };
         let ttl = standing.ttl_seconds(response.stored.ttl_seconds(now), now);
         let said = CacheStatus { detail, ..hit(self.gateway, ttl) };
-        Reply::from_entry(self.ask, entry, response, said, now)
+        Reply::from_entry(self.gateway, self.ask, entry, response, said, now)
             .map_or_else(|_| alone, |reply| Judged::Reply(Box::new(reply)))
     }
 
@@ -445,7 +442,7 @@ impl Story<'_> {
         }
         let ttl = Some(response.stored.ttl_seconds(now));
         let said = CacheStatus { ttl, collapsed: true, ..self.forwarded(why) };
-        match Reply::from_entry(self.ask, entry, response, said, now) {
+        match Reply::from_entry(self.gateway, self.ask, entry, response, said, now) {
             Ok(reply) => Turn::reply(reply),
             // What broke for the one who fetched it is not asked again by each who waited (P1.8).
             Err(Unanswered::BodyGone) if matches!(entry.body().end(), Some(End::Broken(_))) => {
@@ -503,7 +500,15 @@ impl Story<'_> {
             Failing::Status(_) => Detail::StaleIfError.word(),
         });
         let ttl = Some(response.stored.ttl_seconds(now));
-        Reply::from_entry(self.ask, entry, response, CacheStatus { ttl, detail, ..said }, now).ok()
+        Reply::from_entry(
+            self.gateway,
+            self.ask,
+            entry,
+            response,
+            CacheStatus { ttl, detail, ..said },
+            now,
+        )
+        .ok()
     }
 
     fn fetch(&self, seen: Seen, errand: Errand) -> Fetch {
@@ -569,7 +574,7 @@ impl Story<'_> {
             return Reply::refused(self.gateway, OWN_FAILURE);
         };
         let said = CacheStatus { ttl: Some(response.stored.ttl_seconds(now)), ..said };
-        match Reply::from_entry(self.ask, entry, response, said, now) {
+        match Reply::from_entry(self.gateway, self.ask, entry, response, said, now) {
             Ok(reply) => reply,
             // What the origin has just said is what the condition is about.
             Err(Unanswered::Unwanted) => Reply::of(respond::precondition_failed(), said),

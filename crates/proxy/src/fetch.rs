@@ -214,7 +214,10 @@ impl Fetch {
         condition: Option<Condition>,
         interim: Option<InformationalSender>,
     ) -> Result<Arrived, FetchFailure> {
-        let request = self.request(flight, condition);
+        let mut request = self.request(flight, condition);
+        let ask = &self.ask;
+        let tracer = &self.gateway.telemetry().tracer;
+        let fetching = tracer.fetch(&mut request, ask.here.as_ref(), || ask.url());
         let mark = self.gateway.cache().mark(&self.ask.key);
         let (requested_at, asked_at) = (self.gateway.now(), Instant::now());
         let metrics = &self.gateway.telemetry().metrics;
@@ -224,6 +227,7 @@ impl Fetch {
             Ok(upstream) => upstream.send(request, observe).await,
             Err(failure) => Err(failure),
         };
+        fetching.ended(&sent);
         let mut response = sent.inspect_err(|failure| {
             metrics.origin_failed(failure.detail(), &failure.to_string());
         })?;
@@ -421,6 +425,7 @@ impl Fetch {
         KeptResponse {
             stored: kept.stored.freshen(policy, fields, arrived.requested_at, at),
             fits: kept.fits.clone(),
+            content: kept.content,
             fetch_duration: arrived.received_at.since(arrived.requested_at),
         }
     }
@@ -526,7 +531,8 @@ impl Fetch {
             HeadEffect::MadeStale(stored) => (stored, entry.epoch()),
         };
         let fetch_duration = kept.fetch_duration;
-        let head = KeptResponse { stored, fits: kept.fits.clone(), fetch_duration };
+        let (fits, content) = (kept.fits.clone(), kept.content);
+        let head = KeptResponse { stored, fits, fetch_duration, content };
         let (key, until) = (self.seen.own_key(&self.ask), head.keep_until());
         let head = Kept::Response(head);
         self.gateway.cache().replace_head(&key, entry, head, until, validated, None);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_cache::mechanism::{
-    Body, BodyWriter, End, Entry, Flight, Joined, Key, Lease, Mark, Place,
+    Body, BodyWriter, End, Entry, Flight, Joined, Key, Lease, Mark, Place, Stamp,
 };
 use forebay_semantics::variants::{VariantId, Variants, Vary};
 use forebay_semantics::{Asked, Stored, Timestamp};
@@ -98,7 +98,12 @@ impl Keeping<'_> {
         let (head, from_origin) = response.into_parts();
         let (policy, from, at) = (&self.ask.lane.route.policy, self.requested_at, self.received_at);
         let stored = Stored::new(policy, &self.asked, head.status, &head.headers, from, at);
-        let kept = KeptResponse { stored, fits: None, fetch_duration: at.since(from) };
+        let kept = KeptResponse {
+            stored,
+            fits: None,
+            fetch_duration: at.since(from),
+            content: Stamp::fresh(),
+        };
         let flight = self.shared(flight, &kept);
         let (place, kept) = self.place(&Vary::of(&head.headers), kept);
         let bytes_max = self.ask.lane.route.stored_body_bytes_max;

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_cache::mechanism::{Belongs, Entry, Head, Key, Shared};
+use forebay_cache::mechanism::{Belongs, Entry, Head, Key, Shared, Stamp};
+use forebay_semantics::coding::Coding;
 use forebay_semantics::reuse::{Reuse, reuse};
 use forebay_semantics::standing::Proof;
 use forebay_semantics::variants::{VariantId, Variants};
-use forebay_semantics::{Asked, Policy, Standing, Stored, Timestamp};
+use forebay_semantics::{Asked, Policy, Standing, Stored, Tags, Timestamp};
 use http::HeaderMap;
 
 use crate::config::Route;
@@ -22,6 +23,10 @@ const VARIANT: u8 = 0xff;
 
 /// The first byte of the key of a flight for a variant that is not there yet.
 const WANTED_VARIANT: u8 = 0xfe;
+
+/// The first byte of the key of a coded form; the coding's place and the key of what it is a form of
+/// follow.
+const CODED: u8 = 0xfd;
 
 /// The bytes of a variant's id behind the primary key.
 const VARIANT_ID_BYTES: usize = 16;
@@ -38,6 +43,20 @@ pub enum Kept {
     Response(KeptResponse),
     /// The variants under a key.
     Variants(Variants),
+    /// A coded form of a response, which answers with that one's head.
+    Coded(Coded),
+}
+
+/// A response's content in a coding. No body says that it is not worth sending so.
+pub struct Coded {
+    /// The coding.
+    pub coding: Coding,
+    /// Of which content.
+    pub content: Stamp,
+    /// When the response was received that had it.
+    pub received_at: Timestamp,
+    /// That one's tags: a purge of them is one of this, too.
+    pub tags: Tags,
 }
 
 /// A stored response and what this program adds to it.
@@ -48,6 +67,9 @@ pub struct KeptResponse {
     pub fits: Option<Box<Variants>>,
     /// How long its fetch took, for the early refresh.
     pub fetch_duration: Duration,
+    /// What tells its content from all others that were ever under its key. A head that was freshened
+    /// has the same content.
+    pub content: Stamp,
 }
 
 /// Why a flight was not filled, as its followers are told.
@@ -89,7 +111,11 @@ impl Unfilled {
 
 impl Head for Kept {
     fn belongs<'a>(&'a self, key: &'a [u8], to: &mut Belongs<'a>) {
-        let tags = self.response().map(|response| response.stored.tags());
+        let tags = match self {
+            Kept::Response(response) => Some(response.stored.tags()),
+            Kept::Variants(_) => None,
+            Kept::Coded(coded) => Some(&coded.tags),
+        };
         groups::belongs(family(key), tags, to);
     }
 
@@ -101,6 +127,7 @@ impl Head for Kept {
                 outside(response.stored.weight_bytes(), size_of::<Stored>()) + fits
             }
             Kept::Variants(variants) => outside(variants.weight_bytes(), size_of::<Variants>()),
+            Kept::Coded(coded) => coded.tags.as_str().len(),
         }
     }
 
@@ -120,6 +147,10 @@ impl Head for Kept {
             (Kept::Variants(own), Kept::Response(other)) => {
                 own.newest_at() > Some(other.stored.received_at())
             }
+            (Kept::Coded(own), Kept::Coded(other)) => own.received_at > other.received_at,
+            // They never lie under one key.
+            (Kept::Coded(_), Kept::Response(_) | Kept::Variants(_))
+            | (Kept::Response(_) | Kept::Variants(_), Kept::Coded(_)) => true,
         }
     }
 }
@@ -129,15 +160,28 @@ impl Kept {
     pub fn response(&self) -> Option<&KeptResponse> {
         match self {
             Kept::Response(response) => Some(response),
-            Kept::Variants(_) => None,
+            Kept::Variants(_) | Kept::Coded(_) => None,
         }
     }
 
     /// The index, if it is one.
     pub fn variants(&self) -> Option<&Variants> {
         match self {
-            Kept::Response(_) => None,
+            Kept::Response(_) | Kept::Coded(_) => None,
             Kept::Variants(variants) => Some(variants),
+        }
+    }
+
+    /// Whether it is a coded form of the content that this response has.
+    pub fn is_form_of(&self, response: &KeptResponse) -> bool {
+        self.coded().is_some_and(|coded| coded.content == response.content)
+    }
+
+    /// The coded form, if it is one.
+    pub fn coded(&self) -> Option<&Coded> {
+        match self {
+            Kept::Response(_) | Kept::Variants(_) => None,
+            Kept::Coded(coded) => Some(coded),
         }
     }
 }
@@ -199,6 +243,31 @@ pub fn variant_key(primary: &[u8], id: VariantId) -> Key {
     Key::from(bytes.as_slice())
 }
 
+/// The key of a coded form of what lies under `own`, which no request can name either.
+pub fn coded_key(own: &[u8], coding: Coding) -> Key {
+    let mut bytes = Vec::with_capacity(own.len() + 2);
+    // There are three codings.
+    bytes.extend_from_slice(&[CODED, coding.place() as u8]);
+    bytes.extend_from_slice(own);
+    Key::from(bytes.as_slice())
+}
+
+/// The key under which a response to this request lies; of a variant, as the index in memory has it.
+pub fn own_key(
+    cache: &Cache,
+    primary: &[u8],
+    request: &HeaderMap,
+    response: &KeptResponse,
+) -> Option<Key> {
+    if response.fits.is_none() {
+        return Some(Key::from(primary));
+    }
+    match key_in(cache.peek(primary)?.as_ref(), primary, request) {
+        Lies::Under(key) => Some(key),
+        Lies::Here | Lies::Nowhere => None,
+    }
+}
+
 /// The key of a flight for a variant that is not there yet, but for what tells it from others.
 pub fn wanted_key(primary: &[u8]) -> Vec<u8> {
     let mut bytes = vec![WANTED_VARIANT];
@@ -209,6 +278,10 @@ pub fn wanted_key(primary: &[u8]) -> Vec<u8> {
 
 /// The primary key to which a key belongs: what belongs together lies together in a cluster.
 pub fn family(key: &[u8]) -> &[u8] {
+    let key = match key {
+        [CODED, _, own @ ..] => own,
+        own => own,
+    };
     match key.split_first() {
         Some((&VARIANT, rest)) => &rest[..rest.len().saturating_sub(VARIANT_ID_BYTES)],
         Some((&WANTED_VARIANT, rest)) => {
@@ -308,12 +381,31 @@ enum Lies {
     Nowhere,
 }
 
-fn key_in(entry: &KeptEntry, primary: &[u8], request: &HeaderMap) -> Lies {
+fn key_in(entry: &Entry<Kept>, primary: &[u8], request: &HeaderMap) -> Lies {
     match entry.head() {
         Kept::Response(_) => Lies::Here,
+        Kept::Coded(_) => Lies::Nowhere,
         Kept::Variants(variants) => match variants.choose(request) {
             Some(variant) => Lies::Under(variant_key(primary, variant.id())),
             None => Lies::Nowhere,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coded_form_belongs_to_the_family_of_its_source() {
+        let primary = b"\x01a primary key";
+        let variant = variant_key(primary, VariantId { generation: 1, number: 2 });
+        for own in [&primary[..], variant.as_bytes()] {
+            let keys = Coding::ALL.map(|coding| coded_key(own, coding));
+            assert!(keys.iter().all(|key| family(key.as_bytes()) == primary));
+            assert_ne!(keys[0], keys[1]);
+        }
+        assert_eq!(family(&[CODED]), [CODED]);
+        assert_eq!(family(&[CODED, 0]), b"");
     }
 }

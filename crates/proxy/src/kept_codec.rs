@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use forebay_cache::mechanism::HeadCodec;
+use forebay_cache::mechanism::{HeadCodec, Stamp};
+use forebay_semantics::coding::Coding;
 use forebay_semantics::variants::Variants;
-use forebay_semantics::{FieldBlock, Stored};
+use forebay_semantics::{FieldBlock, Stored, Tags, Timestamp};
 
-use crate::kept::{Kept, KeptResponse};
+use crate::kept::{Coded, Kept, KeptResponse};
 
-// 1 and 2 were responses without tags.
+// 1 and 2 were responses without tags, 4 and 5 such whose content had no name.
 const INDEX: u8 = 3;
-const RESPONSE: u8 = 4;
-const VARIANT: u8 = 5;
+const RESPONSE: u8 = 6;
+const VARIANT: u8 = 7;
+const CODED: u8 = 8;
 
 /// Writes and reads the heads that this program keeps.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,11 +27,13 @@ impl HeadCodec<Kept> for KeptCodec {
                 out.push(INDEX);
                 return variants.encode(out);
             }
+            Kept::Coded(coded) => return encode_coded(coded, out),
             Kept::Response(response) => response,
         };
         out.push(if response.fits.is_some() { VARIANT } else { RESPONSE });
         let fetch_millis = u32::try_from(response.fetch_duration.as_millis()).unwrap_or(u32::MAX);
         out.extend_from_slice(&fetch_millis.to_le_bytes());
+        out.extend_from_slice(&response.content.number().to_le_bytes());
         if let Some(fits) = &response.fits {
             let begin = out.len();
             out.extend_from_slice(&[0; 4]);
@@ -48,6 +52,7 @@ impl HeadCodec<Kept> for KeptCodec {
             INDEX => Variants::decode(&rest).map(Kept::Variants),
             RESPONSE | VARIANT => {
                 let fetch_duration = Duration::from_millis(rest.try_get_u32_le().ok()?.into());
+                let content = Stamp::from_number(rest.try_get_u64_le().ok()?);
                 let fits = match kind {
                     VARIANT => {
                         let len = usize::try_from(rest.try_get_u32_le().ok()?).ok()?;
@@ -57,8 +62,9 @@ impl HeadCodec<Kept> for KeptCodec {
                     _ => None,
                 };
                 let stored = Stored::decode(&rest)?;
-                Some(Kept::Response(KeptResponse { stored, fits, fetch_duration }))
+                Some(Kept::Response(KeptResponse { stored, fits, fetch_duration, content }))
             }
+            CODED => decode_coded(rest).map(Kept::Coded),
             _ => None,
         }
     }
@@ -68,15 +74,39 @@ impl HeadCodec<Kept> for KeptCodec {
     }
 }
 
+fn encode_coded(coded: &Coded, out: &mut Vec<u8>) {
+    // There are three codings.
+    out.extend_from_slice(&[CODED, coded.coding.place() as u8]);
+    out.extend_from_slice(&coded.content.number().to_le_bytes());
+    out.extend_from_slice(&coded.received_at.unix_millis().to_le_bytes());
+    out.extend_from_slice(coded.tags.as_str().as_bytes());
+}
+
+fn decode_coded(mut rest: Bytes) -> Option<Coded> {
+    let coding = *Coding::ALL.get(usize::from(rest.try_get_u8().ok()?))?;
+    let content = Stamp::from_number(rest.try_get_u64_le().ok()?);
+    let received_at = Timestamp::from_unix_millis(rest.try_get_u64_le().ok()?);
+    let tags = Tags::from_stored(&rest)?;
+    Some(Coded { coding, content, received_at, tags })
+}
+
+/// Whether a response's content is in a coding already.
+pub(crate) fn is_coded(fields: &FieldBlock) -> bool {
+    fields.first("content-encoding").is_some_and(|coding| coding != b"identity")
+}
+
+/// A response's media type in lower case, without parameters.
+pub(crate) fn media_type(fields: &FieldBlock) -> Option<String> {
+    let kind = str::from_utf8(fields.first("content-type")?).ok()?;
+    Some(kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 /// Whether a response's content gets smaller: text of any kind that is not compressed already.
-fn is_compressible(fields: &FieldBlock) -> bool {
-    if fields.first("content-encoding").is_some_and(|coding| coding != b"identity") {
+pub(crate) fn is_compressible(fields: &FieldBlock) -> bool {
+    if is_coded(fields) {
         return false;
     }
-    let Some(kind) = fields.first("content-type").and_then(|kind| str::from_utf8(kind).ok()) else {
-        return false;
-    };
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(kind) = media_type(fields) else { return false };
     let Some((group, name)) = kind.split_once('/') else { return false };
     match group {
         "text" => true,
@@ -107,6 +137,7 @@ mod tests {
     use super::*;
 
     fn response(fields: &[(&'static str, &'static str)]) -> Kept {
+        let content = Stamp::from_number(0x1234_5678_9abc_def0);
         let fields: HeaderMap = fields
             .iter()
             .map(|&(name, value)| {
@@ -117,7 +148,8 @@ mod tests {
         let at = Timestamp::from_unix_millis(1_795_000_000_000);
         let policy = Policy::default();
         let stored = Stored::new(&policy, &asked, StatusCode::OK, &fields, at, at);
-        Kept::Response(KeptResponse { stored, fits: None, fetch_duration: Duration::from_secs(1) })
+        let fetch_duration = Duration::from_secs(1);
+        Kept::Response(KeptResponse { stored, fits: None, fetch_duration, content })
     }
 
     fn written(head: &Kept) -> Bytes {
@@ -141,6 +173,7 @@ mod tests {
         let (read, plain) = (read.response().unwrap(), plain.response().unwrap());
         assert_eq!((&read.stored, read.fits.is_none()), (&plain.stored, true));
         assert_eq!(read.fetch_duration, Duration::from_secs(1));
+        assert_eq!(read.content, plain.content);
 
         let Kept::Response(mut variant) = response(&[("vary", "a")]) else { panic!("a response") };
         variant.fits = Some(Box::new(index()));
@@ -150,6 +183,22 @@ mod tests {
 
         let read = KeptCodec.decode(&written(&Kept::Variants(index()))).unwrap();
         assert_eq!(read.variants(), Some(&index()));
+    }
+
+    #[test]
+    fn a_coded_form_reads_as_it_was_written() {
+        let content = Stamp::from_number(7);
+        let received_at = Timestamp::from_unix_millis(1_795_000_000_000);
+        let tags = Tags::from_stored(b"ta\ngb\n").unwrap_or_default();
+        let coded = Coded { coding: Coding::Brotli, content, received_at, tags };
+        let written = written(&Kept::Coded(coded));
+        let read = KeptCodec.decode(&written).unwrap();
+        let read = read.coded().unwrap();
+        assert_eq!((read.coding, read.content), (Coding::Brotli, content));
+        assert_eq!(read.received_at, received_at);
+        for end in 0..18 {
+            assert!(KeptCodec.decode(&written.slice(..end)).is_none(), "{end}");
+        }
     }
 
     #[test]

@@ -51,13 +51,16 @@ pub async fn pass_stream(
     why: Why,
     interim: Option<InformationalSender>,
 ) -> Reply {
-    let request = ask.origin_request(gateway, body);
+    let mut request = ask.origin_request(gateway, body);
+    let tracer = &gateway.telemetry().tracer;
+    let fetching = tracer.fetch(&mut request, ask.here.as_ref(), || ask.url());
     let (requested_at, asked_at) = (gateway.now(), Instant::now());
     gateway.telemetry().metrics.origin_asked();
     let sent = match ask.lane.upstream() {
         Ok(upstream) => upstream.send(request, interim.map(respond::interim_to)).await,
         Err(failure) => Err(failure),
     };
+    fetching.ended(&sent);
     let said = said(gateway, why);
     let response = match sent {
         Ok(response) => response,
@@ -106,7 +109,8 @@ fn keep_for_get(
     let kept = keeping.keep(None, response);
     let said = CacheStatus { stored: kept.stored, ..said };
     let reply = kept.entry.head().response();
-    let reply = reply.and_then(|head| Reply::from_entry(get, &kept.entry, head, said, now).ok());
+    let reply =
+        reply.and_then(|head| Reply::from_entry(gateway, get, &kept.entry, head, said, now).ok());
     let gateway = gateway.clone();
     tokio::spawn(async move { kept.rest.run(&gateway).await });
     reply.unwrap_or_else(|| Reply::of(respond::precondition_failed(), said))

@@ -2,15 +2,16 @@
 //! said to who has come by it: do so from now on (RFC 6797).
 
 use forebay_semantics::key::{Scheme, TargetParts};
-use forebay_semantics::status::Detail;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use forebay_semantics::status::{CacheStatus, Detail, Source};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, AnswerBody};
 use crate::ask::{self, Refusal};
 use crate::config::{Switch, TlsSettings};
 use crate::forward::Trust;
 use crate::gateway::Gateway;
 use crate::reply::Reply;
+use crate::respond;
 use crate::server::{Request, Transport};
 
 /// The method and its body are to be sent again (RFC 9110 section 15.4.9).
@@ -20,10 +21,37 @@ const TO_HTTPS: Refusal = Refusal {
     detail: Detail::ToHttps,
 };
 
+/// Where an authority looks whether a host leads here (RFC 8555 section 8.3).
+const CHALLENGES: &str = "/.well-known/acme-challenge/";
+
+/// What answers a request before its route is looked for, if anything does.
+pub fn answered(gateway: &Gateway, request: &Request) -> Option<Reply> {
+    if !gateway.config().tls.is_on() {
+        return None;
+    }
+    match request.target.path().strip_prefix(CHALLENGES) {
+        // What we are not asked to show may be the origin's own.
+        Some(token) => challenge(gateway, request, token),
+        None => to_https(gateway, request),
+    }
+}
+
+fn challenge(gateway: &Gateway, request: &Request, token: &str) -> Option<Reply> {
+    let text = gateway.tls()?.challenge(token)?;
+    let detail = Some(Detail::AcmeChallenge.word());
+    let said = CacheStatus { detail, ..CacheStatus::new(gateway.name(), Source::Own) };
+    let mut answer = respond::own(StatusCode::OK, "");
+    answer.body = match request.method {
+        Method::HEAD => AnswerBody::Sized(Some(text.len() as u64)),
+        _ => AnswerBody::Whole(text.into()),
+    };
+    Some(Reply::of(answer, said))
+}
+
 /// The redirect that answers a request in the clear, where the configuration wants one.
-pub fn to_https(gateway: &Gateway, request: &Request) -> Option<Reply> {
+fn to_https(gateway: &Gateway, request: &Request) -> Option<Reply> {
     let config = gateway.config();
-    if config.tls.redirect == Switch::Off || !config.tls.is_on() {
+    if config.tls.redirect == Switch::Off {
         return None;
     }
     let trust = Trust::of(request.peer.address, &config.trusted_peers);

@@ -102,13 +102,17 @@ fn ranged(
 }
 
 fn whole(ask: &Ask, stored: &Stored, body: &Body) -> Result<Answer, Unanswered> {
-    let answer_body = if ask.method == Method::HEAD {
-        AnswerBody::Sized(body.len_known())
-    } else {
-        all_of(body).ok_or(Unanswered::BodyGone)?
-    };
+    let answer_body = body_of(ask, body).ok_or(Unanswered::BodyGone)?;
     let prepared = stored.fields().as_bytes().clone();
     Ok(answer(stored.status(), prepared, HeaderMap::new(), answer_body))
+}
+
+/// What a request gets of a whole body; `None` if its begin has gone.
+pub(crate) fn body_of(ask: &Ask, body: &Body) -> Option<AnswerBody> {
+    match ask.method == Method::HEAD {
+        true => Some(AnswerBody::Sized(body.len_known())),
+        false => all_of(body),
+    }
 }
 
 /// All of a body, as it is there or as it arrives; `None` if its begin has gone.

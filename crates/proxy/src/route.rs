@@ -12,7 +12,7 @@ mod known;
 mod lane;
 mod line;
 pub mod name;
-mod rate;
+pub(crate) mod rate;
 mod slot;
 mod source;
 pub mod value;

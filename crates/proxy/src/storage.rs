@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 pub use lent::LentDisk;
 
+use crate::compressor::Compressor;
 use crate::config::defaults;
 use crate::config::{
     self, Admission, Config, DiskSettings, InDoubt, Listen, RedisServers, RedisSettings, Switch,
@@ -56,6 +57,8 @@ pub struct Storage {
     pub shared: Option<Shared>,
     /// The log of purges.
     pub log: Arc<dyn Log>,
+    /// Makes coded forms of what is kept.
+    pub compressor: Compressor,
     is_given_away: AtomicBool,
 }
 
@@ -90,8 +93,18 @@ impl Storage {
         let node_name = node_name(config);
         let log = Arc::new(MemoryLog::new(node_name.clone(), bounds(config), clock.clone()));
         let budget = options.budget();
-        let is_given_away = AtomicBool::new(false);
-        Storage { budget, options, clock, node_name, disk: None, shared: None, log, is_given_away }
+        let compressor = Compressor::default();
+        Storage {
+            budget,
+            options,
+            clock,
+            node_name,
+            disk: None,
+            shared: None,
+            log,
+            compressor,
+            is_given_away: AtomicBool::new(false),
+        }
     }
 
     /// All that the configuration names. Reads what the disk has, on this thread; Redis is connected

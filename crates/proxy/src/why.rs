@@ -184,6 +184,8 @@ fn line(
             line.variants = Some(variants.iter().count());
             line.fits = variants.choose(&ask.fields).is_some();
         }
+        // It lies under a key that nobody asks for.
+        Kept::Coded(_) => line.kind = "coded".to_owned(),
         Kept::Response(response) => describe(&mut line, response, ask, now),
     }
     line

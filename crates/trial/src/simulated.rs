@@ -53,7 +53,8 @@ impl Simulated {
         let clock = Clock::virtual_from(Timestamp::from_millis(begin));
         let connect: Arc<dyn Connect> = Arc::new(Pipe(origin.clone()));
         let log = telemetry::AccessLog::on_stdout(AccessLog::Off);
-        let telemetry = Telemetry { metrics: Arc::default(), access_log: log };
+        let telemetry =
+            Telemetry { metrics: Arc::default(), access_log: log, tracer: Default::default() };
         let ways = move |_: &UpstreamSettings| Arc::clone(&connect);
         let stats = Arc::new(ServerStats::default());
         let storage = Storage::of_memory(&config, clock);

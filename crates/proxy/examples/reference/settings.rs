@@ -53,7 +53,10 @@ impl Reload {
         let name = if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") };
         // A file with the token stands for the token itself.
         let name = name.trim_end_matches("_file");
-        if fixed.any(|fixed| fixed == name || fixed == table && !table.is_empty()) {
+        let is_in = |outer: &str| {
+            !outer.is_empty() && format!("{table}.").starts_with(&format!("{outer}."))
+        };
+        if fixed.any(|fixed| fixed == name || is_in(fixed)) {
             Reload::Refuses
         } else {
             Reload::Changes
@@ -106,8 +109,8 @@ fn names() -> Vec<(String, String)> {
     let mut table = String::new();
     let mut names = Vec::new();
     for line in EXAMPLE.lines() {
-        if line.starts_with('[') {
-            table = line.trim_matches(['[', ']']).to_owned();
+        if let Some(named) = heading(line) {
+            table = named.to_owned();
         } else if let Some((key, _)) = line.split_once(" = ") {
             let key = key.trim_start_matches('#');
             let is_table = EXAMPLE.contains(&format!("\n[defaults.{key}]"));
@@ -117,6 +120,12 @@ fn names() -> Vec<(String, String)> {
         }
     }
     names
+}
+
+/// The table that begins with this line of the example, which may have no default.
+fn heading(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches('#');
+    line.starts_with('[').then(|| line.trim_matches(['[', ']']))
 }
 
 /// The table of a route that says the same as one of the defaults.
@@ -137,7 +146,7 @@ fn defaults_form(table: &str) -> String {
 /// A file that says one thing alone.
 fn file(table: &str, key: &str, value: &str) -> String {
     let line = format!("{key} = {value}\n");
-    let lists = EXAMPLE.lines().filter_map(|line| line.strip_prefix("[["));
+    let lists = EXAMPLE.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix("[["));
     let is_list = lists.map(|line| line.trim_end_matches(']')).any(|list| list == table);
     match table {
         "" => format!("{line}{ROUTE}"),

@@ -5,9 +5,9 @@ use tokio::time::Instant;
 use super::Life;
 use crate::gateway::Gateway;
 use crate::telemetry::{
-    MEMBERS_TOLD_MAX, Reading, write_destinations, write_disk, write_leases, write_purges,
-    write_redis, write_refused, write_reloads, write_routes, write_tiers, write_tls,
-    write_upstreams,
+    MEMBERS_TOLD_MAX, Reading, write_compression, write_destinations, write_disk, write_leases,
+    write_process, write_purges, write_redis, write_refused, write_reloads, write_routes,
+    write_tiers, write_tls, write_traces, write_upstreams,
 };
 use crate::upstream::Destinations;
 
@@ -17,7 +17,7 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) 
     let bound = gateway.config().memory_bytes;
     let dropped = telemetry.access_log.dropped();
     let mut others = vec![
-        Reading::gauge("forebay_memory_bytes_max", "The bound of the memory tier.", bound),
+        Reading::gauge("forebay_memory_max_bytes", "The bound of the memory tier.", bound),
         Reading::counter(
             "forebay_access_log_dropped_total",
             "Access log lines dropped because the reader was behind.",
@@ -39,6 +39,7 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) 
     let in_redis = used.iter().filter_map(|lane| Some((&*lane.name, lane.made()?.readings())));
     write_upstreams(&mut text, in_file.chain(in_redis));
     write_tiers(&mut text, &cache);
+    write_compression(&mut text, &gateway.storage().compressor);
     let log = &gateway.storage().log;
     let known = log.purges().snapshot(Instant::now());
     write_purges(&mut text, &known, &log.snapshot(), cache.purged);
@@ -49,6 +50,8 @@ pub(super) fn text(gateway: &Gateway, destinations: &Destinations, life: &Life) 
         write_redis(&mut text, &shared.link.snapshot(), &shared.tier.snapshot());
         write_leases(&mut text, &shared.leases.snapshot());
     }
+    write_traces(&mut text, &telemetry.tracer);
+    write_process(&mut text);
     if let Some(routes) = gateway.routes() {
         write_routes(&mut text, &routes.counts());
     }

@@ -22,8 +22,8 @@ use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::commands::runtime::runtime;
 use crate::config::defaults::LISTEN;
-use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings, text};
-use crate::gateway::{Gateway, Live};
+use crate::config::{self, Colours, Config, Limits, Listen, Switch, UpstreamSettings, text};
+use crate::gateway::{Connects, Gateway, Live};
 use crate::reload::{self, Bent, Reloader, Reloads};
 use crate::route_watch;
 use crate::server::proxy_protocol::Spokesmen;
@@ -33,6 +33,7 @@ use crate::succession::{Legacy, Successor, Upgrader};
 use crate::systemd::{self, Notify};
 use crate::telemetry::{AccessLog, Telemetry};
 use crate::tls::Tls;
+use crate::traces::{self, Tracer};
 use crate::upstream::{Destinations, Networks, Own};
 
 /// How long a connection without a request is borne with when another process has taken over: its
@@ -170,7 +171,6 @@ impl Opened {
         drop(inherited);
         let operators = Operators::bind(&config, of_operators)?;
         let access_log = AccessLog::open(&config)?;
-        let telemetry = Telemetry { metrics: Arc::default(), access_log };
         let own = Own {
             public: clients.listening().to_vec(),
             admin: operators.as_ref().map(Operators::address),
@@ -188,11 +188,17 @@ impl Opened {
         }
         let source = storage::open_routes(&config).map_err(|cause| cause.to_string())?;
         let stats = clients.stats();
-        let gateway = Gateway::new(config, Arc::new(connects), telemetry, stats, storage, source);
+        let connects: Arc<Connects> = Arc::new(connects);
+        let tracer = tracer(&config, &*connects)?;
+        let telemetry = Telemetry { metrics: Arc::default(), access_log, tracer };
+        let gateway = Gateway::new(config, connects, telemetry, stats, storage, source);
         let gateway = gateway.map_err(|cause| cause.to_string())?;
         watch_routes(&gateway).await;
         if let Some(tls) = tls {
+            tls.open_store().map_err(|cause| cause.to_string())?;
+            borrow_certificates(&gateway, &tls);
             tokio::spawn(Arc::clone(&tls).watch());
+            tokio::spawn(Arc::clone(&tls).keep_given());
             gateway.secure(tls);
         }
         let live = Live::of(gateway);
@@ -256,7 +262,15 @@ impl Opened {
     }
 }
 
+/// The way to the collector of spans, if there is one.
+fn tracer(config: &Config, connects: &Connects) -> Result<Tracer, String> {
+    let Some(settings) = &config.traces else { return Ok(Tracer::default()) };
+    let opened = traces::open(settings, &config.name, connects);
+    opened.map(Tracer::to).map_err(|cause| format!("cannot use `endpoint` of `[traces]`: {cause}"))
+}
+
 async fn close(gateway: &Gateway, operators: Option<operators::Answering>) {
+    gateway.telemetry().tracer.close().await;
     gateway.storage().log.leave().await;
     if let Some(operators) = operators {
         operators.end().await;
@@ -268,6 +282,14 @@ async fn close(gateway: &Gateway, operators: Option<operators::Answering>) {
             gateway.routes().iter().for_each(|routes| route_watch::close(routes));
         }
     });
+}
+
+/// Lets certificates be looked up in the Redis of the cache, where that is wanted.
+fn borrow_certificates(gateway: &Gateway, tls: &Tls) {
+    let (config, shared) = (gateway.config(), &gateway.storage().shared);
+    if let (Switch::On, Some(shared), Some(redis)) = (config.tls.redis, shared, &config.redis) {
+        tls.borrow_from(Arc::clone(&shared.link), &redis.prefix);
+    }
 }
 
 /// Where clients are accepted, in the clear and by TLS: as the configuration says, and where systemd

@@ -16,7 +16,7 @@ use super::text::{self, Refusal, in_bytes, refuse};
 use super::words::{networks, refuse_none, secret};
 use super::{
     AccessLog, Admin, Config, Limits, Listen, Reload, destinations, disk, dynamic, purge, redis,
-    routes, tls,
+    routes, tls, traces,
 };
 
 /// The most memory that can be given: more than any machine has.
@@ -99,6 +99,7 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         reload: reload(&mut root, args),
         purge,
         destinations: destinations::read(&mut root),
+        traces: traces::read(&mut root),
         routes,
         dynamic,
     };

@@ -7,6 +7,7 @@ use forebay_semantics::Policy;
 use forebay_semantics::key::Template;
 
 use super::balancing::{Balance, Ejection};
+use super::compress::CompressSettings;
 use super::purge::PurgeSettings;
 use super::settings::*;
 use super::text::RedisUrl;
@@ -120,6 +121,7 @@ impl Config {
             reload: Reload::Asked,
             purge: PurgeSettings::default(),
             destinations: DestinationSettings::default(),
+            traces: None,
             routes,
             dynamic: None,
         }
@@ -149,6 +151,7 @@ impl Route {
             early_refresh: 1.0,
             variants_max: 64,
             ranges_max: 16,
+            compress: CompressSettings::default(),
             request_fields: FieldChanges::default(),
             response_fields: FieldChanges::default(),
             skip: None,

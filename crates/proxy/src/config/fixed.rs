@@ -26,6 +26,7 @@ impl Config {
             reload: _,
             purge,
             destinations: _,
+            traces,
             tls,
             proxy_protocol,
             routes,
@@ -42,6 +43,7 @@ impl Config {
         note("memory", *memory_bytes != next.memory_bytes);
         note("disk", *disk != next.disk);
         note("redis", *redis != next.redis);
+        note("traces", *traces != next.traces);
         note("tls", *tls != next.tls);
         note("proxy_protocol", *proxy_protocol != next.proxy_protocol);
         differing.extend(purge.fixed_in(&next.purge));

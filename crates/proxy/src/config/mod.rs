@@ -7,6 +7,7 @@
 mod acme;
 mod balancing;
 mod check;
+mod compress;
 pub mod defaults;
 mod destinations;
 mod disk;
@@ -27,6 +28,7 @@ mod template;
 pub mod text;
 mod tiers;
 mod tls;
+mod traces;
 mod value;
 mod words;
 mod written;
@@ -40,6 +42,7 @@ use toml::de::DeTable;
 
 pub use acme::{AcmeChallenge, AcmeSettings};
 pub use balancing::{Balance, Ejection};
+pub use compress::{CompressSettings, Effort, MediaTypes};
 pub use dynamic::DynamicSettings;
 pub use health::{HealthMethod, HealthSettings, StatusRange};
 pub(crate) use masking::masked;
@@ -48,6 +51,7 @@ pub use purge::{InDoubt, PublicPurge, PurgeSettings};
 pub use settings::*;
 pub use tiers::*;
 pub use tls::{CertificateSettings, ProxyProtocolSettings, TlsSettings, TlsVersion};
+pub use traces::TraceSettings;
 pub use value::{MEMBERS_MAX, ROUTES_MAX, UNIX_REFUSED, json_routes};
 
 use self::check::Checked;

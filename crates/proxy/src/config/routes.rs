@@ -16,8 +16,8 @@ use super::raw::{Section, Value, count, length, number, said, size, span, word};
 use super::text::{self, Refusal, meant, refuse};
 use super::words::{ANY_SPAN, SWITCH};
 use super::{
-    HostField, MemberScheme, MemberSettings, Route, UpstreamSettings, balancing, fields, health,
-    lifetimes, template,
+    HostField, MemberScheme, MemberSettings, Route, UpstreamSettings, balancing, compress, fields,
+    health, lifetimes, template,
 };
 
 /// Routes of one file.
@@ -151,6 +151,7 @@ fn wishes(table: &mut Section<'_>, route: &mut Route, stored: StoredBody) {
     table.set("early_refresh", number(0.0..=100.0), &mut route.early_refresh);
     table.set("variants_max", count(1..=10_000), &mut route.variants_max);
     table.set("ranges_max", count(1..=1000), &mut route.ranges_max);
+    compress::read(table, &mut route.compress);
     fields::changes(table, "request_fields", fields::REQUEST, &mut route.request_fields);
     fields::changes(table, "response_fields", fields::RESPONSE, &mut route.response_fields);
     fields::skip(table, &mut route.skip);

@@ -10,11 +10,13 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::balancing::{Balance, Ejection};
+use super::compress::CompressSettings;
 use super::dynamic::DynamicSettings;
 use super::health::HealthSettings;
 use super::purge::PurgeSettings;
 use super::tiers::{DiskSettings, RedisSettings};
 use super::tls::{ProxyProtocolSettings, TlsSettings};
+use super::traces::TraceSettings;
 
 /// Everything that one gateway is told at its start.
 #[derive(Clone, Debug)]
@@ -55,6 +57,8 @@ pub struct Config {
     pub purge: PurgeSettings,
     /// What may be connected to beyond and below what may be by itself.
     pub destinations: DestinationSettings,
+    /// Where spans are sent, or nowhere.
+    pub traces: Option<TraceSettings>,
     /// Routes in the order in which they are written.
     pub routes: Vec<Route>,
     /// Routes that are read in Redis, or none.
@@ -191,6 +195,8 @@ pub struct Route {
     pub variants_max: usize,
     /// Ranges answered in one response.
     pub ranges_max: usize,
+    /// Which stored responses are sent compressed, and how.
+    pub compress: CompressSettings,
     /// Changes to the request's fields before it goes to the origin.
     pub request_fields: FieldChanges,
     /// Changes to the response's fields before it goes to the client.

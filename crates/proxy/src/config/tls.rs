@@ -166,7 +166,6 @@ pub(super) fn read_proxy_protocol(root: &mut Section<'_>) -> ProxyProtocolSettin
     let mut settings = ProxyProtocolSettings::default();
     let Some(mut table) = root.section("proxy_protocol") else { return settings };
     settings.peers = networks(&mut table, "peers").unwrap_or_default();
-    refuse_none(&mut table, "peers");
     table.set("timeout", span(PATIENCE), &mut settings.timeout);
     table.finish();
     settings

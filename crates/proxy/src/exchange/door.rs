@@ -1,19 +1,27 @@
 //! The way in and out of an exchange: it takes a place among those under way, and when it leaves, its
 //! reply is signed and told of.
 
-use std::future::Future;
+use std::future::{Future, Ready};
+use std::pin::Pin;
 
+use futures_util::future::Either;
 use tokio::time::Instant;
 
 use super::exchange;
 use super::refusals::OVERLOADED;
 use crate::answer::Answer;
 use crate::ask::{Ask, Refusal};
+use crate::forward::Trust;
 use crate::gateway::{Gateway, Live, Place};
 use crate::redirect;
 use crate::reply::Reply;
 use crate::server::{Refused, Request, Service, Transport};
 use crate::telemetry::Telling;
+use crate::traces::Here;
+
+/// An answer, or the rest of the story that leads to one. Only what waits is a future of its own, in
+/// a box: what a future may grow to is copied whenever it is moved.
+pub(super) type Exchange = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
 
 impl Service for Gateway {
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send {
@@ -40,6 +48,7 @@ pub(super) struct Exit {
     place: Place,
     transport: Transport,
     telling: Telling,
+    here: Option<Here>,
 }
 
 impl Exit {
@@ -49,10 +58,13 @@ impl Exit {
         request: &Request,
         began: Instant,
     ) -> Result<Self, Box<Answer>> {
-        let telling = gateway.telemetry().begin(request, began);
+        let here = gateway.telemetry().tracer.begin(&request.fields, || {
+            Trust::of(request.peer.address, &gateway.config().trusted_peers)
+        });
+        let telling = gateway.telemetry().begin(request, began, here);
         let transport = request.peer.transport;
         match gateway.enter() {
-            Ok(place) => Ok(Exit { place, transport, telling }),
+            Ok(place) => Ok(Exit { place, transport, telling, here }),
             Err(gateway) => {
                 let refused = Reply::refused(&gateway, OVERLOADED);
                 Err(Box::new(leave(&gateway, transport, refused, None, telling)))
@@ -62,6 +74,11 @@ impl Exit {
 
     pub(super) fn gateway(&self) -> &Gateway {
         self.place.gateway()
+    }
+
+    /// Where in a trace it is.
+    pub(super) fn here(&self) -> Option<Here> {
+        self.here
     }
 
     /// The same, now that it is known where the request leads.

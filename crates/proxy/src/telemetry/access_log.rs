@@ -17,6 +17,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use forebay_semantics::coding::Coding;
 use parking_lot::Mutex;
 
 use super::{Outcome, Record};
@@ -206,6 +207,14 @@ fn text_line(record: &Record) -> Vec<u8> {
         record.route.as_deref().unwrap_or("-"),
         record.cache_status(),
     );
+    if let Some(trace) = &record.trace {
+        line.push_str(" trace=");
+        line.push_str(trace);
+    }
+    if let Some(coding) = record.coding {
+        line.push_str(" coding=");
+        line.push_str(coding.word());
+    }
     if let Some(failure) = &record.failure {
         line.push_str(" error=\"");
         line.push_str(&visible(failure));
@@ -245,6 +254,8 @@ fn json_line(record: &Record) -> Vec<u8> {
         "cache_status": record.cache_status(),
         "result": Outcome::from(&record.cache).word(),
         "detail": record.cache.detail,
+        "trace": record.trace,
+        "coding": record.coding.map(Coding::word),
         "error": record.failure,
     });
     ended(line)
@@ -263,6 +274,8 @@ fn refused_json_line(refused: &Refused, at: SystemTime) -> Vec<u8> {
         "cache_status": null,
         "result": Outcome::Refused.word(),
         "detail": refused.reason.label(),
+        "trace": null,
+        "coding": null,
         "error": refused.text,
     }))
 }

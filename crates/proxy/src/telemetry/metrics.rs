@@ -162,7 +162,7 @@ impl Metrics {
         let name = "forebay_origin_failures_total";
         write_head(text, name, "Requests to origins that failed, by how.", "counter");
         for (word, count) in self.origin_failures.lock().iter() {
-            let _ = writeln!(text, "{name}{{failure=\"{word}\"}} {count}");
+            let _ = writeln!(text, "{name}{{reason=\"{word}\"}} {count}");
         }
     }
 }

@@ -156,7 +156,7 @@ pub fn write_refused(text: &mut String, now: &ServerStats) {
 /// How many addresses were not connected to, by reason.
 pub fn write_destinations(text: &mut String, refused: &[(&str, u64)]) {
     let help = "Addresses of origins that were not connected to.";
-    write_labelled(text, "forebay_destinations_refused_total", help, "why", refused);
+    write_labelled(text, "forebay_destinations_refused_total", help, "reason", refused);
 }
 
 /// Single numbers, one after the other.

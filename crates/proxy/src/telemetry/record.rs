@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use forebay_semantics::coding::Coding;
 use forebay_semantics::status::{CacheStatus, Forward, Source};
 use http::{Method, StatusCode};
+
+use crate::traces::Here;
 
 /// One exchange as the log and the metrics see it.
 pub struct Record {
@@ -29,6 +32,12 @@ pub struct Record {
     pub cache: CacheStatus<'static>,
     /// What went wrong on the way to the origin, if anything did.
     pub failure: Option<String>,
+    /// The trace that it belongs to: the client's, or our own.
+    pub trace: Option<String>,
+    /// Where it stands in that, if traces are on.
+    pub here: Option<Here>,
+    /// The coding in which it was sent, where that is our own doing.
+    pub coding: Option<Coding>,
 }
 
 /// What became of a request, in one word for a metric's label.

@@ -10,7 +10,7 @@ pub fn write_disk(text: &mut String, now: &DiskSnapshot) {
     let rows = [
         Reading::gauge("forebay_disk_objects", "Entries on the disk.", now.objects),
         Reading::gauge("forebay_disk_bytes", "Bytes of all files of the disk tier.", now.bytes),
-        Reading::gauge("forebay_disk_bytes_max", "The bound of the disk tier.", now.bytes_max),
+        Reading::gauge("forebay_disk_max_bytes", "The bound of the disk tier.", now.bytes_max),
         Reading::gauge("forebay_disk_index_bytes", "Its index in memory.", now.index_bytes),
         Reading::gauge(
             "forebay_disk_paused",
@@ -103,7 +103,7 @@ pub fn write_leases(text: &mut String, now: &LeaseSnapshot) {
     write_labelled(text, "forebay_leases_total", help, "result", &asked);
     let ended = [("told", now.told), ("overdue", now.overdue), ("missed", now.missed)];
     let help = "Waits for another node's fetch, by how they ended.";
-    write_labelled(text, "forebay_lease_waits_total", help, "ending", &ended);
+    write_labelled(text, "forebay_lease_waits_total", help, "result", &ended);
     let rows = [
         Reading::gauge("forebay_leases_held", "Leases held now.", now.held),
         Reading::counter(

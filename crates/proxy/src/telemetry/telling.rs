@@ -16,8 +16,11 @@ use tokio::time::Instant;
 
 use super::{Record, Telemetry};
 use crate::answer::{Answer, AnswerBody, BodyError};
+use crate::compressor::Saving;
 use crate::failure::FetchFailure;
 use crate::server::Request;
+use crate::traces::traceparent::Traceparent;
+use crate::traces::{Here, Sampled};
 
 /// What is known of an exchange before it is answered.
 pub struct Telling {
@@ -26,24 +29,38 @@ pub struct Telling {
     line: Option<Box<Line>>,
 }
 
-/// What only the access log wants; made only where there is one.
+/// What only the access log and traces want; made only where there is one of them.
 struct Line {
     began: SystemTime,
     client: Option<std::net::SocketAddr>,
     method: Method,
     url: String,
     route: Option<Arc<str>>,
+    trace: Option<String>,
+    here: Option<Here>,
 }
 
 impl Telling {
-    pub(super) fn begin(telemetry: Arc<Telemetry>, request: &Request, began: Instant) -> Self {
-        let line = telemetry.access_log.is_on().then(|| {
+    pub(super) fn begin(
+        telemetry: Arc<Telemetry>,
+        request: &Request,
+        began: Instant,
+        here: Option<Here>,
+    ) -> Self {
+        let is_sampled = here.is_some_and(|here| here.sampled == Sampled::Yes);
+        let line = (telemetry.access_log.is_on() || is_sampled).then(|| {
+            let said = || Traceparent::of(&request.fields);
             Box::new(Line {
                 began: SystemTime::now(),
                 client: request.peer.address,
                 method: request.method.clone(),
                 url: request.target.to_string(),
                 route: None,
+                trace: match here {
+                    Some(here) => Some(here.trace()),
+                    None => said().map(|parent| parent.trace()),
+                },
+                here,
             })
         });
         Telling { telemetry, began, line }
@@ -64,9 +81,11 @@ impl Telling {
         answer: &mut Answer,
         said: CacheStatus<'static>,
         failure: Option<FetchFailure>,
+        coded: Option<Saving>,
     ) {
         let failure = failure.map(|failure| failure.to_string());
-        let mut told = Told { telling: self, status: answer.status, said, failure, body_bytes: 0 };
+        let status = answer.status;
+        let mut told = Told { telling: self, status, said, failure, coded, body_bytes: 0 };
         match &mut answer.body {
             AnswerBody::Whole(bytes) => told.body_bytes = bytes.len() as u64,
             AnswerBody::None | AnswerBody::Sized(_) => {}
@@ -85,6 +104,7 @@ struct Told {
     status: StatusCode,
     said: CacheStatus<'static>,
     failure: Option<String>,
+    coded: Option<Saving>,
     body_bytes: u64,
 }
 
@@ -94,7 +114,7 @@ impl Drop for Told {
         let duration = began.elapsed();
         telemetry.metrics.count(self.status, &self.said, duration, self.body_bytes);
         let Some(line) = line.take() else { return };
-        telemetry.access_log.write(&Record {
+        let record = Record {
             began: line.began,
             client: line.client,
             method: line.method,
@@ -105,7 +125,12 @@ impl Drop for Told {
             duration,
             cache: self.said,
             failure: self.failure.take(),
-        });
+            trace: line.trace,
+            here: line.here,
+            coding: self.coded.map(|coded| coded.coding),
+        };
+        telemetry.access_log.write(&record);
+        telemetry.tracer.tell(&record);
     }
 }
 

@@ -26,21 +26,23 @@ pub fn write_tiers(text: &mut String, now: &Snapshot) {
     if now.tiers.is_empty() {
         return;
     }
-    let write = |text: &mut String, name, help, parts: &[Part]| {
+    let write = |text: &mut String, name, help, label, parts: &[Part]| {
         write_head(text, name, help, COUNTER);
         for tier in &now.tiers {
             for (result, value) in parts {
                 let (tier, value) = (tier.name, value(tier));
-                let _ = writeln!(text, "{name}{{tier=\"{tier}\",result=\"{result}\"}} {value}");
+                let _ = writeln!(text, "{name}{{tier=\"{tier}\",{label}=\"{result}\"}} {value}");
             }
         }
     };
     let name = "forebay_tier_look_ups_total";
-    write(text, name, "Look-ups below memory, by tier.", &LOOK_UPS);
+    write(text, name, "Look-ups below memory, by tier.", "result", &LOOK_UPS);
     let name = "forebay_tier_stores_total";
-    write(text, name, "Entries for the tiers below memory, by what became of them.", &STORES);
+    let help = "Entries for the tiers below memory, by what became of them.";
+    write(text, name, help, "result", &STORES);
     let name = "forebay_tier_failures_total";
-    write(text, name, "Calls to tiers that failed, or were given up as late.", &FAILURES);
+    let help = "Calls to tiers that failed, or were given up as late.";
+    write(text, name, help, "reason", &FAILURES);
     let name = "forebay_tier_stores_dropped_total";
     write_head(text, name, "Entries kept in memory only, as too many were on their way.", COUNTER);
     let _ = writeln!(text, "{name} {}", now.puts_dropped);

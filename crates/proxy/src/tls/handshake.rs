@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use rustls::ServerConfig;
 use rustls::server::{Accepted, AcceptedAlert, Acceptor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
@@ -11,7 +12,7 @@ use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
 use super::stats::{HandshakeEnd, count};
-use super::{Certificate, Tls};
+use super::{Certificate, Tls, acme};
 use crate::answer::Duplex;
 
 /// Bytes of a ClientHello, its records included; a real one has less than two KiB.
@@ -66,7 +67,7 @@ impl Party {
     pub fn may_ask(&self, host: &str) -> bool {
         self.asked.as_deref() == Some(host)
             || self.certificate.covers(host)
-            || !self.tls.shelf.names(host)
+            || !(self.tls.shelf.names(host) || self.tls.borrowed.names(host))
     }
 }
 
@@ -98,7 +99,13 @@ impl Tls {
         accepted: Accepted,
     ) -> Result<Secured<IO>, HandshakeEnd> {
         let asked = accepted.client_hello().server_name().map(host_of);
-        let Some(certificate) = self.shelf.find(asked.as_deref()) else {
+        if let Some(config) = self.challenged(&accepted, asked.as_deref()) {
+            let stream = StartHandshake::from_parts(accepted, io).into_stream(config).await;
+            // Nothing is said behind such a handshake (RFC 8737 section 3).
+            let _ = stream.map_err(end_of)?.shutdown().await;
+            return Err(HandshakeEnd::Challenge);
+        }
+        let Some(certificate) = self.certificate_for(asked.as_deref()).await else {
             let _ = io.write_all(&UNRECOGNIZED_NAME).await;
             let _ = io.shutdown().await;
             return Err(HandshakeEnd::UnknownHost);
@@ -115,6 +122,28 @@ impl Tls {
         }
         let party = Party { tls: Arc::clone(self), certificate, asked };
         Ok(Secured { stream: Box::new(stream), agreed, party })
+    }
+}
+
+impl Tls {
+    /// How an authority is answered that looks whether a host leads here: it offers one protocol and
+    /// no other (RFC 8737 section 3).
+    fn challenged(&self, accepted: &Accepted, asked: Option<&str>) -> Option<Arc<ServerConfig>> {
+        let hello = accepted.client_hello();
+        let mut offered = hello.alpn()?;
+        let is_asked = offered.next() == Some(acme::PROTOCOL) && offered.next().is_none();
+        asked.filter(|_| is_asked).and_then(|host| self.challenges.certificate(host))
+    }
+}
+
+impl Tls {
+    /// The certificate for a client that asks for this host, or for none.
+    async fn certificate_for(self: &Arc<Tls>, host: Option<&str>) -> Option<Arc<Certificate>> {
+        let Some(host) = host else { return self.shelf.first() };
+        if let Some(certificate) = self.shelf.find(host) {
+            return Some(certificate);
+        }
+        self.borrowed(host).await.or_else(|| self.shelf.default())
     }
 }
 

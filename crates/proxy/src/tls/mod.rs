@@ -4,6 +4,8 @@
 //! Not here: sockets, which are `server`'s, and HTTP. `server` hands over a connection just accepted
 //! ([`Tls::accept`]) and gets back one that is secured, with what was agreed on.
 
+mod acme;
+mod borrowed;
 mod certificate;
 mod handshake;
 mod names;
@@ -18,18 +20,24 @@ use tokio::sync::Semaphore;
 
 use crate::config::TlsSettings;
 
+pub use acme::StoreError;
 pub use certificate::{Certificate, CertificateError};
 pub use handshake::{Agreed, Party, Secured};
 pub use stats::{HandshakeEnd, TlsStats};
 pub use validity::Validity;
 
+use self::acme::Challenges;
+use self::borrowed::Borrowed;
 use self::shelf::Shelf;
 
 /// TLS toward the clients of one process.
 pub struct Tls {
     settings: TlsSettings,
     shelf: Shelf,
+    borrowed: Borrowed,
     stats: TlsStats,
+    /// What authorities are shown.
+    challenges: Challenges,
     /// Handshakes that may be under way.
     places: Arc<Semaphore>,
 }
@@ -39,13 +47,25 @@ impl Tls {
     pub fn open(settings: &TlsSettings) -> Result<Arc<Tls>, CertificateError> {
         let places = Arc::new(Semaphore::new(settings.handshakes_max));
         let shelf = Shelf::open(settings)?;
-        let (settings, stats) = (settings.clone(), TlsStats::default());
-        Ok(Arc::new(Tls { settings, shelf, stats, places }))
+        Ok(Arc::new(Tls {
+            settings: settings.clone(),
+            shelf,
+            borrowed: Borrowed::default(),
+            stats: TlsStats::default(),
+            challenges: Challenges::default(),
+            places,
+        }))
     }
 
     /// What it has counted.
     pub fn stats(&self) -> &TlsStats {
         &self.stats
+    }
+
+    /// What an authority is told that looks under this token whether a host leads here (RFC 8555
+    /// section 8.3).
+    pub fn challenge(&self, token: &str) -> Option<String> {
+        self.challenges.text(token)
     }
 
     /// Each certificate's first host, and when it ceases to hold in seconds since 1970.

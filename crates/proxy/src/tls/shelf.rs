@@ -2,11 +2,13 @@
 //!
 //! A reader takes a snapshot; a certificate that has changed makes a new one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::acme::{Store, pattern};
 use super::certificate::{Certificate, CertificateError, Texts};
 use super::names::ByHost;
 use crate::config::{CertificateSettings, HostPattern, Switch, TlsSettings, TlsVersion};
@@ -18,6 +20,8 @@ const TOLD_MAX: usize = 1024;
 pub(super) struct Shelf {
     least: TlsVersion,
     files: Mutex<Vec<OfFiles>>,
+    /// Those that an authority gave, by their host.
+    given: Mutex<BTreeMap<String, Arc<Certificate>>>,
     snapshot: RwLock<Arc<Snapshot>>,
 }
 
@@ -61,17 +65,25 @@ impl Shelf {
             Ok(OfFiles { settings: settings.clone(), texts, certificate, failure: None })
         };
         let files = settings.certificates.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let snapshot = RwLock::new(Arc::new(Snapshot::of(&files)));
-        Ok(Shelf { least, files: Mutex::new(files), snapshot })
+        let given = restored(settings);
+        let snapshot = RwLock::new(Arc::new(Snapshot::of(&files, &given)));
+        Ok(Shelf { least, files: Mutex::new(files), given: Mutex::new(given), snapshot })
     }
 
-    /// The certificate for a client that asks for this host, or for none.
-    pub(super) fn find(&self, host: Option<&str>) -> Option<Arc<Certificate>> {
+    /// The certificate that names this host.
+    pub(super) fn find(&self, host: &str) -> Option<Arc<Certificate>> {
+        self.snapshot.read().by_host.find(host).cloned()
+    }
+
+    /// The one for clients that ask for a host of no certificate.
+    pub(super) fn default(&self) -> Option<Arc<Certificate>> {
+        self.snapshot.read().default.clone()
+    }
+
+    /// The one for clients that name no host.
+    pub(super) fn first(&self) -> Option<Arc<Certificate>> {
         let snapshot = self.snapshot.read();
-        let Some(host) = host else {
-            return snapshot.default.as_ref().or(snapshot.first.as_ref()).cloned();
-        };
-        snapshot.by_host.find(host).or(snapshot.default.as_ref()).cloned()
+        snapshot.default.as_ref().or(snapshot.first.as_ref()).cloned()
     }
 
     /// Whether a certificate names this host.
@@ -101,10 +113,24 @@ impl Shelf {
             }
         }
         if looked.taken > 0 {
-            let next = Arc::new(Snapshot::of(&files));
+            let next = Arc::new(Snapshot::of(&files, &self.given.lock()));
             *self.snapshot.write() = next;
         }
         looked
+    }
+
+    /// The certificate that an authority gave for this host.
+    pub(super) fn given(&self, host: &str) -> Option<Arc<Certificate>> {
+        self.given.lock().get(host).cloned()
+    }
+
+    /// Shows what an authority gave for this host from now on.
+    pub(super) fn give(&self, host: &str, certificate: Arc<Certificate>) {
+        let files = self.files.lock();
+        let mut given = self.given.lock();
+        given.insert(host.to_owned(), certificate);
+        let next = Arc::new(Snapshot::of(&files, &given));
+        *self.snapshot.write() = next;
     }
 
     /// Each certificate's first host, and when it ceases to hold in seconds since 1970.
@@ -136,7 +162,8 @@ impl OfFiles {
 }
 
 impl Snapshot {
-    fn of(files: &[OfFiles]) -> Snapshot {
+    /// What is in files goes before what was given.
+    fn of(files: &[OfFiles], given: &BTreeMap<String, Arc<Certificate>>) -> Snapshot {
         let mut snapshot = Snapshot::default();
         for OfFiles { settings, certificate, .. } in files {
             snapshot.by_host.add(&certificate.hosts, certificate);
@@ -146,8 +173,37 @@ impl Snapshot {
             }
             snapshot.all.push(certificate.clone());
         }
+        for certificate in given.values() {
+            snapshot.by_host.add(&certificate.hosts, certificate);
+            snapshot.first.get_or_insert_with(|| certificate.clone());
+            snapshot.all.push(certificate.clone());
+        }
         snapshot
     }
+}
+
+/// What an authority gave before, as far as it can be read; the rest is asked for anew.
+fn restored(settings: &TlsSettings) -> BTreeMap<String, Arc<Certificate>> {
+    let mut given = BTreeMap::new();
+    let Some(acme) = &settings.acme else { return given };
+    let store = Store::of(acme);
+    for host in &acme.hosts {
+        let texts = match store.certificate(host) {
+            Ok(Some(texts)) => texts,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::warn!("{error}; another certificate will be asked for");
+                continue;
+            }
+        };
+        match Certificate::of(host, &texts, &pattern(host), settings.min_version) {
+            Ok(certificate) => {
+                given.insert(host.clone(), Arc::new(certificate));
+            }
+            Err(error) => tracing::warn!("{error}; another will be asked for"),
+        }
+    }
+    given
 }
 
 /// A certificate out of its time is shown all the same: a client's clock is the one that counts.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub enum HandshakeEnd {
     /// Both sides agreed.
     Done,
+    /// An authority has seen that a host leads here.
+    Challenge,
     /// The client asked for a host of no certificate.
     UnknownHost,
     /// The client spoke HTTP in the clear.
@@ -21,8 +23,9 @@ pub enum HandshakeEnd {
 
 impl HandshakeEnd {
     /// All of them, in the order of their declaration.
-    pub const ALL: [HandshakeEnd; 6] = [
+    pub const ALL: [HandshakeEnd; 7] = [
         HandshakeEnd::Done,
+        HandshakeEnd::Challenge,
         HandshakeEnd::UnknownHost,
         HandshakeEnd::PlainHttp,
         HandshakeEnd::Refused,
@@ -34,6 +37,7 @@ impl HandshakeEnd {
     pub fn word(self) -> &'static str {
         match self {
             HandshakeEnd::Done => "done",
+            HandshakeEnd::Challenge => "challenge",
             HandshakeEnd::UnknownHost => "unknown-host",
             HandshakeEnd::PlainHttp => "plain-http",
             HandshakeEnd::Refused => "refused",

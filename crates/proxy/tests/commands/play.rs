@@ -24,7 +24,7 @@ enum Step {
 pub(crate) fn page(name: &str, text: &str, blocks: &[Block]) {
     origin::serve(3000);
     origin::serve(3001);
-    let _redis = text.contains("redis://").then(redis);
+    let _redis = (text.contains("redis://") || text.contains("redis-cli")).then(redis);
     let mut gateways = Vec::new();
     for block in blocks {
         if let (Some(file), Fate::Run) = (&block.file, &block.fate) {

@@ -18,7 +18,9 @@ chmod 700 "$room/runtime"
 for name in passwd group nsswitch.conf alternatives ld.so.cache localtime; do
     [ ! -e "/etc/$name" ] || cp -r "/etc/$name" "$room/etc/"
 done
-[ ! -e /etc/ssl/certs ] || cp -r /etc/ssl/certs "$room/etc/ssl/"
+for name in certs openssl.cnf; do
+    [ ! -e "/etc/ssl/$name" ] || cp -r "/etc/ssl/$name" "$room/etc/ssl/"
+done
 echo "127.0.0.1 localhost example.com www.example.com shop.example.com api.example.com blog.example.com" \
     > "$room/etc/hosts"
 mount --bind "$room/etc" /etc

@@ -64,7 +64,7 @@ impl Routed {
         let mut client = self.client(self.admin).await;
         let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
         let metrics = text(&client.ask(request, PATIENCE).await.expect("metrics are told"));
-        let name = format!("forebay_destinations_refused_total{{why=\"{why}\"}} ");
+        let name = format!("forebay_destinations_refused_total{{reason=\"{why}\"}} ");
         let line = metrics.lines().find_map(|line| line.strip_prefix(name.as_str()));
         line.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no {name}"))
     }

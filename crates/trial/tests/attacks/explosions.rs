@@ -165,6 +165,36 @@ async fn encodings_that_mean_nothing_flood_no_origin() {
 }
 
 #[tokio::test]
+async fn encodings_that_mean_nothing_flood_no_origin_of_a_route_that_compresses() {
+    // CVE-2024-35296: such a field made each request one for the origin.
+    let lines = [("route", "compress = [\"br\", \"gzip\"]")];
+    let page = "a forebay is the pool in front of a dam\n".repeat(200);
+    let fields = ["Cache-Control: max-age=60", "Content-Type: text/plain"];
+    let sent = page.clone();
+    let stage = Stage::with(&lines, move |_| Reply::whole(200, &fields, sent.as_bytes())).await;
+    let long = ["gzip;q=0.".to_owned() + &"0".repeat(16 << 10), "x,".repeat(8 << 10)];
+    let odd =
+        ["x", "gzip;q=x", ",,,", "\"", "gzip;q=2", "*;q=-1", "gzip/br", "identity;q=0, *;q=0"];
+    for round in 0..3 {
+        for encoding in odd.iter().copied().chain(long.iter().map(String::as_str)) {
+            let request =
+                format!("GET /k HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {encoding}\r\n\r\n");
+            let answer = stage.ask(&request).await;
+            assert_eq!(answer.head.field("content-encoding"), None, "{round}: {encoding:.40}");
+            assert_eq!(text(&answer), page, "{round}: {encoding:.40}");
+        }
+    }
+    let any = (0..200).map(|n| format!("x-{n};q=0.{n}, zstd;q=0"));
+    ask_all(
+        &stage,
+        any.map(|it| format!("GET /k HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {it}\r\n\r\n")),
+    )
+    .await;
+    assert_eq!(stage.origin.heard().len(), 1);
+    assert_eq!(stage.metric("forebay_compressions_total{result=\"stored\"}").await, 0);
+}
+
+#[tokio::test]
 async fn nobody_is_given_a_coding_that_he_refuses() {
     // HAProxy#988: two wishes that look alike and are not.
     let takes_gzip = |wish: &str| {

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod collapse;
+mod compression;
 mod connections;
 mod freshness;
 mod health;
@@ -13,5 +14,6 @@ mod operating;
 mod robustness;
 mod sharing;
 mod support;
+mod traces;
 mod upstreams;
 mod variants;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forebay_semantics::coding::Coding;
 use forebay_semantics::key::{Part, Query};
 use forebay_semantics::policy::Heuristic;
 
@@ -460,4 +461,33 @@ fn flags_that_cannot_be_together_are_refused() {
          redis+sentinel://host:port/service",
     );
     check(&["--listen", "unix:/s", "--listen", "unix:/s"], "`unix:/s` is listened to already");
+}
+
+#[test]
+fn a_route_may_compress_in_codings_of_its_own() {
+    let config = fine(
+        "[defaults]\ncompress = [\"br\", \"gzip\", \"br\"]\ncompress_types = \"Model/*\"\n\
+         [[route]]\nto = \"a:1\"\ncompress = []\n\
+         [[route]]\nto = \"a:1\"\npath = \"/b\"\ncompress_from = \"4KiB\"\n\
+         compress_effort = \"best\"\n",
+    );
+    let [off, on] = &config.routes[..] else { panic!("two routes") };
+    assert!(off.compress.codings.is_empty());
+    assert_eq!(on.compress.codings, [Coding::Brotli, Coding::Gzip]);
+    assert_eq!((on.compress.from_bytes, on.compress.effort), (4096, Effort::Best));
+    assert!(on.compress.types[0].hold("model/obj") && !on.compress.types[0].hold("text/obj"));
+}
+
+#[test]
+fn spans_go_where_the_endpoint_says() {
+    let check = |endpoint: &str, host: &str, port: u16, path: &str| {
+        let config = fine(&format!("[traces]\nendpoint = \"{endpoint}\"\n{ROUTE}"));
+        let traces = config.traces.unwrap();
+        assert_eq!((traces.member.host.as_str(), traces.member.port), (host, port), "{endpoint}");
+        assert_eq!((traces.path.to_string().as_str(), traces.sample), (path, 0.01), "{endpoint}");
+    };
+    check("http://127.0.0.1:4318", "127.0.0.1", 4318, "/v1/traces");
+    check("http://127.0.0.1:4318/", "127.0.0.1", 4318, "/v1/traces");
+    check("https://otel.example/own/path?a=b", "otel.example", 443, "/own/path?a=b");
+    assert!(fine(ROUTE).traces.is_none());
 }

@@ -16,14 +16,17 @@ fn the_example_is_understood_with_what_it_only_shows() {
     for line in shown.lines() {
         let is_key = line.starts_with("# ") && line.contains(" = ") && !line.starts_with("#  ");
         let key = line.trim_start_matches("# ");
+        let is_table = key.starts_with("[[tls.") || key.starts_with("[tls.");
         let is_key = is_key && key.split(" = ").next().is_some_and(|key| !key.contains(' '));
-        text.push_str(if is_key { key } else { line });
+        text.push_str(if is_key || is_table { key } else { line });
         text.push('\n');
     }
     let config = fine(&text);
     assert_eq!(config.workers, Some(4));
     assert!(config.routes[0].upstream.ca_file.is_some());
     assert!(config.disk.is_some());
+    assert!(config.tls.is_on() && config.tls.certificates.len() == 1);
+    assert!(config.tls.acme.is_some());
     let redis = config.redis.unwrap();
     assert!(redis.ca_file.is_some() && redis.username.is_some());
 }
@@ -77,6 +80,8 @@ fn the_example_names_every_key() {
     ];
     let more = ["[route.skip]", "[route.request_fields]", "[route.response_fields]"];
     let tiers = ["[route.upstream.health]", "[disk]", "[redis]", "[routes]", "[destinations]"];
+    let tls = ["[traces]", "[tls]", "[[tls.certificate]]", "[tls.acme]", "[proxy_protocol]"];
+    let tiers = tiers.into_iter().chain(tls);
     let sections: Vec<&str> = sections.into_iter().chain(more).chain(tiers).collect();
     let text: String = sections.iter().map(|section| format!("{section}\n{unknown}")).collect();
     let problems = parse("f", &text).unwrap_err();
@@ -86,7 +91,8 @@ fn the_example_names_every_key() {
         let (_, keys) = list.help.as_ref().unwrap().split_once("known here: ").unwrap();
         for key in keys.split(", ").map(|key| key.trim_matches('`')) {
             let line = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key} = "));
-            let is_table = |line: &str| line.starts_with('[') && line.contains(key);
+            let is_table =
+                |line: &str| line.trim_start_matches('#').starts_with('[') && line.contains(key);
             assert!(EXAMPLE.lines().any(|one| line(one) || is_table(one)), "{key}");
         }
     }

@@ -30,7 +30,7 @@ const LONG: &[(&str, &str)] = &[
     ("<SECRET>", "1 to 1024 visible characters of ASCII without spaces"),
     (
         "<TOP>",
-        "`access_log`, `access_log_file`, `access_log_sample`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `destinations`, `disk`, `limits`, `listen`, `memory`, `name`, `purge`, `redis`, `reload`, `route`, `routes`, `trusted_peers`, `workers`",
+        "`access_log`, `access_log_file`, `access_log_sample`, `admin`, `admin_token`, `admin_token_file`, `defaults`, `destinations`, `disk`, `limits`, `listen`, `memory`, `name`, `proxy_protocol`, `purge`, `redis`, `reload`, `route`, `routes`, `tls`, `traces`, `trusted_peers`, `workers`",
     ),
     (
         "<IN_LIMITS>",
@@ -38,11 +38,11 @@ const LONG: &[(&str, &str)] = &[
     ),
     (
         "<IN_DEFAULTS>",
-        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `upstream`, `variants_max`, `x_cache`",
+        "`client_directives`, `collapse`, `collapse_wait`, `compress`, `compress_effort`, `compress_from`, `compress_types`, `early_refresh`, `heuristic`, `hit_for_miss`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `upstream`, `variants_max`, `x_cache`",
     ),
     (
         "<IN_ROUTE>",
-        "`client_directives`, `collapse`, `collapse_wait`, `early_refresh`, `heuristic`, `hit_for_miss`, `host`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `name`, `path`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `to`, `upstream`, `variants_max`, `x_cache`",
+        "`client_directives`, `collapse`, `collapse_wait`, `compress`, `compress_effort`, `compress_from`, `compress_types`, `early_refresh`, `heuristic`, `hit_for_miss`, `host`, `host_field`, `keep`, `key`, `keyed_body_bytes_max`, `lifetimes`, `methods`, `name`, `path`, `ranges_max`, `request_fields`, `response_fields`, `retry_pause`, `set_cookie`, `show_tags`, `skip`, `stale`, `stale_if_error`, `stale_when_unreachable`, `stale_while_revalidate`, `stored_body_bytes_max`, `tags`, `targeted_fields`, `to`, `upstream`, `variants_max`, `x_cache`",
     ),
     (
         "<IN_UPSTREAM>",
@@ -573,17 +573,19 @@ fn what_is_not_toml_is_said_beside_what_is_wrong_on_other_lines() {
 }
 
 #[test]
-fn who_may_purge_is_said_whole() {
-    top("[purge]\nsecret = \"word\"", &["1:1: `purge` has a `secret` and no `field` to say it in"]);
-    top(
-        "[purge]\nfield = \"x-purge\"",
-        &["1:1: `purge` has a `field` and no `secret` that it must say"],
-    );
-    top("[purge]\npeers = []", &["1:1: `peers` is empty: nobody may purge, as without it"]);
-    top(
-        "[purge]\nin_doubt = \"sreve\"",
+fn a_coding_or_a_media_type_that_cannot_be_is_refused() {
+    in_route(
+        r#"compress = ["gzip", "zsdt"]"#,
         &[
-            "2:12: `in_doubt` cannot be `\"sreve\"`: no such word; did you mean `serve`? allowed: `validate`, `strict`, `serve`",
+            r#"3:21: `compress` cannot be `"zsdt"`: no such word; did you mean `zstd`? allowed: `zstd`, `br`, `gzip`"#,
         ],
     );
+    for types in ["html", "*/*", "a/b/c", "a/", "text/html;charset=utf-8"] {
+        in_route(
+            &format!("compress_types = [\"{types}\"]"),
+            &[&format!(
+                "3:19: `compress_types` cannot be `\"{types}\"`: no response has such a type; a media type such as \"application/x-protobuf\", or all of a group: \"model/*\""
+            )],
+        );
+    }
 }

@@ -231,3 +231,40 @@ fn replicas_of_a_cluster_are_not_waited_for() {
         ],
     );
 }
+
+#[test]
+fn a_collector_that_cannot_be_is_refused() {
+    let refused = |endpoint: &str| {
+        let said = problems(&format!("[traces]\nendpoint = \"{endpoint}\"\n{ROUTE}"));
+        assert!(said.starts_with("f:2:12: `endpoint` cannot be"), "{endpoint}: {said}");
+    };
+    for endpoint in ["localhost:4318", "ftp://a", "http://", "http://a:0x/", "http://a/b c", ""] {
+        refused(endpoint);
+    }
+    let said = problems(&format!("[traces]\nsample = 0.5\n{ROUTE}"));
+    assert!(said.contains("`sample` does nothing: no `endpoint` says where spans go"), "{said}");
+    let said = problems(&format!("[traces]\nendpoint = \"http://a\"\nsample = 1.5\n{ROUTE}"));
+    assert!(said.contains("`sample` cannot be `1.5`"), "{said}");
+}
+
+#[test]
+fn who_may_purge_is_said_whole() {
+    check(
+        "purge",
+        "secret = \"word\"",
+        &["1:1: `purge` has a `secret` and no `field` to say it in"],
+    );
+    check(
+        "purge",
+        "field = \"x-purge\"",
+        &["1:1: `purge` has a `field` and no `secret` that it must say"],
+    );
+    check("purge", "peers = []", &["1:1: `peers` is empty: nobody may purge, as without it"]);
+    check(
+        "purge",
+        "in_doubt = \"sreve\"",
+        &[
+            "2:12: `in_doubt` cannot be `\"sreve\"`: no such word; did you mean `serve`? allowed: `validate`, `strict`, `serve`",
+        ],
+    );
+}

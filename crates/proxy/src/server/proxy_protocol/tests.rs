@@ -38,7 +38,7 @@ fn a_line_that_is_not_written_so_is_refused() {
         "PROXY tcp4 192.0.2.1 192.0.2.2 5000 443",
         "proxy TCP4 192.0.2.1 192.0.2.2 5000 443",
         "GET / HTTP/1.1",
-        "",
+        "\r\nGET / HTTP/1.1",
     ] {
         assert!(parse(format!("{text}\r\n").as_bytes()).is_err(), "{text}");
     }
