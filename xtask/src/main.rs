@@ -39,8 +39,9 @@ cargo xtask <command>
   fuzz [--seconds N] [--seed N] [--target NAME]
                            mutate the corpus against every fuzz target, N seconds each
   fuzz --replay FILE       run a finding again
-  bench hit|pass|memory|all [--quick] [--write]
-                           measure beside nginx, Varnish and HAProxy; --write keeps the tables
+  bench hit|pass|memory|tiers|purge|routes|crate|all [--quick] [--write]
+                           measure beside nginx, Varnish and HAProxy, the crate beside other
+                           caches in memory; --write keeps the tables
                            in docs/benchmarks.md";
 
 fn main() -> ExitCode {

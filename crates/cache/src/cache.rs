@@ -39,7 +39,7 @@ pub use encoding::{BoxError, Codec, Postcard, Undecoded};
 pub use error::{Error, LoadError};
 pub use events::{Event, Events, Lagged};
 pub use fetch::Fetch;
-pub use found::{Found, Freshness, Left, Level};
+pub use found::{Found, Freshness, Left, Level, Value};
 #[cfg(feature = "serde")]
 pub use key::SerdeKey;
 pub use key::{CacheKey, KEY_BYTES_MAX, KeyError, KeyWriter};
@@ -97,20 +97,11 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
         K: Borrow<Q>,
         Q: CacheKey + ?Sized,
     {
-        let writer = self.written(key);
-        let bytes = writer.bytes()?;
-        if let Some(found) = self.shared.glance(bytes) {
-            return Ok(Some(found));
+        match self.glance(key)? {
+            Some(found) => Ok(Some(found)),
+            // Boxed, so that a hit does not carry it along.
+            None => Box::pin(self.shared.get(self.key(key)?)).await,
         }
-        let Some(seen) = self.shared.look_everywhere(&Key::from(bytes)).await? else {
-            return Ok(None);
-        };
-        let is_given = match seen.what {
-            Use::Fresh | Use::WhileRefresh => true,
-            Use::OnError => self.shared.tiers.resting(bytes).is_some(),
-            Use::Nothing => false,
-        };
-        if is_given { self.shared.give(&seen).map(Some) } else { Ok(None) }
     }
 
     /// What the tiers hold, or else what the loader returns, which is then cached.
@@ -131,16 +122,13 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
         T: Into<Loaded<V>>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let long_way = {
-            let writer = self.written(key);
-            let bytes = writer.bytes()?;
-            if let Some(found) = self.shared.glance(bytes) {
-                return Ok(found);
+        match self.glance(key)? {
+            Some(found) => Ok(found),
+            // Boxed, as in `get`.
+            None => {
+                Box::pin(fetch::fetch(&self.shared, self.key(key)?, Call::default(), load)).await
             }
-            // Boxed, so that a hit does not carry it along.
-            Box::pin(fetch::fetch(&self.shared, Key::from(bytes), Call::default(), load))
-        };
-        long_way.await
+        }
     }
 
     /// A call with terms of its own.
@@ -307,14 +295,21 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
             Use::Fresh => Freshness::Fresh,
             Use::WhileRefresh | Use::OnError | Use::Nothing => Freshness::Stale,
         };
-        entry.head().found(level, freshness, seen.until, now).ok()
+        kept::found(seen.entry, level, freshness, seen.until, now).ok()
     }
 
     fn key<Q: CacheKey + ?Sized>(&self, key: &Q) -> Result<Key, Error> {
         Ok(Key::from(self.written(key).bytes()?))
     }
 
+    // The writer stays where it is: moving what was just written by parts waits for all of it.
     #[inline]
+    fn glance<Q: CacheKey + ?Sized>(&self, key: &Q) -> Result<Option<Found<V>>, Error> {
+        let mut writer = KeyWriter::from_begin(&self.shared.begin);
+        key.write(&mut writer);
+        Ok(self.shared.glance(writer.bytes()?))
+    }
+
     fn written<Q: CacheKey + ?Sized>(&self, key: &Q) -> KeyWriter {
         let mut writer = KeyWriter::from_begin(&self.shared.begin);
         key.write(&mut writer);

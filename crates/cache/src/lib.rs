@@ -29,6 +29,10 @@ mod sync;
 pub mod tier;
 pub mod tiers;
 
+/// What goes wrong, and what to set.
+#[doc = include_str!("../docs/guide.md")]
+pub mod guide {}
+
 use std::time::Duration;
 
 pub use cache::*;

@@ -53,6 +53,12 @@ impl<H: Head> Memory<H> {
         Some(entry)
     }
 
+    /// As [`Memory::look_up_at`], but it does not count as a use, though the table takes it for one.
+    #[inline]
+    pub(crate) fn glance_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        self.unless_expired(key, self.entries.get(key)?.entry, now)
+    }
+
     /// As [`Memory::look_up`], but it does not count as a use.
     pub(crate) fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
         self.unless_expired(key, self.entries.peek(key)?.entry, self.clock.now())
@@ -170,6 +176,7 @@ impl<H: Head> Memory<H> {
         Ok(Held { entry: Arc::clone(entry), weight: weight as u64 })
     }
 
+    #[inline]
     fn unless_expired(
         &self,
         key: &[u8],

@@ -1,7 +1,10 @@
 //! Counts: plain atomics inside, a [`Snapshot`] for whoever prints them.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+mod striped;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use striped::StripedCount;
 
 /// One number that only grows.
 #[derive(Debug, Default)]
@@ -18,34 +21,6 @@ impl Count {
 
     pub(crate) fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Places of a number that many threads count at once.
-const STRIPES: usize = 16;
-
-/// One number that only grows, in places of their own for threads that would fight for one.
-#[derive(Debug, Default)]
-pub(crate) struct StripedCount([Stripe; STRIPES]);
-
-// As wide as what processors fetch at once.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Stripe(AtomicU64);
-
-impl StripedCount {
-    pub(crate) fn one_more(&self) {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        thread_local! {
-            static OWN: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES);
-        }
-        // A thread that ends counts where others do.
-        let own = OWN.try_with(Cell::get).unwrap_or(0);
-        self.0[own].0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn now(&self) -> u64 {
-        self.0.iter().map(|stripe| stripe.0.load(Ordering::Relaxed)).sum()
     }
 }
 

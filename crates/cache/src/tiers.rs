@@ -169,6 +169,20 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
         Some(entry)
     }
 
+    /// What memory has, neither judged by the purges nor counted: for who judges it himself, and may then
+    /// say [`Tiers::note_hit`], or else look on.
+    #[inline]
+    pub(crate) fn glance_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        self.parts.memory.glance_at(now, key)
+    }
+
+    /// What was glanced at is given.
+    #[inline]
+    pub(crate) fn note_hit(&self, entry: &Entry<H>) {
+        entry.note_use();
+        self.parts.stats.memory_hits.one_more();
+    }
+
     /// As [`Tiers::look_up_memory`], but it does not count as a use.
     pub fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
         self.unless_gone(key, self.parts.memory.peek(key)?)

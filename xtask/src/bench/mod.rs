@@ -4,6 +4,7 @@
 //! counts. A machine moves by a fifth from minute to minute: trust the ratios. Nothing here asserts
 //! a time; goals are printed as met or missed.
 
+mod beside;
 mod fixed_rate;
 mod hit;
 mod keep_alive;
@@ -35,6 +36,12 @@ const QUICK_ROUNDS: usize = 2;
 /// To see that all of it works.
 const QUICK: Effort = Effort { rounds: QUICK_ROUNDS, round: Duration::from_secs(1) };
 
+impl Effort {
+    fn is_quick(self) -> bool {
+        self.rounds <= QUICK_ROUNDS
+    }
+}
+
 /// Where the tables go besides the terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keep {
@@ -45,7 +52,7 @@ enum Keep {
 /// Runs what the options ask for.
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let [what, options @ ..] = options else {
-        return fail("bench needs a word: hit, pass, memory, tiers, purge, routes or all");
+        return fail("bench needs a word: hit, pass, memory, tiers, purge, routes, crate or all");
     };
     let mut effort = THOROUGH;
     let mut keep = Keep::Nowhere;
@@ -55,6 +62,10 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
             "--write" => keep = Keep::Page,
             unknown => return fail(format!("no option `{unknown}` of bench: --quick, --write")),
         }
+    }
+    // It needs none of what the others measure beside.
+    if *what == "crate" {
+        return keep_section(keep, "crate", &beside::run(effort)?);
     }
     tools::need(&[tools::NGINX, tools::VARNISH, tools::HAPROXY, tools::WRK, tools::TASKSET])?;
     match *what {
@@ -70,11 +81,12 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
             keep_section(keep, "memory", &memory::run()?)?;
             keep_section(keep, "tiers", &tiers::run(effort)?)?;
             keep_section(keep, "purge", &purge::run(effort)?)?;
-            keep_section(keep, "routes", &routes::run(effort)?)
+            keep_section(keep, "routes", &routes::run(effort)?)?;
+            keep_section(keep, "crate", &beside::run(effort)?)
         }
-        unknown => {
-            fail(format!("no `bench {unknown}`: hit, pass, memory, tiers, purge, routes or all"))
-        }
+        unknown => fail(format!(
+            "no `bench {unknown}`: hit, pass, memory, tiers, purge, routes, crate or all"
+        )),
     }
 }
 

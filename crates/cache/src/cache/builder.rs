@@ -87,7 +87,7 @@ impl<K, V, C> Builder<K, V, C> {
             negative_bytes: None,
             settings: Settings::default(),
             weigher: None,
-            clock: Clock::system(),
+            clock: Clock::coarse(),
             codec,
             #[cfg(feature = "stored")]
             lower: super::lower::Lower::default(),

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Turns values into bytes and back. What one process wrote, every other reads that has the same
-/// [`schema`](crate::Builder::schema).
+/// schema (`Builder::schema`).
 ///
 /// ```
 /// use forebay_cache::{BoxError, Codec, Undecoded};
@@ -45,7 +45,7 @@ pub enum Undecoded {
 
 /// The default codec: [postcard](https://docs.rs/postcard), compact and fast, for any type that serde
 /// reads and writes. It does not describe itself: a type that changes needs another
-/// [`schema`](crate::Builder::schema).
+/// schema (`Builder::schema`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Postcard;
 

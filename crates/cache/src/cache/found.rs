@@ -1,10 +1,13 @@
 //! What a call found: the value or that there is none, where it came from, and how old it is.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kept::{Content, Kept};
 use crate::clock::Timestamp;
+use crate::entry::Entry;
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +49,7 @@ pub enum Left {
 #[non_exhaustive]
 pub struct Found<V> {
     /// The value; `None` if it does not exist.
-    pub value: Option<Arc<V>>,
+    pub value: Option<Value<V>>,
     /// Where it came from.
     pub from: Level,
     /// Whether it is within its lifetime.
@@ -57,7 +60,77 @@ pub struct Found<V> {
     pub left: Left,
 }
 
+/// A value that is shared with the cache: it reads as a `&V`, and cloning it copies nothing. It lives as
+/// long as anybody has it, whatever the cache does meanwhile.
+// It is the entry itself, so that a hit counts one reference and an entry is one allocation.
+pub struct Value<V>(Arc<Entry<Kept<V>>>);
+
+impl<V> Value<V> {
+    /// What an entry holds; `None` if it tells that there is nothing.
+    #[inline]
+    pub(crate) fn of(entry: Arc<Entry<Kept<V>>>) -> Option<Self> {
+        match entry.head().content {
+            Content::Value(_) => Some(Self(entry)),
+            Content::Absent | Content::NotTransformed(_) => None,
+        }
+    }
+
+    /// Whether both are the one value, not only equal ones.
+    pub fn ptr_eq(this: &Self, other: &Self) -> bool {
+        Arc::ptr_eq(&this.0, &other.0)
+    }
+}
+
+impl<V> Deref for Value<V> {
+    type Target = V;
+
+    #[inline]
+    fn deref(&self) -> &V {
+        match &self.0.head().content {
+            Content::Value(value) => value,
+            Content::Absent | Content::NotTransformed(_) => {
+                unreachable!(
+                    "it is made of entries with a value, and what they hold does not change"
+                )
+            }
+        }
+    }
+}
+
+impl<V> AsRef<V> for Value<V> {
+    fn as_ref(&self) -> &V {
+        self
+    }
+}
+
+impl<V> Clone for Value<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<V: PartialEq> PartialEq for Value<V> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<V: Eq> Eq for Value<V> {}
+
+impl<V: fmt::Debug> fmt::Debug for Value<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<V: fmt::Display> fmt::Display for Value<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 impl Left {
+    #[inline]
     pub(crate) fn at(now: Timestamp, fresh_until: Timestamp) -> Self {
         match fresh_until {
             Timestamp::FAR => Left::Forever,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::LoadError;
-use super::found::{Found, Freshness, Left, Level};
+use super::found::{Found, Freshness, Left, Level, Value};
 use crate::clock::Timestamp;
 use crate::entry::{Entry, Head, Shelf};
 use crate::log::{Purges, Trust};
@@ -35,7 +35,7 @@ pub(crate) struct Kept<V> {
 }
 
 pub(crate) enum Content<V> {
-    Value(Arc<V>),
+    Value(V),
     /// That it does not exist.
     Absent,
     /// What was stored could not be made into a value: for whoever asked, and kept nowhere.
@@ -76,10 +76,12 @@ impl Terms {
     }
 
     /// For what it may be used now, and until when it was fresh.
+    #[inline]
     pub(crate) fn judge(&self, doubt: Doubt, now: Timestamp) -> (Use, Timestamp) {
         let until = match doubt {
             Doubt::None | Doubt::Unproven => self.fresh_until,
-            Doubt::Since(moment) => self.fresh_until.min(moment),
+            // By another's clock that moment may be yet to come: it is over all the same.
+            Doubt::Since(moment) => self.fresh_until.min(moment).min(now),
             // Counted from the begin of the load: what was purged since then is not known.
             Doubt::Within(bound) => {
                 let begun = Timestamp::from_millis(
@@ -104,6 +106,7 @@ impl Terms {
 }
 
 /// What the purges say against an entry; `None` if one has killed it.
+#[inline]
 pub(crate) fn doubt<V: Send + Sync + 'static>(
     purges: &Purges,
     entry: &Entry<Kept<V>>,
@@ -123,28 +126,27 @@ pub(crate) fn doubt<V: Send + Sync + 'static>(
     }
 }
 
-impl<V> Kept<V> {
-    /// As a caller is told of it; `until` is when it ceases to be fresh.
-    pub(crate) fn found(
-        &self,
-        from: Level,
-        freshness: Freshness,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<Found<V>, LoadError> {
-        let value = match &self.content {
-            Content::Value(value) => Some(Arc::clone(value)),
-            Content::Absent => None,
-            Content::NotTransformed(cause) => return Err(cause.clone()),
-        };
-        let (age, left) = (now.since(self.terms.made_at), Left::at(now, until));
-        Ok(Found { value, from, freshness, age, left })
+/// An entry as a caller is told of it; `until` is when it ceases to be fresh.
+#[inline]
+pub(crate) fn found<V>(
+    entry: Arc<Entry<Kept<V>>>,
+    from: Level,
+    freshness: Freshness,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Found<V>, LoadError> {
+    if let Content::NotTransformed(cause) = &entry.head().content {
+        return Err(cause.clone());
     }
+    let (age, left) = (now.since(entry.head().terms.made_at), Left::at(now, until));
+    Ok(Found { value: Value::of(entry), from, freshness, age, left })
 }
 
 impl<V: Send + Sync + 'static> Head for Kept<V> {
     fn weight_bytes(&self) -> usize {
-        size_of_val(&*self.terms.groups).saturating_add(self.weight)
+        // The value's own size is in that of its head.
+        let beyond = self.weight.saturating_sub(size_of::<V>());
+        size_of_val(&*self.terms.groups).saturating_add(beyond)
     }
 
     fn is_newer_than(&self, other: &Self) -> bool {
@@ -241,6 +243,12 @@ mod tests {
         assert_eq!(uses(at, 13_999), Use::WhileRefresh);
         assert_eq!(uses(at, 14_000), Use::OnError);
         assert_eq!(uses(at, 17_000), Use::Nothing);
+    }
+
+    #[test]
+    fn what_was_invalidated_by_a_clock_that_is_ahead_is_stale_at_once() {
+        let at = Doubt::Since(Timestamp::from_millis(12_000));
+        assert_eq!(uses(at, 11_990), Use::WhileRefresh);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Bytes of a key that are written in place, without an allocation.
-const IN_PLACE_BYTES: usize = 120;
+const IN_PLACE_BYTES: usize = 88;
 
 /// The longest key, the cache's name included. A longer one is an error.
 pub const KEY_BYTES_MAX: usize = 16 << 10;
@@ -42,8 +42,14 @@ pub trait CacheKey {
 pub struct KeyWriter {
     place: [u8; IN_PLACE_BYTES],
     len: usize,
-    spilled: Vec<u8>,
-    refused: Option<KeyError>,
+    // A writer is moved about on the way of every hit: what is rare lies elsewhere.
+    rare: Option<Box<Rare>>,
+}
+
+/// What most keys do not need.
+enum Rare {
+    Spilled(Vec<u8>),
+    Refused(KeyError),
 }
 
 /// Why something cannot be a key.
@@ -55,8 +61,7 @@ pub struct KeyError {
 impl KeyWriter {
     /// One that begins with these bytes.
     pub(crate) fn after(begin: &[u8]) -> Self {
-        let mut writer =
-            Self { place: [0; IN_PLACE_BYTES], len: 0, spilled: Vec::new(), refused: None };
+        let mut writer = Self { place: [0; IN_PLACE_BYTES], len: 0, rare: None };
         writer.fixed(begin);
         writer
     }
@@ -64,7 +69,7 @@ impl KeyWriter {
     /// One that goes on from this one, which is all in place.
     #[inline]
     pub(crate) fn from_begin(begin: &Self) -> Self {
-        Self { place: begin.place, len: begin.len, spilled: Vec::new(), refused: None }
+        Self { place: begin.place, len: begin.len, rare: None }
     }
 
     /// Writes bytes whose number is the same for every key of the type.
@@ -88,15 +93,20 @@ impl KeyWriter {
 
     /// It cannot be a key, for this reason.
     pub fn refuse(&mut self, why: impl Into<Cow<'static, str>>) {
-        self.refused.get_or_insert(KeyError { why: why.into() });
+        match self.rare.as_deref() {
+            Some(Rare::Refused(_)) => {}
+            Some(Rare::Spilled(_)) | None => {
+                self.rare = Some(Box::new(Rare::Refused(KeyError { why: why.into() })));
+            }
+        }
     }
 
     #[inline]
     pub(crate) fn bytes(&self) -> Result<&[u8], KeyError> {
-        match &self.refused {
-            Some(refused) => Err(refused.clone()),
-            None if self.spilled.is_empty() => Ok(&self.place[..self.len]),
-            None => Ok(&self.spilled),
+        match self.rare.as_deref() {
+            None => Ok(&self.place[..self.len]),
+            Some(Rare::Spilled(bytes)) => Ok(bytes),
+            Some(Rare::Refused(refused)) => Err(refused.clone()),
         }
     }
 
@@ -106,11 +116,12 @@ impl KeyWriter {
         if end > KEY_BYTES_MAX {
             return self.refuse(format!("it is longer than {KEY_BYTES_MAX} bytes"));
         }
-        if self.spilled.is_empty() {
-            self.spilled.extend_from_slice(&self.place[..self.len]);
+        let place = &self.place[..self.len.min(IN_PLACE_BYTES)];
+        let rare = self.rare.get_or_insert_with(|| Box::new(Rare::Spilled(place.to_vec())));
+        if let Rare::Spilled(spilled) = &mut **rare {
+            spilled.extend_from_slice(bytes);
+            self.len = end;
         }
-        self.spilled.extend_from_slice(bytes);
-        self.len = end;
     }
 }
 

@@ -94,9 +94,8 @@ impl Settings {
 /// The bytes of a value in memory, as the user counts them.
 pub(crate) type Weigher<V> = Arc<dyn Fn(&V) -> usize + Send + Sync>;
 
-/// What a value outside of its own size is taken to need where nobody counts it: its counters, and what
-/// the allocator rounds up.
-const VALUE_OVERHEAD_BYTES: usize = 48;
+/// What a value is taken to need where nobody counts it: what the allocator rounds up.
+const VALUE_OVERHEAD_BYTES: usize = 16;
 
 /// The bytes of what is kept.
 pub(crate) fn weigh<V>(

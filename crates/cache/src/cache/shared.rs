@@ -75,16 +75,29 @@ impl<V: Send + Sync + 'static> Drop for Shared<V> {
 
 impl<V: Send + Sync + 'static> Shared<V> {
     /// What memory has, if it is fresh and not about to be loaded ahead: the short way of a hit.
+    #[inline]
     pub(crate) fn glance(&self, key: &[u8]) -> Option<Found<V>> {
         let now = self.clock.now();
-        let entry = self.tiers.look_up_memory_at(now, key)?;
+        let entry = self.tiers.glance_at(now, key)?;
         let seen = self.seen(entry, key, Level::Memory, now)?;
         match seen.what {
             Use::Fresh if !self.is_drawn(&seen, now) => {
-                seen.entry.head().found(Level::Memory, Freshness::Fresh, seen.until, now).ok()
+                self.tiers.note_hit(&seen.entry);
+                kept::found(seen.entry, Level::Memory, Freshness::Fresh, seen.until, now).ok()
             }
             Use::Fresh | Use::WhileRefresh | Use::OnError | Use::Nothing => None,
         }
+    }
+
+    /// What the tiers have that may be given without a load.
+    pub(crate) async fn get(&self, key: Key) -> Result<Option<Found<V>>, Error> {
+        let Some(seen) = self.look_everywhere(&key).await? else { return Ok(None) };
+        let is_given = match seen.what {
+            Use::Fresh | Use::WhileRefresh => true,
+            Use::OnError => self.tiers.resting(key.as_bytes()).is_some(),
+            Use::Nothing => false,
+        };
+        if is_given { self.give(&seen).map(Some) } else { Ok(None) }
     }
 
     /// What the tiers have, of use or not.
@@ -114,6 +127,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
         }
     }
 
+    #[inline]
     pub(crate) fn seen(
         &self,
         entry: Held<V>,
@@ -128,8 +142,12 @@ impl<V: Send + Sync + 'static> Shared<V> {
 
     /// Whether chance says that what is still fresh is to be loaded ahead.
     pub(crate) fn is_drawn(&self, seen: &Seen<V>, now: Timestamp) -> bool {
-        let (beta, took) = (self.settings.refresh_ahead, seen.entry.head().terms.took);
-        if beta <= 0.0 || seen.until.since(now) > took.mul_f64(REFRESH_REACH * beta) {
+        let beta = self.settings.refresh_ahead;
+        if beta <= 0.0 {
+            return false;
+        }
+        let took = seen.entry.head().terms.took;
+        if seen.until.since(now) > took.mul_f64(REFRESH_REACH * beta) {
             return false;
         }
         early_refresh(now, seen.until, took, beta, 1.0 - rand::random::<f64>())
@@ -145,7 +163,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
             }
         };
         let now = self.clock.now();
-        let found = seen.entry.head().found(seen.level, freshness, seen.until, now);
+        let found = kept::found(Arc::clone(&seen.entry), seen.level, freshness, seen.until, now);
         found.map_err(Error::NotTransformed)
     }
 
@@ -157,7 +175,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
         let terms = self.settings.terms(&loaded, call, groups, took, now, rand::random());
         let said = loaded.weight.or(call.weight);
         let content = match loaded.value {
-            Some(value) => Content::Value(Arc::new(value)),
+            Some(value) => Content::Value(value),
             None => Content::Absent,
         };
         let weight = weigh(&content, said, self.weigher.as_ref());

@@ -203,7 +203,7 @@ impl<V: Send + Sync + 'static> Coded<V> {
         }
         let bytes = whole(stored.body()).await?;
         match self.codec.decode(&bytes) {
-            Ok(value) => Ok(Some(Content::Value(Arc::new(value)))),
+            Ok(value) => Ok(Some(Content::Value(value))),
             Err(Undecoded::Foreign(cause)) => {
                 tracing::debug!(?key, %cause, tier = self.name(), "a stored form does not read");
                 self.note_foreign(key);

@@ -107,6 +107,7 @@ impl Purges {
     }
 
     /// Changes whenever what is known does; what was alive is so as long as it does not.
+    #[inline]
     pub fn version(&self) -> u64 {
         self.shared.version.load(Ordering::Acquire)
     }
@@ -135,10 +136,16 @@ impl Purges {
 
     /// What is said of this entry, which is kept, or was asked for, under this key. One that was
     /// alive is not judged again while nothing has changed.
+    #[inline]
     pub fn judge_entry<H: Head>(&self, entry: &Entry<H>, key: &[u8]) -> Verdict {
         if entry.is_alive_at(self.version()) {
             return Verdict::Alive;
         }
+        self.judge_anew(entry, key)
+    }
+
+    #[cold]
+    fn judge_anew<H: Head>(&self, entry: &Entry<H>, key: &[u8]) -> Verdict {
         let follower = self.shared.follower.read();
         let rules = follower.rules();
         let verdict = rules.judge_by_epoch(entry.epoch()).unwrap_or_else(|| {
@@ -153,6 +160,7 @@ impl Purges {
     }
 
     /// As [`Purges::trust`], at this moment; a log of this node's own asks no clock.
+    #[inline]
     pub fn trust_now(&self) -> Trust {
         match self.shared.heard.load(Ordering::Acquire) {
             ALWAYS => Trust::Sure,

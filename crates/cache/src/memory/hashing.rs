@@ -1,10 +1,50 @@
 //! The hash of keys in memory: one that cannot be flooded, or a quicker one, as the options say.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 
-use quick_cache::DefaultHashBuilder;
+use quick_cache::{DefaultHashBuilder, Equivalent};
 
+use crate::entry::Key;
 use crate::options::Hashing;
+
+/// The bytes of a key that is looked up.
+///
+/// They were just written, by parts: reading several parts at once, as a comparison of memory does, waits
+/// until they have reached the cache. So short ones are compared by words.
+pub(super) struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    pub(super) fn of(key: &'a [u8]) -> Self {
+        Self(key)
+    }
+}
+
+impl Hash for Bytes<'_> {
+    #[inline]
+    fn hash<S: std::hash::Hasher>(&self, state: &mut S) {
+        self.0.hash(state);
+    }
+}
+
+impl Equivalent<Key> for Bytes<'_> {
+    #[inline]
+    fn equivalent(&self, key: &Key) -> bool {
+        let (one, other) = (self.0, key.as_bytes());
+        if one.len() > SHORT_BYTES || one.len() != other.len() {
+            return one == other;
+        }
+        let ((ones, one_rest), (others, other_rest)) =
+            (one.as_chunks::<8>(), other.as_chunks::<8>());
+        let are_same = |(one, other): (&[u8; 8], &[u8; 8])| {
+            u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other)
+        };
+        ones.iter().zip(others).all(are_same)
+            && one_rest.iter().zip(other_rest).all(|(one, other)| one == other)
+    }
+}
+
+/// Up to here words are quicker.
+const SHORT_BYTES: usize = 24;
 
 /// Makes hashers, each table its own way.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use quick_cache::OptionsBuilder;
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 
-use super::hashing::Hasher;
+use super::hashing::{Bytes, Hasher};
 use super::policy::{self, ByWeight, Evictions, Held};
 use crate::entry::{Entry, Head, Key, Shelf};
 use crate::options::Options;
@@ -50,7 +50,8 @@ impl<H: Head> Shelves<H> {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<Held<H>> {
-        self.main.get(key).or_else(|| self.aside.as_ref()?.get(key))
+        let key = Bytes::of(key);
+        self.main.get(&key).or_else(|| self.aside.as_ref()?.get(&key))
     }
 
     pub(super) fn peek(&self, key: &[u8]) -> Option<Held<H>> {

@@ -1,8 +1,6 @@
 //! Loaders that are called at once, fail, lag and panic, and those who wait for them.
 
-use std::sync::Arc;
-
-use forebay_cache::{Error, Event, Freshness, Lagged, Level, millis, minutes, secs};
+use forebay_cache::{Error, Event, Freshness, Lagged, Level, Value, millis, minutes, secs};
 
 use crate::stage::{Calls, Gate, names, until};
 
@@ -25,7 +23,7 @@ async fn p3_2_one_calls_the_loader_and_the_others_wait_for_its_value() {
         assert_eq!(found.from, Level::Loader);
         values.push(found.value.unwrap());
     }
-    assert!(values.iter().all(|value| Arc::ptr_eq(value, &values[0])));
+    assert!(values.iter().all(|value| Value::ptr_eq(value, &values[0])));
     assert_eq!(gate.calls.now(), 1);
 }
 

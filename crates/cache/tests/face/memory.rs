@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forebay_cache::{
-    Cache, Error, Freshness, KIB, Left, Level, Loaded, MIB, Ttl, millis, minutes, secs,
+    Cache, Error, Freshness, KIB, Left, Level, Loaded, MIB, Ttl, Value, millis, minutes, secs,
 };
 
 use crate::stage::{Calls, names};
@@ -17,7 +17,7 @@ async fn p3_3_values_of_any_type_lie_in_memory_as_they_are() {
     let load = || async { Ok::<_, Error>(Opaque(|number| number + 1)) };
     let first = cache.get_or_load(&key, load).await.unwrap().value.unwrap();
     let again = cache.get(&key).await.unwrap().unwrap().value.unwrap();
-    assert!(Arc::ptr_eq(&first, &again));
+    assert!(Value::ptr_eq(&first, &again));
     assert_eq!((again.0)(1), 2);
 }
 
@@ -349,4 +349,20 @@ async fn a_key_that_is_too_long_is_an_error_and_no_panic() {
     let longest = "k".repeat(16_000);
     cache.set(&longest, 1).await.unwrap();
     assert!(cache.get(longest.as_str()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_hit_counts_once_whether_fresh_or_stale() {
+    let (builder, hand) = names();
+    let cache = builder.stale_while_refresh(secs(10)).build().await.unwrap();
+    let calls = Calls::default();
+    let word = || calls.word("a");
+    cache.get_or_load(&1, word).await.unwrap();
+    let hits = || cache.stats().tiers.memory_hits;
+    let before = hits();
+    cache.get_or_load(&1, word).await.unwrap();
+    assert_eq!(hits() - before, 1);
+    hand.advance(secs(11));
+    assert!(!cache.get(&1).await.unwrap().unwrap().is_fresh());
+    assert_eq!(hits() - before, 2);
 }

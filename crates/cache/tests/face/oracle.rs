@@ -43,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Clone, Debug)]
 struct Held {
     value: Option<u64>,
+    lifetime_until: u64,
     fresh_until: u64,
 }
 
@@ -98,7 +99,8 @@ impl Oracle {
     }
 
     fn keep(&mut self, key: u8, value: Option<u64>) {
-        self.held.insert(key, Held { value, fresh_until: self.now + TTL });
+        let lifetime_until = self.now + TTL;
+        self.held.insert(key, Held { value, lifetime_until, fresh_until: lifetime_until });
     }
 }
 
@@ -146,7 +148,8 @@ async fn run(steps: Vec<Step>) {
                 cache.invalidate(&key).await.unwrap();
                 let now = oracle.now;
                 if let Some(held) = oracle.held.get_mut(&key) {
-                    held.fresh_until = held.fresh_until.min(now);
+                    // Of two invalidations the later counts: the rules keep the newest of a scope.
+                    held.fresh_until = held.lifetime_until.min(now);
                 }
             }
             Step::PurgeTag(parity) => {
