@@ -4,7 +4,7 @@
 //! Without `[traces]` what a client says of its trace goes to the origin as it came, if it is well
 //! formed. With it, each exchange is a server span and each fetch a client span, whether anybody keeps
 //! them or not: the origin's parent is our span. Those of the sample are sent to a collector, behind and
-//! within bounds ([`export`]).
+//! within bounds (`export`).
 
 mod export;
 mod form;
