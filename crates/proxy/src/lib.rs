@@ -40,6 +40,7 @@ pub mod stream;
 pub mod succession;
 pub mod systemd;
 pub mod telemetry;
+mod terminal;
 mod timer;
 pub mod tls;
 pub mod traces;

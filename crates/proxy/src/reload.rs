@@ -7,7 +7,6 @@
 mod watch;
 
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,6 +19,7 @@ use crate::gateway::Live;
 use crate::server::NextTerms;
 use crate::systemd::Notify;
 use crate::telemetry::Telemetry;
+use crate::terminal::say;
 use crate::upstream::Destinations;
 
 pub use watch::watch;
@@ -183,9 +183,3 @@ impl fmt::Display for NotReloaded {
 }
 
 impl std::error::Error for NotReloaded {}
-
-/// Writes to standard error; who has closed the other end does not want to read it.
-fn say(text: &str) {
-    let mut to = std::io::stderr();
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
-}

@@ -1,7 +1,7 @@
 //! `forebay purge`: an order for all nodes, and how far each is.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin, stdout};
+use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::commands::admin_client::{AdminClient, ClientFailure};
 use crate::commands::runtime::runtime;
 use crate::config::text::in_time;
 use crate::purge::{ORDER_MAX, Order, OrderKind};
+use crate::terminal::say;
 
 /// A node has not applied it yet.
 const BEHIND: u8 = 4;
@@ -135,11 +136,6 @@ fn standing(node: &PurgedNode, purged: &Purged) -> String {
         ),
         (state, _, _) => state.to_owned(),
     }
-}
-
-fn say(text: &str) {
-    let mut to = stderr();
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod signals;
 
 use std::fmt;
 use std::future::Future;
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,7 @@ use crate::storage::{self, Storage};
 use crate::succession::{Legacy, Successor, Upgrader};
 use crate::systemd::{self, Notify};
 use crate::telemetry::{AccessLog, Telemetry};
+use crate::terminal::say;
 use crate::tls::Tls;
 use crate::traces::{self, Tracer};
 use crate::upstream::{Destinations, Networks, Own};
@@ -415,10 +416,4 @@ fn trace_to_stderr() {
 
 fn cannot(tried: &str, cause: impl fmt::Display) -> String {
     format!("cannot {tried}: {cause}")
-}
-
-/// Writes to standard error; who has closed the other end does not want to read it.
-pub(super) fn say(text: &str) {
-    let mut to = stderr();
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }

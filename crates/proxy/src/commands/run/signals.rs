@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::say;
 use crate::cli::RunArgs;
 use crate::gateway::Live;
 use crate::reload::{self, Reloader};
 use crate::succession::{Upgrader, Wish};
+use crate::terminal::say;
 
 /// The signals, from the moment on at which this is made: one that comes before it is heeded waits, and
 /// does not end the process.

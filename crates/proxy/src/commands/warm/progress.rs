@@ -1,6 +1,6 @@
 //! How far it is, on a terminal: one line that is written over.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::tally::Tally;
+use crate::terminal::say;
 
 /// How often it is written.
 const EVERY: Duration = Duration::from_millis(200);
@@ -60,12 +61,6 @@ fn line(tally: &Tally, total: usize, took: Duration) -> String {
         tally.fetched,
         tally.failed()
     )
-}
-
-/// Who has closed the other end does not want to read it.
-fn say(text: &str) {
-    let mut to = stderr();
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }
 
 #[cfg(test)]
