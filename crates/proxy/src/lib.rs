@@ -17,6 +17,7 @@ pub mod failure;
 pub mod fetch;
 pub mod forward;
 pub mod gateway;
+pub mod guard;
 mod http1;
 pub mod keep;
 pub mod kept;

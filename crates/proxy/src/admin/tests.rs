@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::guard::Asks;
 
 /// Method, path, and what is said of each call.
 fn described() -> Vec<(String, String, Value)> {
