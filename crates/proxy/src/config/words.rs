@@ -1,6 +1,7 @@
 //! What several tables of the file read in the same way.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::problem::Problem;
@@ -29,6 +30,14 @@ pub(super) fn refuse_none<'a>(table: &mut Section<'a>, key: &'a str) {
 pub(super) fn networks<'a>(section: &mut Section<'a>, key: &'a str) -> Option<Vec<Network>> {
     let list = section.list(key, said(text::network))?;
     Some(list.into_iter().map(|network| network.value).collect())
+}
+
+/// The path of a file; whether it is there is seen when it is opened.
+pub(super) fn file(text: &str) -> Result<PathBuf, Refusal> {
+    match text.is_empty() || text.contains('\0') {
+        true => refuse("it is no path", "a file such as /etc/forebay/example.pem"),
+        false => Ok(PathBuf::from(text)),
+    }
 }
 
 /// A secret that fits into a field.

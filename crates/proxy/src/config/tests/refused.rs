@@ -109,7 +109,12 @@ fn a_problem_at_the_top_is_said_with_its_place() {
 
 #[test]
 fn a_listener_that_cannot_be_is_refused() {
-    top("listen = []", &["1:10: `listen` is empty"]);
+    top(
+        "listen = []",
+        &[
+            "1:10: `listen` is empty, and nobody is accepted by TLS; write an address, or `[tls]` with a `listen`",
+        ],
+    );
     top(
         "listen = 8080",
         &["1:10: `listen` cannot be `8080`: it is a whole number; allowed: a text in quotes"],
