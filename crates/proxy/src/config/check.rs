@@ -13,7 +13,7 @@ use super::flags::RunArgs;
 use super::problem::Problem;
 use super::raw::{Placed, Section, count, length, number, said, size, span, word};
 use super::text::{self, Refusal, in_bytes, refuse};
-use super::words::{networks, secret};
+use super::words::{at_once, networks, secret};
 use super::{
     AccessLog, Admin, Config, Limits, Listen, Reload, destinations, disk, dynamic, purge, redis,
     routes, tls, traces,
@@ -81,6 +81,8 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         routes::refuse_none(&mut root);
     }
     let purge = purge::read(&mut root, redis.settings.as_ref());
+    let trusted_peers = networks(&mut root, "trusted_peers").unwrap_or_default();
+    let limits = Limits { uncounted_peers: trusted_peers.clone(), ..limits(&mut root) };
     let config = Config {
         listen: listen.into_iter().map(|listen| listen.value).collect(),
         tls,
@@ -92,8 +94,8 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         memory_bytes: memory,
         disk,
         redis: redis.settings,
-        limits: limits(&mut root),
-        trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
+        limits,
+        trusted_peers,
         access_log: access_log(&mut root, args),
         access_log_file: root.read("access_log_file", said(log_file)).map(|file| file.value),
         access_log_sample: root
@@ -250,6 +252,8 @@ fn limits(root: &mut Section<'_>) -> Limits {
         return limits;
     };
     table.set("connections_max", count(1..=10_000_000), &mut limits.connections_max);
+    let per_address = &mut limits.connections_per_address_max;
+    table.set("connections_per_address_max", at_once, per_address);
     table.set("requests_max", count(1..=10_000_000), &mut limits.requests_max);
     table.set("head_bytes_max", length(1 << 10..=16 << 20), &mut limits.head_bytes_max);
     table.set("target_bytes_max", length(256..=16 << 20), &mut limits.target_bytes_max);

@@ -152,6 +152,12 @@ pub enum Reload {
 pub struct Limits {
     /// Connections at once; beyond it the newest wait in the system's backlog.
     pub connections_max: usize,
+    /// Connections at once of one client, by its address; beyond it the newest are closed. `None` is
+    /// no bound but the one above.
+    pub connections_per_address_max: Option<usize>,
+    /// Peers whose connections are not counted by address: those of `trusted_peers`, who pass others'
+    /// requests on.
+    pub uncounted_peers: Vec<Network>,
     /// Exchanges at once; beyond it 503.
     pub requests_max: usize,
     /// Bytes of a request head.

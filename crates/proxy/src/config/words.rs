@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::problem::Problem;
-use super::raw::{Section, said};
+use super::raw::{Section, Value, count, said};
 use super::text::{self, Refusal, SPAN_MAX, refuse};
 use super::{Network, Switch};
 
@@ -38,6 +38,14 @@ pub(super) fn file(text: &str) -> Result<PathBuf, Refusal> {
         true => refuse("it is no path", "a file such as /etc/forebay/example.pem"),
         false => Ok(PathBuf::from(text)),
     }
+}
+
+/// How many there may be at once, or `off`.
+pub(super) fn at_once(value: Value<'_>) -> Result<Option<usize>, Refusal> {
+    if value.as_text() == Some("off") {
+        return Ok(None);
+    }
+    count(1..=1_000_000)(value).map(Some)
 }
 
 /// A secret that fits into a field.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::clients::ClientPlace;
 use super::connection;
 use super::estate::{Estate, Inherited};
 use super::listen::{Accepted, BindError};
@@ -134,17 +135,32 @@ fn spawn<S: Service>(
     let Arrived { accepted, peer, beginning } = arrived;
     count(&terms.stats.connections_accepted);
     let (terms, service) = (terms.clone(), service.clone());
+    // For whom a spokesman speaks is not known yet.
+    let place = match beginning.speaks_for_others(&peer) {
+        true => None,
+        false => match terms.enter_client(&peer) {
+            Ok(place) => place,
+            Err(crowded) => return service.refused(&crowded),
+        },
+    };
     match accepted {
         Accepted::Tcp(stream) if beginning.is_http(&peer) => {
-            connections.spawn(connection::serve(stream, peer, terms, service));
+            connections.spawn(held(place, connection::serve(stream, peer, terms, service)));
         }
         Accepted::Tcp(stream) => {
-            connections.spawn(secured::serve(stream, peer, beginning, terms, service));
+            let serving = secured::serve(stream, peer, beginning, terms, service);
+            connections.spawn(held(place, serving));
         }
         Accepted::Unix(stream) => {
             connections.spawn(connection::serve(stream, peer, terms, service));
         }
     }
+}
+
+/// Serves a connection in its place among those of its client.
+async fn held(place: Option<ClientPlace>, serving: impl Future<Output = ()>) {
+    serving.await;
+    drop(place);
 }
 
 async fn drain(mut connections: JoinSet<()>, terms: &Terms) -> Drained {

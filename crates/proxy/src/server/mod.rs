@@ -6,6 +6,7 @@
 //! `secured` joins it to a connection, and `proxy_protocol` reads for whom a peer speaks.
 
 mod accept;
+mod clients;
 mod connection;
 mod date;
 mod estate;

@@ -35,7 +35,11 @@ pub(super) struct Answering {
 
 /// The limits of the admin listener, where these are those of the gateway.
 pub(super) fn limits(limits: &Limits) -> Limits {
-    Limits { connections_max: ADMIN_CONNECTIONS_MAX, ..limits.clone() }
+    Limits {
+        connections_max: ADMIN_CONNECTIONS_MAX,
+        connections_per_address_max: None,
+        ..limits.clone()
+    }
 }
 
 impl Operators {
