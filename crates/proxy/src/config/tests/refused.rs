@@ -34,7 +34,7 @@ const LONG: &[(&str, &str)] = &[
     ),
     (
         "<IN_LIMITS>",
-        "`body_bytes_max`, `body_timeout`, `connections_max`, `drain_timeout`, `fields_max`, `head_bytes_max`, `head_timeout`, `idle_timeout`, `requests_max`, `resets_max`, `send_timeout`, `streams_max`, `target_bytes_max`",
+        "`body_bytes_max`, `body_timeout`, `connections_max`, `connections_per_address_max`, `drain_timeout`, `fields_max`, `head_bytes_max`, `head_timeout`, `idle_timeout`, `requests_max`, `resets_max`, `send_timeout`, `streams_max`, `target_bytes_max`",
     ),
     (
         "<IN_DEFAULTS>",
