@@ -5,6 +5,8 @@
 //! gateway drives: [`mechanism`](crate::mechanism).
 
 mod builder;
+#[cfg(feature = "stored")]
+mod encoded;
 mod encoding;
 mod error;
 mod events;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::builder::{BuildError, Builder, Stand};
+use super::encoded::Encodings;
 use super::encoding::Codec;
 use super::events::Teller;
 #[cfg(feature = "redis")]
@@ -110,7 +111,7 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
         // Both settings below it have set it.
         let Some(codec) = &self.lower.codec else { return Ok(stand) };
         let no_body = Body::empty();
-        let budget = stand.budget.clone();
+        let (budget, encodings) = (stand.budget.clone(), Arc::<Encodings>::default());
         let over = |below: Arc<dyn Tier<Stored>>| {
             Arc::new(Coded {
                 below,
@@ -122,6 +123,7 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
                 counts: Arc::clone(counts),
                 teller: teller.clone(),
                 no_body: no_body.clone(),
+                encodings: Arc::clone(&encodings),
             })
         };
         #[cfg(feature = "disk")]
