@@ -107,6 +107,8 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
         counts: &Arc<Counts>,
         teller: &Teller,
     ) -> Result<Stand<V>, BuildError> {
+        #[cfg(all(feature = "disk", feature = "redis"))]
+        self.checked_together()?;
         let mut stand = Stand::of_memory(options, &self.clock);
         // Both settings below it have set it.
         let Some(codec) = &self.lower.codec else { return Ok(stand) };
@@ -143,6 +145,20 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
             stand.reach = Reach::Cluster;
         }
         Ok(stand)
+    }
+
+    // What the log in Redis said must be known when this process starts again and finds its disk.
+    #[cfg(all(feature = "disk", feature = "redis"))]
+    fn checked_together(&self) -> Result<(), BuildError> {
+        let has_journal = self.lower.redis.as_ref().is_none_or(Redis::has_journal);
+        if self.lower.disk.is_none() || has_journal {
+            return Ok(());
+        }
+        Err(BuildError::Setting(format!(
+            "cannot keep `{}` on a disk and in a Redis without a journal: after a restart nobody would know what \
+             was removed; open it with `Redis::builder(address).journal(directory)`",
+            self.name
+        )))
     }
 
     // With a Redis, its log counts for what lies on the disk as well.

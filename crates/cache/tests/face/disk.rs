@@ -158,7 +158,7 @@ async fn p3_13_the_stored_form_is_transformed_once_when_it_is_promoted_and_its_e
 
 /// Counts what it writes and reads; some values it cannot write.
 #[derive(Clone, Default)]
-struct Shouting(Arc<AtomicUsize>);
+pub(crate) struct Shouting(pub(crate) Arc<AtomicUsize>);
 
 impl Codec<String> for Shouting {
     fn encode(&self, value: &String, out: &mut Vec<u8>) -> Result<(), BoxError> {

@@ -12,6 +12,7 @@ mod oracle;
 mod processes;
 mod redis;
 mod stage;
+mod together;
 
 #[path = "../servers/mod.rs"]
 mod servers;
