@@ -193,6 +193,37 @@ async fn events_tell_what_happened_and_a_slow_listener_how_much_it_missed() {
 }
 
 #[tokio::test]
+async fn a_loader_can_be_told_what_is_stale_and_return_it_again() {
+    let (builder, hand) = names();
+    let cache = builder.stale_while_refresh(secs(30)).build().await.unwrap();
+    let load = |stale: Option<Value<String>>| {
+        let loaded = stale.map_or("new".to_owned(), |stale| format!("{stale} again"));
+        std::future::ready(Ok::<_, Error>(Some(loaded)))
+    };
+    let get = async || {
+        let found = cache.fetch(&1).load_with_stale(load).await.unwrap();
+        found.value.unwrap().to_string()
+    };
+    assert_eq!(get().await, "new");
+    assert_eq!(get().await, "new", "it is fresh");
+    hand.advance(secs(50));
+    assert_eq!(get().await, "new", "of no use to anybody any more, and gone from memory");
+    hand.advance(secs(11));
+    assert_eq!(get().await, "new");
+    until("it is loaded behind", async || cache.get(&1).await.unwrap().unwrap().is_fresh()).await;
+    assert_eq!(get().await, "new again");
+    cache.invalidate(&1).await.unwrap();
+    hand.advance(secs(31));
+    assert_eq!(get().await, "new again again");
+    cache.delete(&1).await.unwrap();
+    assert_eq!(get().await, "new", "what is deleted is told to nobody");
+    cache.set(&1, None).await.unwrap();
+    cache.invalidate(&1).await.unwrap();
+    hand.advance(secs(31));
+    assert_eq!(get().await, "new", "that there was none is no value");
+}
+
+#[tokio::test]
 async fn numbers_are_told_as_prometheus_reads_them() {
     let cache = names().0.build().await.unwrap();
     let calls = Calls::default();

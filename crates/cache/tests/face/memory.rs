@@ -352,6 +352,34 @@ async fn a_key_that_is_too_long_is_an_error_and_no_panic() {
 }
 
 #[tokio::test]
+async fn what_bears_a_tag_or_is_there_at_all_can_be_made_stale_together() {
+    let (builder, _) = names();
+    let cache = builder.stale_on_error(secs(60)).build().await.unwrap();
+    let calls = Calls::default();
+    let fresh = async || {
+        let mut fresh = Vec::new();
+        for key in 1..=3 {
+            fresh.push(cache.get(&key).await.unwrap().is_some_and(|found| found.is_fresh()));
+        }
+        fresh
+    };
+    for (key, tag) in [(1, "eu"), (2, "eu"), (3, "us")] {
+        cache.set(&key, Loaded::of(tag.to_owned()).tag(tag)).await.unwrap();
+    }
+    cache.invalidate_tag("eu").await.unwrap();
+    assert_eq!(fresh().await, [false, false, true]);
+    let found = cache.get_or_load(&1, || calls.failure()).await.unwrap();
+    assert_eq!((found.value.unwrap().as_str(), found.freshness), ("eu", Freshness::Stale));
+    cache.invalidate_all().await.unwrap();
+    assert_eq!(cache.get(&3).await.unwrap().map(drop), None);
+    let found = cache.get_or_load(&3, || calls.failure()).await.unwrap();
+    assert_eq!((found.value.unwrap().as_str(), found.freshness), ("us", Freshness::Stale));
+    let found = cache.get_or_load(&2, || calls.word("new")).await.unwrap();
+    assert_eq!(found.value.unwrap().as_str(), "new3", "what is loaded since is fresh");
+    assert_eq!(fresh().await[1], true);
+}
+
+#[tokio::test]
 async fn a_hit_counts_once_whether_fresh_or_stale() {
     let (builder, hand) = names();
     let cache = builder.stale_while_refresh(secs(10)).build().await.unwrap();
