@@ -209,6 +209,9 @@ async fn a_dead_redis_costs_a_caller_no_more_than_its_limit_and_no_error() {
     for key in 1..20 {
         let call = cache.get_or_load(&key, || calls.word("b"));
         tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap();
+        let again = cache.get_or_load(&key, || calls.word("c"));
+        let again = tokio::time::timeout(PATIENCE, again).await.unwrap().unwrap();
+        assert_eq!(again.from, Level::Memory, "it is held here all the same");
     }
     assert_eq!(calls.now(), 18);
     server.go_on();
@@ -228,6 +231,7 @@ async fn p3_15_two_caches_in_one_redis_are_apart_and_a_secret_keeps_strangers_ou
     let pages: Cache<u64, String> = Cache::builder("pages").redis(&shared).build().await.unwrap();
     users.set(&1, "ann".to_owned()).await.unwrap();
     assert!(pages.get(&1).await.unwrap().is_none());
+    pages.delete(&1).await.unwrap();
     pages.purge_all().await.unwrap();
     assert_eq!(value(&users, 1).await.as_deref(), Some("ann"));
     // Without a log of its own it would not even be sure; its own prefix is not the point here.
