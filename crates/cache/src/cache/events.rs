@@ -46,12 +46,12 @@ pub enum Event {
         /// Of what.
         key: Key,
     },
-    /// All values with this tag were purged.
+    /// All values with this tag were purged, or made stale.
     TagPurged {
         /// The tag.
         tag: String,
     },
-    /// All values were purged.
+    /// All values were purged, or made stale.
     AllPurged,
     /// A value cannot be written as bytes: it is in memory alone.
     NotEncoded {
