@@ -18,7 +18,10 @@ const WATCHING: &str = include_str!("../../../docs/manual/watching.md");
 const METRICS: &str = include_str!("../../../docs/manual/metrics.md");
 const ERRORS: &str = include_str!("../../../docs/manual/errors.md");
 const LIMITS: &str = include_str!("../../../docs/manual/limits-and-security.md");
+const OPERATING: &str = include_str!("../../../docs/manual/operating.md");
 const FORWARD: &str = include_str!("../src/forward.rs");
+/// Names what a reload cannot change, as the file does: `"purge.replicas"`, `"disk"`.
+const FIXED: &str = include_str!("../src/config/fixed.rs");
 
 /// Where the reasons of the rules and of failures stand, one word an arm.
 const REASONS: [&str; 4] = [
@@ -100,6 +103,38 @@ fn every_setting_is_in_the_reference_with_its_default() {
         if let Some(default) = default {
             assert_eq!(said, format!("`{default}`"), "the default of `{key}` of `[{table}]`");
         }
+    }
+}
+
+#[test]
+fn what_a_reload_changes_and_what_is_fixed_stands_in_its_table() {
+    let (_, after) = OPERATING.split_once("\n### What a reload changes\n").unwrap();
+    let rows = after.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let rows = rows.take_while(|line| line.starts_with('|')).map(|row| {
+        let mut cells = row.trim_matches('|').split(" | ");
+        (cells.next().unwrap().to_owned(), cells.next().unwrap().to_owned())
+    });
+    let (changes, fixed): (Vec<_>, Vec<_>) = rows.unzip();
+    let (changes, fixed) = (changes.join(" "), fixed.join(" "));
+    let (code, _) = FIXED.split_once("#[cfg(test)]").unwrap();
+    let names: Vec<&str> = code.split('"').skip(1).step_by(2).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in &names {
+        let name = name.split(' ').next().unwrap();
+        let (table, key) = name.split_once('.').unwrap_or((name, name));
+        let said = [format!("`{name}`"), format!("`{key}`"), format!("`[{table}]`")];
+        assert!(said.iter().any(|said| fixed.contains(said)), "`{name}` is fixed");
+    }
+    for Setting { table, key, .. } in settings() {
+        let outer = table.split('.').next().unwrap_or_default();
+        let is_fixed = |name: &&str| [&*key, outer, &format!("{outer}.{key}")].contains(name);
+        let is_of_route = ["route", "defaults"].contains(&outer);
+        // A table whose other settings are fixed is told of setting by setting, or in words.
+        if names.iter().any(is_fixed) || is_of_route || outer == "purge" {
+            continue;
+        }
+        let said = if outer.is_empty() { format!("`{key}`") } else { format!("`[{outer}]`") };
+        assert!(changes.contains(&said), "a reload changes `{key}` of `[{table}]`");
     }
 }
 
