@@ -16,9 +16,9 @@ const CROWDED: &str = "forebay_requests_refused_total{reason=\"crowded\"}";
 
 /// A connection from an address of this machine.
 async fn connect_from(stage: &Stage, address: Ipv4Addr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((address, 0).into()).unwrap();
-    socket.connect(stage.gateway.address).await.unwrap()
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((address, 0).into()).expect("an address of this machine");
+    socket.connect(stage.gateway.address).await.expect("it listens")
 }
 
 /// Whether a connection is served: it has an answer for these bytes, or is closed without one.
