@@ -81,6 +81,12 @@ async fn a_wrong_value_is_told_and_never_written() {
 #[tokio::test]
 async fn a_node_that_does_not_answer_is_counted_and_the_status_says_so() {
     let fleet = Fleet::start(3).await;
+    // A node accepts clients a little earlier than it answers others.
+    let all_answer = async || {
+        let typed = fleet.type_at(0, &["set", "first.example.com", "127.0.0.1:9"]).await;
+        typed.said.contains("used by 3 of 3 nodes\n")
+    };
+    until("all nodes answer", PATIENCE, all_answer).await.unwrap();
     fleet.nodes.node(2).stall().await.unwrap();
     let typed = fleet.type_at(0, &["set", "shop.example.com", "127.0.0.1:9"]).await;
     fleet.nodes.node(2).resume().await.unwrap();
