@@ -56,7 +56,7 @@ async fn p3_1_a_value_found_lower_is_promoted_with_the_rest_of_its_lifetime() {
     ground.hand.advance(secs(4));
     let cache = ground.cache().await;
     let found = cache.get_or_load(&1, || calls.word("b")).await.unwrap();
-    assert_eq!((found.from, found.left, found.age), (Level::Disk, Left::For(secs(6)), secs(4)));
+    assert_eq!((found.from, found.left(), found.age()), (Level::Disk, Left::For(secs(6)), secs(4)));
     let again = cache.get(&1).await.unwrap().unwrap();
     assert_eq!((again.from, again.value.unwrap().as_str()), (Level::Memory, "a1"));
     ground.hand.advance(secs(6));
@@ -290,7 +290,7 @@ async fn p3_18_what_is_found_below_in_the_last_moment_of_its_life_is_not_kept_fo
     let cache = ground.cache().await;
     ground.hand.advance(secs(10) - forebay_cache::millis(1));
     let found = cache.get(&1).await.unwrap().unwrap();
-    assert_eq!((found.from, found.left.as_millis()), (Level::Disk, 1));
+    assert_eq!((found.from, found.left().as_millis()), (Level::Disk, 1));
     assert_eq!(cache.get(&1).await.unwrap().unwrap().from, Level::Memory);
     ground.hand.advance(forebay_cache::millis(1));
     assert!(cache.get(&1).await.unwrap().is_none());
@@ -309,5 +309,5 @@ async fn a_value_that_never_expires_survives_a_restart() {
     cache.set(&1, "a".to_owned()).await.unwrap();
     cache.close().await;
     ground.hand.advance(minutes(60 * 24 * 365));
-    assert_eq!(build().await.get(&1).await.unwrap().unwrap().left, Left::Forever);
+    assert_eq!(build().await.get(&1).await.unwrap().unwrap().left(), Left::Forever);
 }

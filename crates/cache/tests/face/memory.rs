@@ -28,7 +28,7 @@ async fn p3_4_lifetimes_are_of_the_loader_the_call_or_the_cache() {
     let left = async |key: u64, loaded: Loaded<String>| {
         let load = async move || Ok::<_, Error>(loaded);
         let fetch = cache.fetch(&key).ttl(millis(2_500)).negative_ttl(secs(3));
-        fetch.load(load).await.unwrap().left
+        fetch.load(load).await.unwrap().left()
     };
     let word = || Loaded::of("a".to_owned());
     assert_eq!(left(1, word()).await, Left::For(millis(2_500)));
@@ -38,9 +38,9 @@ async fn p3_4_lifetimes_are_of_the_loader_the_call_or_the_cache() {
     assert_eq!(left(5, Loaded::nothing().ttl(secs(4))).await, Left::For(secs(4)));
     let load = async || Ok::<_, Error>(None::<String>);
     let of_cache = cache.get_or_load(&6, load).await.unwrap();
-    assert_eq!(of_cache.left, Left::For(millis(1_500)));
+    assert_eq!(of_cache.left(), Left::For(millis(1_500)));
     let load = async || Ok::<_, Error>("a".to_owned());
-    assert_eq!(cache.get_or_load(&7, load).await.unwrap().left, Left::For(secs(10)));
+    assert_eq!(cache.get_or_load(&7, load).await.unwrap().left(), Left::For(secs(10)));
 }
 
 #[tokio::test]
@@ -108,11 +108,11 @@ async fn p3_6_a_result_says_where_it_came_from_and_whether_it_is_stale() {
     hand.advance(secs(4));
     let hit = cache.get_or_load(&1, || calls.word("a")).await.unwrap();
     assert_eq!((hit.from, hit.freshness), (Level::Memory, Freshness::Fresh));
-    assert_eq!((hit.age, hit.left), (secs(4), Left::For(secs(6))));
+    assert_eq!((hit.age(), hit.left()), (secs(4), Left::For(secs(6))));
     hand.advance(secs(8));
     let stale = cache.get_or_load(&1, || calls.failure()).await.unwrap();
     assert_eq!((stale.from, stale.freshness), (Level::Memory, Freshness::Stale));
-    assert_eq!((stale.left, stale.left.as_millis()), (Left::Over(secs(2)), -2_000));
+    assert_eq!((stale.left(), stale.left().as_millis()), (Left::Over(secs(2)), -2_000));
 }
 
 #[tokio::test]
@@ -195,8 +195,8 @@ async fn p3_9_many_look_ups_have_their_own_options_and_results_and_a_bound_at_on
             (5, Err(Error::Load(why))) => assert_eq!(why.to_string(), "five"),
             (3, Ok(found)) => assert_eq!(found.value.unwrap().as_str(), "kept"),
             (key, Ok(found)) => {
-                assert_eq!(found.value.unwrap().as_str(), key.to_string());
-                assert_eq!(found.left, Left::For(secs(key as u64 + 1)));
+                assert_eq!(found.value.as_deref(), Some(&key.to_string()));
+                assert_eq!(found.left(), Left::For(secs(key as u64 + 1)));
             }
             (key, Err(why)) => panic!("{key}: {why}"),
         }
@@ -212,10 +212,10 @@ async fn p3_10_peeking_shows_value_and_lifetime_and_counts_as_no_use() {
     cache.set(&1, "a".to_owned()).await.unwrap();
     hand.advance(secs(4));
     let shown = cache.peek(&1).unwrap();
-    assert_eq!((shown.value.unwrap().as_str(), shown.left), ("a", Left::For(secs(6))));
+    assert_eq!((shown.value.as_deref().unwrap().as_str(), shown.left()), ("a", Left::For(secs(6))));
     hand.advance(secs(9));
     let shown = cache.peek(&1).unwrap();
-    assert_eq!((shown.freshness, shown.left.as_millis()), (Freshness::Stale, -3_000));
+    assert_eq!((shown.freshness, shown.left().as_millis()), (Freshness::Stale, -3_000));
     hand.advance(secs(30));
     assert!(cache.peek(&1).is_none());
     assert_eq!(cache.stats().tiers.memory_hits, 0);
