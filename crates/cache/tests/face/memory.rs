@@ -453,7 +453,7 @@ async fn what_bears_a_tag_or_is_there_at_all_can_be_made_stale_together() {
     assert_eq!((found.value.unwrap().as_str(), found.freshness), ("us", Freshness::Stale));
     let found = cache.get_or_load(&2, || calls.word("new")).await.unwrap();
     assert_eq!(found.value.unwrap().as_str(), "new3", "what is loaded since is fresh");
-    assert_eq!(fresh().await[1], true);
+    assert!(fresh().await[1]);
 }
 
 #[tokio::test]
