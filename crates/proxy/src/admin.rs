@@ -1,20 +1,18 @@
 //! The admin listener: health and metrics for anyone who may ask, and for operators who say the
 //! token, what they see and change.
 //!
-//! `dispatch` has the table of calls and says which one a request is, `guard` whether it may be made;
-//! both are pure. `body` reads what a call is told, `reply` writes what it says. To add a call, add a
+//! `dispatch` has the table of calls and says which one a request is, pure; `crate::guard` whether it may
+//! be made. `body` reads what a call is told, `reply` writes what it says. To add a call, add a
 //! row to the table, an arm to `Admin::make`, and its lines to `openapi.json`.
 
 mod body;
 mod dashboard;
 mod dispatch;
-mod guard;
 mod life;
 mod metrics;
 pub mod purges;
 mod reply;
 mod routes;
-pub mod token;
 pub mod why;
 
 use std::sync::Arc;
@@ -26,7 +24,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use dispatch::{Call, DashboardFile, Found, Lost, RoutesCall, Row, TABLE, find};
-pub use guard::{Asks, Forbidden, Guard};
 pub use routes::RoutesDesk;
 pub use why::WhyDesk;
 
@@ -35,6 +32,7 @@ use self::routes::Watchers;
 use crate::answer::{Answer, AnswerBody};
 use crate::config::text::in_time;
 use crate::gateway::{Gateway, Live};
+use crate::guard::Guard;
 use crate::reload::Reloader;
 use crate::server::{Request, Service};
 use crate::status::StatusDesk;

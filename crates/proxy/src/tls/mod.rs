@@ -7,9 +7,11 @@
 mod acme;
 mod borrowed;
 mod certificate;
+mod der;
 mod handshake;
 mod names;
 mod shelf;
+mod staple;
 mod stats;
 mod validity;
 mod watch;
@@ -71,5 +73,15 @@ impl Tls {
     /// Each certificate's first host, and when it ceases to hold in seconds since 1970.
     pub fn ends(&self) -> Vec<(String, u64)> {
         self.shelf.ends()
+    }
+
+    /// The same of what is stapled to certificates.
+    pub fn staple_ends(&self) -> Vec<(String, u64)> {
+        self.shelf.staple_ends()
+    }
+
+    /// Why nothing is stapled to certificates where something was to be.
+    pub fn unstapled(&self) -> Vec<String> {
+        self.shelf.unstapled()
     }
 }

@@ -61,7 +61,7 @@ impl Shelf {
         let read = |settings: &CertificateSettings| {
             let texts = Texts::read(settings)?;
             let certificate = Arc::new(Certificate::of_files(settings, &texts, least)?);
-            warn_of_time(settings, &certificate);
+            warn_of(settings, &certificate);
             Ok(OfFiles { settings: settings.clone(), texts, certificate, failure: None })
         };
         let files = settings.certificates.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -99,7 +99,7 @@ impl Shelf {
         for one in files.iter_mut() {
             match one.look_again(self.least) {
                 Ok(Some((texts, certificate))) => {
-                    warn_of_time(&one.settings, &certificate);
+                    warn_of(&one.settings, &certificate);
                     (one.texts, one.certificate) = (texts, Arc::new(certificate));
                     one.failure = None;
                     looked.taken += 1;
@@ -135,12 +135,27 @@ impl Shelf {
 
     /// Each certificate's first host, and when it ceases to hold in seconds since 1970.
     pub(super) fn ends(&self) -> Vec<(String, u64)> {
+        self.told(|one| Some(one.validity?.ends))
+    }
+
+    /// The same of what is stapled.
+    pub(super) fn staple_ends(&self) -> Vec<(String, u64)> {
+        self.told(|one| one.staple.as_ref()?.as_ref().ok()?.ends)
+    }
+
+    /// Why nothing is stapled to certificates where something was to be.
+    pub(super) fn unstapled(&self) -> Vec<String> {
+        let files = self.files.lock();
+        files.iter().filter_map(|one| unstapled(&one.settings, &one.certificate)).collect()
+    }
+
+    fn told(&self, moment: impl Fn(&Certificate) -> Option<SystemTime>) -> Vec<(String, u64)> {
         let snapshot = self.snapshot.read().clone();
         let told = snapshot.all.iter().take(TOLD_MAX);
         told.filter_map(|one| {
             let host = one.hosts.first().map(HostPattern::to_string)?;
-            let ends = one.validity?.ends.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-            Some((host, ends.as_secs()))
+            let at = moment(one)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+            Some((host, at.as_secs()))
         })
         .collect()
     }
@@ -153,7 +168,7 @@ impl OfFiles {
         least: TlsVersion,
     ) -> Result<Option<(Texts, Certificate)>, CertificateError> {
         let texts = Texts::read(&self.settings)?;
-        if texts == self.texts {
+        if texts == self.texts && !self.certificate.is_stapled_too_long(SystemTime::now()) {
             return Ok(None);
         }
         let certificate = Certificate::of_files(&self.settings, &texts, least)?;
@@ -204,6 +219,23 @@ fn restored(settings: &TlsSettings) -> BTreeMap<String, Arc<Certificate>> {
         }
     }
     given
+}
+
+/// What an operator is told of a certificate that is shown.
+fn warn_of(settings: &CertificateSettings, certificate: &Certificate) {
+    let file = settings.certificate_file.display();
+    if let Some(why) = unstapled(settings, certificate) {
+        tracing::warn!("{why}; the certificate in `{file}` is shown without it");
+    }
+    warn_of_time(settings, certificate);
+}
+
+/// Why nothing is stapled to a certificate, where something was to be.
+fn unstapled(settings: &CertificateSettings, certificate: &Certificate) -> Option<String> {
+    let (file, Err(why)) = (settings.ocsp_file.as_ref()?, certificate.staple.as_ref()?) else {
+        return None;
+    };
+    Some(format!("cannot staple `{}`: {why}", file.display()))
 }
 
 /// A certificate out of its time is shown all the same: a client's clock is the one that counts.

@@ -14,4 +14,5 @@ mod hosts;
 mod pebble;
 mod redirecting;
 mod spokesmen;
+mod staples;
 mod support;

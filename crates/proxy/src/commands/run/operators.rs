@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admin::token::MadeToken;
-use crate::admin::{Admin, Desks, Guard, Phase};
+use crate::admin::{Admin, Desks, Phase};
 use crate::config::{Config, Limits, Listen};
 use crate::gateway::Live;
+use crate::guard::Guard;
+use crate::guard::token::MadeToken;
 use crate::server::{Drained, Estate, Inherited, NextTerms, Server};
 use crate::upstream::Destinations;
 
