@@ -483,6 +483,22 @@ async fn settings_that_cannot_be_are_refused_with_what_can() {
     }
 }
 
+#[test]
+fn without_a_runtime_or_its_timers_no_cache_is_built_and_it_is_said_why() {
+    let refused = |built: Result<Cache<u64, String>, _>| {
+        let said = built.err().map(|why: forebay_cache::BuildError| why.to_string());
+        let said = said.expect("it is refused");
+        assert!(said.contains("a tokio runtime with timers, such as `enable_all` makes"), "{said}");
+    };
+    let timeless = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    refused(timeless.block_on(names().0.build()));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(built) = std::pin::pin!(names().0.build()).poll(&mut cx) else {
+        panic!("it waits")
+    };
+    refused(built);
+}
+
 #[tokio::test]
 async fn a_key_that_is_too_long_is_an_error_and_no_panic() {
     let cache: Cache<String, u8> = Cache::builder("long").build().await.unwrap();
