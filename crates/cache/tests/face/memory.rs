@@ -453,7 +453,7 @@ async fn what_bears_a_tag_or_is_there_at_all_can_be_made_stale_together() {
     assert_eq!((found.value.unwrap().as_str(), found.freshness), ("us", Freshness::Stale));
     let found = cache.get_or_load(&2, || calls.word("new")).await.unwrap();
     assert_eq!(found.value.unwrap().as_str(), "new3", "what is loaded since is fresh");
-    assert_eq!(fresh().await[1], true);
+    assert!(fresh().await[1]);
 }
 
 #[tokio::test]
@@ -481,6 +481,22 @@ async fn settings_that_cannot_be_are_refused_with_what_can() {
         let said = refused.build().await.unwrap_err().to_string();
         assert!(said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn without_a_runtime_or_its_timers_no_cache_is_built_and_it_is_said_why() {
+    let refused = |built: Result<Cache<u64, String>, _>| {
+        let said = built.err().map(|why: forebay_cache::BuildError| why.to_string());
+        let said = said.expect("it is refused");
+        assert!(said.contains("a tokio runtime with timers, such as `enable_all` makes"), "{said}");
+    };
+    let timeless = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    refused(timeless.block_on(names().0.build()));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(built) = std::pin::pin!(names().0.build()).poll(&mut cx) else {
+        panic!("it waits")
+    };
+    refused(built);
 }
 
 #[tokio::test]
