@@ -12,7 +12,7 @@ use super::der::{GENERALIZED_TIME, INTEGER, PART_0, SEQUENCE, element, expect, t
 const ENUMERATED: u8 = 0x0a;
 const SUCCESSFUL: &[u8] = &[0];
 
-const OBJECT_ID: u8 = 0x06;
+const KIND: u8 = 0x06;
 const OCTETS: u8 = 0x04;
 
 /// The states of a certificate (section 4.2.1).
@@ -60,7 +60,7 @@ impl Staple {
 fn singles(body: &[u8]) -> Option<&[u8]> {
     let (part, _) = expect(PART_0, body)?;
     let (part, _) = expect(SEQUENCE, part)?;
-    let (_, part) = expect(OBJECT_ID, part)?;
+    let (_, part) = expect(KIND, part)?;
     let (basic, _) = expect(OCTETS, part)?;
     let (basic, _) = expect(SEQUENCE, basic)?;
     let (mut data, _) = expect(SEQUENCE, basic)?;
@@ -133,7 +133,7 @@ pub(super) mod tests {
         let singles = der(SEQUENCE, &der(SEQUENCE, &single));
         let data = der(SEQUENCE, &[der(0xa2, &[]), produced, singles].concat());
         let basic = der(OCTETS, &der(SEQUENCE, &data));
-        let body = der(PART_0, &der(SEQUENCE, &[der(OBJECT_ID, &[9]), basic].concat()));
+        let body = der(PART_0, &der(SEQUENCE, &[der(KIND, &[9]), basic].concat()));
         der(SEQUENCE, &[der(ENUMERATED, SUCCESSFUL), body].concat())
     }
 
