@@ -41,7 +41,7 @@ pub use builder::{BuildError, Builder, NAME_BYTES_MAX};
 pub use encoding::Transformed;
 pub use encoding::{BoxError, Codec, Postcard, Undecoded};
 pub use error::{Error, LoadError};
-pub use events::{Event, Events, Lagged};
+pub use events::{Event, Events, Eviction, Lagged};
 pub use fetch::Fetch;
 pub use found::{Found, Freshness, Left, Level, Value};
 #[cfg(feature = "serde")]

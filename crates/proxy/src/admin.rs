@@ -32,7 +32,7 @@ use self::routes::Watchers;
 use crate::answer::{Answer, AnswerBody};
 use crate::config::text::in_time;
 use crate::gateway::{Gateway, Live};
-use crate::guard::Guard;
+use crate::guard::Gate;
 use crate::reload::Reloader;
 use crate::server::{Request, Service};
 use crate::status::StatusDesk;
@@ -67,7 +67,7 @@ impl Phase {
 pub struct Admin {
     live: Live,
     phase: watch::Receiver<Phase>,
-    guard: Arc<Guard>,
+    gate: Arc<Gate>,
     destinations: Arc<Destinations>,
     routes: Option<RoutesDesk>,
     why: WhyDesk,
@@ -110,13 +110,12 @@ impl Admin {
     pub fn new(
         live: Live,
         phase: watch::Receiver<Phase>,
-        guard: Guard,
+        gate: Arc<Gate>,
         destinations: Arc<Destinations>,
         desks: Desks,
     ) -> Self {
-        let (guard, watchers) = (Arc::new(guard), Watchers::default());
-        let Desks { routes, why, status, life } = desks;
-        Admin { live, phase, guard, destinations, routes, why, status, life, watchers }
+        let (Desks { routes, why, status, life }, watchers) = (desks, Watchers::default());
+        Admin { live, phase, gate, destinations, routes, why, status, life, watchers }
     }
 
     async fn respond(&self, request: Request) -> Answer {
@@ -125,7 +124,7 @@ impl Admin {
             Ok(found) => found,
             Err(lost) => return reply::lost(&lost),
         };
-        if let Err(forbidden) = self.guard.judge(found.row.asks, &request.fields) {
+        if let Err(forbidden) = self.gate.judge(found.row.asks, &request.fields) {
             return reply::forbidden(forbidden);
         }
         self.make(found, request).await

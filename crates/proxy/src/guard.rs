@@ -7,10 +7,12 @@
 //! something has the media type of JSON, which no form can send, and as long as the operator set no
 //! token, the host must be one that only this machine has.
 
+mod gate;
 pub mod token;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+pub use self::gate::{Gate, NextToken};
 use crate::secret;
 
 /// From which site a browser's request comes (W3C, "Fetch Metadata Request Headers", section 2.4).

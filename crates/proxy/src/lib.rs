@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod failure;
 pub mod fetch;
 pub mod forward;
+pub mod front;
 pub mod gateway;
 pub mod guard;
 mod http1;

@@ -5,7 +5,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
@@ -19,7 +18,7 @@ use super::settings::{Weigher, weigh};
 use super::stats::Counts;
 use crate::body::Body;
 use crate::budget::Budget;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Span, Timestamp};
 use crate::codec::HeadCodec;
 use crate::entry::{Entry, Head, Key};
 use crate::error::TierFailure;
@@ -68,7 +67,6 @@ const VERSION: u8 = 1;
 
 impl HeadCodec<Stored> for StoredCodec {
     fn encode(&self, head: &Stored, out: &mut Vec<u8>) {
-        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let Terms { made_at, took, fresh_until, while_refresh, on_error, groups } = &head.terms;
         out.push(VERSION);
         out.push(match head.form {
@@ -76,11 +74,9 @@ impl HeadCodec<Stored> for StoredCodec {
             Form::Absent => 1,
         });
         out.extend_from_slice(&head.schema.to_le_bytes());
-        let longs =
-            [made_at.as_millis(), millis(*took), fresh_until.as_millis(), millis(*while_refresh)];
-        longs.iter().chain([&millis(*on_error)]).for_each(|long| {
-            out.extend_from_slice(&long.to_le_bytes());
-        });
+        let windows = [while_refresh.as_millis(), on_error.as_millis()];
+        let longs = [made_at.as_millis(), took.as_millis(), fresh_until.as_millis()];
+        longs.iter().chain(&windows).for_each(|long| out.extend_from_slice(&long.to_le_bytes()));
         groups.iter().for_each(|group| out.extend_from_slice(&group.to_bytes()));
     }
 
@@ -98,10 +94,10 @@ impl HeadCodec<Stored> for StoredCodec {
         let mut long = || rest.try_get_u64_le().ok();
         let terms = Terms {
             made_at: Timestamp::from_millis(long()?),
-            took: Duration::from_millis(long()?),
+            took: Span::from_millis(long()?),
             fresh_until: Timestamp::from_millis(long()?),
-            while_refresh: Duration::from_millis(long()?),
-            on_error: Duration::from_millis(long()?),
+            while_refresh: Span::from_millis(long()?),
+            on_error: Span::from_millis(long()?),
             groups: groups(&rest)?,
         };
         Some(Stored { terms, form, schema })
@@ -284,10 +280,10 @@ mod tests {
     fn stored(groups: Vec<Group>) -> Stored {
         let terms = Terms {
             made_at: Timestamp::from_millis(1),
-            took: Duration::from_millis(2),
+            took: Span::from_millis(2),
             fresh_until: Timestamp::FAR,
-            while_refresh: Duration::MAX,
-            on_error: Duration::from_millis(5),
+            while_refresh: std::time::Duration::MAX.into(),
+            on_error: Span::from_millis(5),
             groups: groups.into(),
         };
         Stored { terms, form: Form::Absent, schema: digest_of_schema("User/2") }

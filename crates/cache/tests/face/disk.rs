@@ -57,7 +57,7 @@ async fn p3_1_a_value_found_lower_is_promoted_with_the_rest_of_its_lifetime() {
     ground.hand.advance(secs(4));
     let cache = ground.cache().await;
     let found = cache.get_or_load(&1, || calls.word("b")).await.unwrap();
-    assert_eq!((found.from, found.left, found.age), (Level::Disk, Left::For(secs(6)), secs(4)));
+    assert_eq!((found.from, found.left(), found.age()), (Level::Disk, Left::For(secs(6)), secs(4)));
     let again = cache.get(&1).await.unwrap().unwrap();
     assert_eq!((again.from, again.value.unwrap().as_str()), (Level::Memory, "a1"));
     ground.hand.advance(secs(6));
@@ -71,14 +71,14 @@ async fn p3_5_that_something_does_not_exist_is_known_after_a_restart() {
     let cache = ground.cache().await;
     let load = || async { Ok::<_, Error>(None) };
     let found = cache.get_or_load(&1, load).await.unwrap();
-    assert_eq!((found.value, found.from, found.left), (None, Level::Loader, Left::For(secs(5))));
+    assert_eq!((found.left(), found.from, found.value), (Left::For(secs(5)), Level::Loader, None));
     stored(&cache, 1).await;
     cache.close().await;
     ground.hand.advance(secs(2));
     let cache = ground.cache().await;
     for level in [Level::Disk, Level::Memory] {
         let found = cache.get(&1).await.unwrap().unwrap();
-        assert_eq!((found.value, found.from, found.left), (None, level, Left::For(secs(3))));
+        assert_eq!((found.left(), found.from, found.value), (Left::For(secs(3)), level, None));
     }
     ground.hand.advance(secs(3));
     assert!(cache.get(&1).await.unwrap().is_none());
@@ -102,7 +102,7 @@ async fn p3_10_peeking_below_promotes_nothing() {
             let shown = cache.peek_levels(&key).await;
             assert_eq!((shown.len(), shown[0].from), (1, Level::Disk));
             assert_eq!(shown[0].value.as_ref().map(|value| value.as_str()), value);
-            assert_eq!(shown[0].left.as_millis(), left);
+            assert_eq!(shown[0].left().as_millis(), left);
             assert!(cache.peek(&key).is_none());
         }
         ground.hand.advance(secs(11));
@@ -425,7 +425,7 @@ async fn p3_18_what_is_found_below_in_the_last_moment_of_its_life_is_not_kept_fo
     let cache = ground.cache().await;
     ground.hand.advance(secs(10) - forebay_cache::millis(1));
     let found = cache.get(&1).await.unwrap().unwrap();
-    assert_eq!((found.from, found.left.as_millis()), (Level::Disk, 1));
+    assert_eq!((found.from, found.left().as_millis()), (Level::Disk, 1));
     assert_eq!(cache.get(&1).await.unwrap().unwrap().from, Level::Memory);
     ground.hand.advance(forebay_cache::millis(1));
     assert!(cache.get(&1).await.unwrap().is_none());
@@ -448,6 +448,6 @@ async fn a_value_that_never_expires_survives_a_restart() {
     let cache = build().await;
     for (key, exists) in [(1, true), (2, false)] {
         let found = cache.get(&key).await.unwrap().unwrap();
-        assert_eq!((found.left, found.value.is_some()), (Left::Forever, exists));
+        assert_eq!((found.left(), found.value.is_some()), (Left::Forever, exists));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use forebay_cache::{Error, Event, Freshness, Lagged, Level, Value, millis, minutes, secs};
+use forebay_cache::{
+    Error, Event, Eviction, Freshness, KIB, Lagged, Level, Loaded, Value, millis, minutes, secs,
+};
 
 use crate::stage::{Calls, Gate, names, until};
 
@@ -293,6 +295,39 @@ async fn events_tell_what_happened_and_a_slow_listener_how_much_it_missed() {
     drop(cache);
     while let Some(Ok(_)) = events.next().await {}
     assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn what_goes_from_memory_unasked_is_told_with_the_reason() {
+    let (builder, hand) = names();
+    let cache = builder.memory(64 * KIB).build().await.unwrap();
+    let mut events = cache.events();
+    let mut evicted = async || loop {
+        if let Event::Evicted { key, why } = events.next().await.unwrap().unwrap() {
+            return (key, why);
+        }
+    };
+    for number in 0..500 {
+        cache.set(&number, "a".to_owned()).await.unwrap();
+    }
+    let (key, why) = evicted().await;
+    let number = u64::from_le_bytes(*key.as_bytes().last_chunk().unwrap());
+    assert_eq!(why, Eviction::Room);
+    assert!(cache.peek(&number).is_none());
+    let evictions = cache.stats().tiers.evicted;
+    assert_eq!(cache.stats().tiers.entries + evictions, 500);
+    for _ in 1..evictions {
+        assert_eq!(evicted().await.1, Eviction::Room);
+    }
+    let tagged = Loaded::of("b".to_owned()).tags(["eu"]);
+    cache.set(&1_000, tagged).await.unwrap();
+    cache.purge_tag("eu").await.unwrap();
+    assert!(cache.get(&1_000).await.unwrap().is_none());
+    while evicted().await.1 != Eviction::Purged {}
+    cache.set(&2_000, "c".to_owned()).await.unwrap();
+    hand.advance(secs(11));
+    assert!(cache.get(&2_000).await.unwrap().is_none());
+    while evicted().await.1 != Eviction::Expired {}
 }
 
 #[tokio::test]

@@ -27,9 +27,9 @@ async fn a_cache_that_is_told_nothing_has_the_defaults_that_its_docs_name() {
     let cache: Cache<u64, String> = Cache::builder("plain").clock(clock).build().await.unwrap();
     let calls = Calls::default();
     let found = cache.get_or_load(&1, || calls.word("a")).await.unwrap();
-    assert_eq!(found.left, Left::For(secs(60)));
+    assert_eq!(found.left(), Left::For(secs(60)));
     let nothing = cache.get_or_load(&2, || async { Ok::<_, Error>(None) }).await.unwrap();
-    assert_eq!(nothing.left, Left::For(secs(5)));
+    assert_eq!(nothing.left(), Left::For(secs(5)));
     hand.advance(secs(60));
     assert!(cache.get(&1).await.unwrap().is_none(), "no stale window");
     assert!(cache.get_or_load(&1, || calls.failure()).await.is_err());
@@ -74,7 +74,7 @@ async fn what_is_set_heeds_its_own_lifetime_or_that_of_the_cache() {
     ] {
         cache.set(&key, loaded).await.unwrap();
         hand.advance(lifetime - millis(1));
-        assert_eq!(cache.get(&key).await.unwrap().unwrap().left, Left::For(millis(1)), "{key}");
+        assert_eq!(cache.get(&key).await.unwrap().unwrap().left(), Left::For(millis(1)), "{key}");
         hand.advance(millis(1));
         assert!(cache.get(&key).await.unwrap().is_none(), "{key}");
     }
@@ -87,7 +87,7 @@ async fn p3_4_lifetimes_are_of_the_loader_the_call_or_the_cache() {
     let left = async |key: u64, loaded: Loaded<String>| {
         let load = async move || Ok::<_, Error>(loaded);
         let fetch = cache.fetch(&key).ttl(millis(2_500)).negative_ttl(secs(3));
-        fetch.load(load).await.unwrap().left
+        fetch.load(load).await.unwrap().left()
     };
     let word = || Loaded::of("a".to_owned());
     assert_eq!(left(1, word()).await, Left::For(millis(2_500)));
@@ -97,9 +97,9 @@ async fn p3_4_lifetimes_are_of_the_loader_the_call_or_the_cache() {
     assert_eq!(left(5, Loaded::nothing().ttl(secs(4))).await, Left::For(secs(4)));
     let load = async || Ok::<_, Error>(None::<String>);
     let of_cache = cache.get_or_load(&6, load).await.unwrap();
-    assert_eq!(of_cache.left, Left::For(millis(1_500)));
+    assert_eq!(of_cache.left(), Left::For(millis(1_500)));
     let load = async || Ok::<_, Error>("a".to_owned());
-    assert_eq!(cache.get_or_load(&7, load).await.unwrap().left, Left::For(secs(10)));
+    assert_eq!(cache.get_or_load(&7, load).await.unwrap().left(), Left::For(secs(10)));
 }
 
 #[tokio::test]
@@ -174,11 +174,11 @@ async fn p3_6_a_result_says_where_it_came_from_and_whether_it_is_stale() {
     hand.advance(secs(4));
     let hit = cache.get_or_load(&1, || calls.word("a")).await.unwrap();
     assert_eq!((hit.from, hit.freshness), (Level::Memory, Freshness::Fresh));
-    assert_eq!((hit.age, hit.left), (secs(4), Left::For(secs(6))));
+    assert_eq!((hit.age(), hit.left()), (secs(4), Left::For(secs(6))));
     hand.advance(secs(8));
     let stale = cache.get_or_load(&1, || calls.failure()).await.unwrap();
     assert_eq!((stale.from, stale.freshness), (Level::Memory, Freshness::Stale));
-    assert_eq!((stale.left, stale.left.as_millis()), (Left::Over(secs(2)), -2_000));
+    assert_eq!((stale.left(), stale.left().as_millis()), (Left::Over(secs(2)), -2_000));
 }
 
 #[tokio::test]
@@ -277,8 +277,8 @@ async fn p3_9_many_look_ups_have_their_own_options_and_results_and_a_bound_at_on
             (7, Err(Error::Panicked(why))) => assert!(why.contains("a loader panics"), "{why}"),
             (3, Ok(found)) => assert_eq!(found.value.unwrap().as_str(), "kept"),
             (key, Ok(found)) => {
-                assert_eq!(found.value.unwrap().as_str(), key.to_string());
-                assert_eq!(found.left, Left::For(secs(key as u64 + 1)));
+                assert_eq!(found.value.as_deref(), Some(&key.to_string()));
+                assert_eq!(found.left(), Left::For(secs(key as u64 + 1)));
             }
             (key, Err(why)) => panic!("{key}: {why}"),
         }
@@ -325,10 +325,10 @@ async fn p3_10_peeking_shows_value_and_lifetime_and_counts_as_no_use() {
     cache.set(&1, "a".to_owned()).await.unwrap();
     hand.advance(secs(4));
     let shown = cache.peek(&1).unwrap();
-    assert_eq!((shown.value.unwrap().as_str(), shown.left), ("a", Left::For(secs(6))));
+    assert_eq!((shown.value.as_deref().unwrap().as_str(), shown.left()), ("a", Left::For(secs(6))));
     hand.advance(secs(9));
     let shown = cache.peek(&1).unwrap();
-    assert_eq!((shown.freshness, shown.left.as_millis()), (Freshness::Stale, -3_000));
+    assert_eq!((shown.freshness, shown.left().as_millis()), (Freshness::Stale, -3_000));
     hand.advance(secs(30));
     assert!(cache.peek(&1).is_none());
     assert_eq!(cache.stats().tiers.memory_hits, 0);

@@ -145,7 +145,7 @@ async fn run(steps: Vec<Step>) {
                 assert_eq!(found, oracle.look(key), "{step:?}");
                 let shown = cache
                     .peek(&key)
-                    .map(|it| (it.value.as_deref().copied(), it.freshness, it.left.as_millis()));
+                    .map(|it| (it.value.as_deref().copied(), it.freshness, it.left().as_millis()));
                 assert_eq!(shown, oracle.peek(key), "{step:?}");
             }
             Step::Set(key) => {

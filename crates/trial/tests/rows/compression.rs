@@ -162,7 +162,7 @@ async fn why_says_which_forms_are_kept_and_in_which_one_it_would_answer() {
             "/noise" => noise(),
             other => page(other).into_bytes(),
         };
-        out.send(200, FIELDS, body).await;
+        out.send(200, FIELDS, body).await
     })
     .await;
     let host = format!("{}", stage.gateway.address);
