@@ -1,5 +1,7 @@
 //! The example programs say what they should.
 
+#![allow(clippy::unwrap_used, reason = "in a test a failure is what it is for")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
