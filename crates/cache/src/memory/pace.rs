@@ -6,7 +6,7 @@
 
 /// The first is the slowest: for what is always wanted alike, among much that is wanted once.
 const STEPS: [Step; 6] =
-    [step(32, 10), step(32, 6), step(20, 4), step(10, 3), step(4, 2), step(2, 2)];
+    [step(64, 10), step(64, 6), step(20, 4), step(10, 3), step(4, 2), step(2, 2)];
 /// Where a table begins.
 const BEGIN: usize = 1;
 /// In a thousand: by so much more must the young come back, beside half as often again as the others.
@@ -58,8 +58,12 @@ impl Pace {
         STEPS[self.step.min(STEPS.len() - 1)]
     }
 
-    /// Something with this hash was driven out.
-    pub(super) fn note_gone(&mut self, hash: u32, from: From) {
+    /// Something with this hash was driven out, of so many that were held.
+    pub(super) fn note_gone(&mut self, hash: u32, from: From, held: usize) {
+        // None before that: where nothing goes, nothing needs to be remembered.
+        if self.ghosts.len() < held {
+            self.ghosts.resize(held.next_power_of_two(), 0);
+        }
         let place = hash as usize & (self.ghosts.len() - 1);
         self.ghosts[place] = ghost(hash, from);
         self.gone(from).all += 1;
@@ -68,9 +72,6 @@ impl Pace {
 
     /// Something with this hash came in; so many are held now.
     pub(super) fn note_come(&mut self, hash: u32, held: usize) {
-        if self.ghosts.len() < held {
-            self.ghosts.resize(held.next_power_of_two(), 0);
-        }
         let place = hash as usize & (self.ghosts.len() - 1);
         for from in [From::Young, From::Main] {
             if self.ghosts[place] == ghost(hash, from) {
@@ -138,8 +139,8 @@ mod tests {
     fn step_after(rounds: u32, comes_back: From) -> usize {
         let mut pace = Pace::new();
         for hash in (0..rounds).map(|number| number * 4) {
-            pace.note_gone(hash, From::Young);
-            pace.note_gone(hash + 2, From::Main);
+            pace.note_gone(hash, From::Young, 100);
+            pace.note_gone(hash + 2, From::Main, 100);
             let back = match comes_back {
                 From::Young => hash,
                 From::Main => hash + 2,
@@ -159,8 +160,7 @@ mod tests {
     #[test]
     fn what_comes_back_later_than_all_else_is_not_known() {
         let mut pace = Pace::new();
-        pace.note_come(1, 4);
-        (0..8).for_each(|hash| pace.note_gone(hash, From::Young));
+        (0..8).for_each(|hash| pace.note_gone(hash, From::Young, 4));
         (0..8).for_each(|hash| pace.note_come(hash, 4));
         assert_eq!((pace.young.all, pace.young.back, pace.ghosts.len()), (8, 4, 4));
     }

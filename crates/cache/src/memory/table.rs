@@ -56,7 +56,7 @@ impl<T: Counted> Table<T> {
     pub(super) fn new(capacity: u64) -> Self {
         let index = Index::new();
         Self {
-            sketch: Sketch::of(index.room()),
+            sketch: Sketch::of(index.room() / 2),
             pace: Pace::new(),
             index,
             slots: Vec::new(),
@@ -121,7 +121,7 @@ impl<T: Counted> Table<T> {
         self.slots[number as usize].part = Part::Young;
         self.young.add(&mut self.slots, number);
         self.index.add(hash, number);
-        if self.sketch.keys() < self.index.room() {
+        if self.sketch.keys() < self.index.room() / 2 {
             self.sketch.double();
         }
         self.count(1);
@@ -186,7 +186,7 @@ impl<T: Counted> Table<T> {
     }
 
     fn drive_out(&mut self, number: u32, from: From, evicted: &mut Vec<(Key, T)>) {
-        self.pace.note_gone(self.slots[number as usize].hash, from);
+        self.pace.note_gone(self.slots[number as usize].hash, from, self.len());
         evicted.extend(self.empty(number));
     }
 
