@@ -229,6 +229,13 @@ impl<K, V, C> Builder<K, V, C> {
                 ));
             }
         }
+        // A runtime cannot be asked whether it has timers; a sleep that is made says it, by its panic.
+        if std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_err() {
+            return refused(format!(
+                "cannot build `{}` here: it needs a tokio runtime with timers, such as `enable_all` makes",
+                self.name
+            ));
+        }
         Ok(())
     }
 

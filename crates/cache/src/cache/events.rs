@@ -47,12 +47,12 @@ pub enum Event {
         /// Of what.
         key: Key,
     },
-    /// All values with this tag were purged.
+    /// All values with this tag were purged, or made stale.
     TagPurged {
         /// The tag.
         tag: String,
     },
-    /// All values were purged.
+    /// All values were purged, or made stale.
     AllPurged,
     /// A value went from this process's memory though nobody removed it; a level below may hold it still.
     Evicted {

@@ -210,7 +210,8 @@ impl<V: Send + Sync + 'static> Shared<V> {
             | Error::Key(_)
             | Error::Log(_)
             | Error::Tier(_)
-            | Error::RuntimeEnded => {}
+            | Error::RuntimeEnded
+            | Error::CannotBlock(_) => {}
         }
         self.teller.tell(|| Event::LoadFailed { key: key.clone(), error: error.clone() });
     }

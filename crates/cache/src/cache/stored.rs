@@ -3,14 +3,17 @@
 //! A value's bytes are the body of the entry below, so the tier's own checksums, parts, compression and
 //! bounds hold for it; memory above holds the value alone.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::encoding::{Codec, Undecoded};
+use super::encoded::Encodings;
+use super::encoding::{BoxError, Codec, Undecoded};
 use super::error::LoadError;
 use super::events::{Event, Teller};
 use super::kept::{self, Content, Kept, Terms};
+use super::load;
 use super::settings::{Weigher, weigh};
 use super::stats::Counts;
 use crate::body::Body;
@@ -126,6 +129,8 @@ pub(crate) struct Coded<V: Send + Sync + 'static> {
     pub(crate) counts: Arc<Counts>,
     pub(crate) teller: Teller,
     pub(crate) no_body: Body,
+    /// What the tiers of a cache share.
+    pub(crate) encodings: Arc<Encodings>,
 }
 
 impl<V: Send + Sync + 'static> Tier<Kept<V>> for Coded<V> {
@@ -163,8 +168,10 @@ impl<V: Send + Sync + 'static> Tier<Kept<V>> for Coded<V> {
             if entry.is_expired(self.clock.now()) {
                 return Ok(Admitted::Expired);
             }
+            // Held until it is put, so that another tier finds it meanwhile.
+            let encoding = self.encodings.of(key, entry.stamp());
             let (form, body) = match &entry.head().content {
-                Content::Value(value) => match self.encoded(key, value) {
+                Content::Value(value) => match encoding.body(|| self.encoded(key, value)) {
                     Ok(body) => (Form::Value, body),
                     Err(failure) => return self.give_up(key, failure, fence).await,
                 },
@@ -198,7 +205,8 @@ impl<V: Send + Sync + 'static> Coded<V> {
             return Ok(None);
         }
         let bytes = whole(stored.body()).await?;
-        match self.codec.decode(&bytes) {
+        let decoded = caught(|| self.codec.decode(&bytes));
+        match decoded.unwrap_or_else(|why| Err(Undecoded::NotTransformed(why))) {
             Ok(value) => Ok(Some(Content::Value(value))),
             Err(Undecoded::Foreign(cause)) => {
                 tracing::debug!(?key, %cause, tier = self.name(), "a stored form does not read");
@@ -218,7 +226,8 @@ impl<V: Send + Sync + 'static> Coded<V> {
 
     fn encoded(&self, key: &Key, value: &V) -> Result<Body, TierFailure> {
         let mut bytes = Vec::new();
-        if let Err(cause) = self.codec.encode(value, &mut bytes) {
+        let encoded = caught(|| self.codec.encode(value, &mut bytes)).and_then(|done| done);
+        if let Err(cause) = encoded {
             tracing::warn!(?key, %cause, tier = self.name(), "a value cannot be stored");
             self.counts.not_encoded.one_more();
             let error = LoadError::new(cause);
@@ -241,6 +250,12 @@ impl<V: Send + Sync + 'static> Coded<V> {
         }
         Err(failure)
     }
+}
+
+/// What a codec does; that it panicked is an error, as it is of a loader.
+fn caught<T>(act: impl FnOnce() -> T) -> Result<T, BoxError> {
+    std::panic::catch_unwind(AssertUnwindSafe(act))
+        .map_err(|words| format!("its codec panicked: {}", load::words_of(&*words)).into())
 }
 
 /// All bytes of a body, which a tier has in bounds of its own.

@@ -4,15 +4,14 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Weak;
 
 use socket2::{Domain, Socket, Type};
 
-use super::listen::Listener;
+use super::places::Places;
 use crate::config::Listen;
 
-/// The sockets of a server that may be left to another process. It keeps none of them open.
-pub struct Estate(pub(super) Weak<Vec<Listener>>);
+/// The sockets of a server that may be left to another process: those that it has at that moment.
+pub struct Estate(pub(super) Places);
 
 /// One listening socket, and what it is for.
 #[derive(Debug)]
@@ -46,20 +45,17 @@ pub struct Inherited(pub Vec<Bequest>);
 impl Estate {
     /// A second hold of each socket; none of a server that drains.
     pub fn sockets(&self) -> io::Result<Vec<(Listen, OwnedFd)>> {
-        let Some(listeners) = self.0.upgrade() else { return Ok(Vec::new()) };
-        listeners.iter().map(Listener::bequest).collect()
+        self.0.sockets()
     }
 
     /// Whether the server accepts no more.
     pub fn is_closed(&self) -> bool {
-        self.0.strong_count() == 0
+        self.0.is_closed()
     }
 
     /// Another process has them: the paths of Unix sockets stay where they are.
     pub fn leave(&self) {
-        if let Some(listeners) = self.0.upgrade() {
-            listeners.iter().for_each(Listener::keep_path);
-        }
+        self.0.keep_paths();
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod acme;
 mod agreeing;
+mod alone;
 mod attacks;
 mod authority;
 mod borrowed;
@@ -13,5 +14,7 @@ mod frames;
 mod hosts;
 mod pebble;
 mod redirecting;
+mod reloading;
 mod spokesmen;
+mod staples;
 mod support;
