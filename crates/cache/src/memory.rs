@@ -9,6 +9,7 @@
 mod chain;
 mod hashing;
 mod index;
+mod pace;
 mod shards;
 mod shelves;
 mod sketch;
@@ -73,20 +74,35 @@ impl<H: Head> Memory<H> {
 
     /// As [`Memory::look_up`], for who has just asked the clock.
     pub(crate) fn look_up_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        let entry = self.unless_expired(key, self.entries.find(key)?, now)?;
+        let entry = self.peek_at(now, key)?;
         entry.note_use();
         Some(entry)
-    }
-
-    /// As [`Memory::look_up_at`], but it does not count as a use.
-    #[inline]
-    pub(crate) fn peek_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.unless_expired(key, self.entries.find(key)?, now)
     }
 
     /// As [`Memory::look_up`], but it does not count as a use.
     pub(crate) fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
         self.peek_at(self.clock.now(), key)
+    }
+
+    /// The entry and what `judge` says of it, if that is anything. It does not count as a use, and what is
+    /// found expired stays. To be judged quickly and without a lock: who writes waits for it.
+    #[inline]
+    pub(crate) fn glance<J>(
+        &self,
+        key: &[u8],
+        judge: impl Fn(&Entry<H>) -> Option<J>,
+    ) -> Option<(Arc<Entry<H>>, J)> {
+        self.entries.find(key, judge)
+    }
+
+    #[inline]
+    fn peek_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        let (entry, is_expired) = self.entries.find(key, |entry| Some(entry.is_expired(now)))?;
+        if is_expired {
+            self.reclaim(key);
+            return None;
+        }
+        Some(entry)
     }
 
     /// Takes an entry, in place of any under the same key. That one goes even if this is too large
@@ -218,20 +234,6 @@ impl<H: Head> Memory<H> {
             self.stats.evicted.one_more();
             self.tell(key.as_bytes(), Eviction::Room);
         }
-    }
-
-    #[inline]
-    fn unless_expired(
-        &self,
-        key: &[u8],
-        entry: Arc<Entry<H>>,
-        now: Timestamp,
-    ) -> Option<Arc<Entry<H>>> {
-        if !entry.is_expired(now) {
-            return Some(entry);
-        }
-        self.reclaim(key);
-        None
     }
 
     // Its time may have been extended since it was looked at.

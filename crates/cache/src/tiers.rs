@@ -169,11 +169,16 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
         Some(entry)
     }
 
-    /// What memory has, neither judged by the purges nor counted: for who judges it himself, and may then
-    /// say [`Tiers::note_hit`], or else look on.
+    /// What memory has under the key, and what `judge` says of it, if that is anything: not counted, and
+    /// the purges not asked. Who gives it then says [`Tiers::note_hit`]. It is judged under a lock, so
+    /// quickly, and without another.
     #[inline]
-    pub(crate) fn glance_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.parts.memory.peek_at(now, key)
+    pub(crate) fn glance<J>(
+        &self,
+        key: &[u8],
+        judge: impl Fn(&Entry<H>) -> Option<J>,
+    ) -> Option<(Arc<Entry<H>>, J)> {
+        self.parts.memory.glance(key, judge)
     }
 
     /// From now on this one is told what went from memory though nobody removed it.

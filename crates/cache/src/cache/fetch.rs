@@ -181,7 +181,7 @@ impl<V: Send + Sync + 'static> Walk<'_, V> {
         };
         match seen.what {
             Use::Fresh => {
-                if self.shared.is_drawn(&seen, self.shared.clock.now()) {
+                if self.shared.is_drawn(&seen.entry, seen.until, self.shared.clock.now()) {
                     self.refresh_behind(&seen, begin);
                 }
                 self.shared.give(&seen)

@@ -11,13 +11,15 @@ use crate::log::{Purges, Trust};
 use crate::purge::{Belongs, Group, Verdict};
 
 /// The time terms of a value, and by which names it is purged.
+// In this order, as those of an entry: what a hit needs is in front.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Terms {
+    pub(crate) fresh_until: Timestamp,
     /// When its load ended.
     pub(crate) made_at: Timestamp,
     /// How long its load took.
     pub(crate) took: Span,
-    pub(crate) fresh_until: Timestamp,
     /// How much longer it may be given while it is loaded anew.
     pub(crate) while_refresh: Span,
     /// How much longer it may be given in place of an error.
@@ -27,6 +29,7 @@ pub(crate) struct Terms {
 }
 
 /// A value as memory holds it.
+#[repr(C)]
 pub(crate) struct Kept<V> {
     pub(crate) terms: Terms,
     pub(crate) content: Content<V>,

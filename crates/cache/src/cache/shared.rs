@@ -13,7 +13,7 @@ use super::stats::Counts;
 use crate::body::Body;
 use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Key};
-use crate::log::Log;
+use crate::log::{Log, Trust};
 use crate::purge::Group;
 use crate::refresh::early_refresh;
 use crate::tier::Reach;
@@ -74,19 +74,28 @@ impl<V: Send + Sync + 'static> Drop for Shared<V> {
 }
 
 impl<V: Send + Sync + 'static> Shared<V> {
-    /// What memory has, if it is fresh and not about to be loaded ahead: the short way of a hit.
+    /// What memory has, if it is surely fresh and not about to be loaded ahead: the short way of a hit.
+    /// All else goes the long way.
     #[inline]
     pub(crate) fn glance(&self, key: &[u8]) -> Option<Found<V>> {
-        let now = self.clock.now();
-        let entry = self.tiers.glance_at(now, key)?;
-        let seen = self.seen(entry, key, Level::Memory, now)?;
-        match seen.what {
-            Use::Fresh if !self.is_drawn(&seen, now) => {
-                self.tiers.note_hit(&seen.entry);
-                kept::found(seen.entry, Level::Memory, Freshness::Fresh, seen.until, now).ok()
-            }
-            Use::Fresh | Use::WhileRefresh | Use::OnError | Use::Nothing => None,
+        let purges = self.tiers.purges();
+        if purges.trust_now() != Trust::Sure {
+            return None;
         }
+        let now = self.clock.now();
+        let (entry, until) = self.tiers.glance(key, |entry| {
+            let Kept { terms, content, .. } = entry.head();
+            // Kept no longer than it is of use, fresh or not: so this says as well that it is kept. What
+            // it holds is read here already, with the rest.
+            let is_given = now < terms.fresh_until && purges.is_known_alive(entry);
+            let is_kept = !matches!(content, Content::NotTransformed(_));
+            (is_given && is_kept).then_some(terms.fresh_until)
+        })?;
+        if self.is_drawn(&entry, until, now) {
+            return None;
+        }
+        self.tiers.note_hit(&entry);
+        Some(Found::of(entry, Level::Memory, Freshness::Fresh, until, now))
     }
 
     /// What the tiers have that may be given without a load.
@@ -141,16 +150,16 @@ impl<V: Send + Sync + 'static> Shared<V> {
     }
 
     /// Whether chance says that what is still fresh is to be loaded ahead.
-    pub(crate) fn is_drawn(&self, seen: &Seen<V>, now: Timestamp) -> bool {
+    pub(crate) fn is_drawn(&self, entry: &Held<V>, until: Timestamp, now: Timestamp) -> bool {
         let beta = self.settings.refresh_ahead;
         if beta <= 0.0 {
             return false;
         }
-        let took = Duration::from(seen.entry.head().terms.took);
-        if seen.until.since(now) > took.mul_f64(REFRESH_REACH * beta) {
+        let took = Duration::from(entry.head().terms.took);
+        if until.since(now) > took.mul_f64(REFRESH_REACH * beta) {
             return false;
         }
-        early_refresh(now, seen.until, took, beta, 1.0 - rand::random::<f64>())
+        early_refresh(now, until, took, beta, 1.0 - rand::random::<f64>())
     }
 
     /// What was seen, as the caller is told of it.

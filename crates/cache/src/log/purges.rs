@@ -138,10 +138,16 @@ impl Purges {
     /// alive is not judged again while nothing has changed.
     #[inline]
     pub fn judge_entry<H: Head>(&self, entry: &Entry<H>, key: &[u8]) -> Verdict {
-        if entry.is_alive_at(self.version()) {
+        if self.is_known_alive(entry) {
             return Verdict::Alive;
         }
         self.judge_anew(entry, key)
+    }
+
+    /// Whether it was found alive, and nothing has changed since. Asks no lock.
+    #[inline]
+    pub(crate) fn is_known_alive<H>(&self, entry: &Entry<H>) -> bool {
+        entry.is_alive_at(self.version())
     }
 
     #[cold]

@@ -7,7 +7,7 @@
 const EMPTY: u64 = 0;
 const CELLS_MIN: usize = 16;
 /// The share of cells that may be taken: longer, and searches grow long.
-const TAKEN_MAX: (usize, usize) = (3, 4);
+const TAKEN_MAX: (usize, usize) = (4, 5);
 
 /// As many slots as can be numbered.
 pub(super) const SLOTS_MAX: usize = u32::MAX as usize - 1;

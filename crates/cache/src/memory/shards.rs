@@ -16,6 +16,14 @@ const WALK_SLOTS: usize = 1_024;
 /// What lies under a key.
 pub(super) type Lying<H> = Arc<Entry<H>>;
 
+/// What a search for a key came upon.
+pub(super) enum Found<H, J> {
+    Nothing,
+    /// Something that the judge did not want.
+    LeftThere,
+    Entry(Lying<H>, J),
+}
+
 pub(super) struct Shards<H> {
     shards: Box<[Shard<H>]>,
     /// What one of them holds at most.
@@ -50,10 +58,26 @@ impl<H: Head> Shards<H> {
         self.shard_bytes_max
     }
 
+    /// What lies there, and what `judge` says of it while the lock is held: nothing, and it is left there.
+    ///
+    /// A reference is counted only then. What is read before that is read all at once; behind it, one line
+    /// would wait for the other.
     #[inline]
-    pub(super) fn find(&self, hashed: Hashed, key: &[u8]) -> Option<Lying<H>> {
-        let shard = self.shards.get(hashed.shard() & (self.shards.len() - 1))?;
-        shard.0.read().find(hashed.place(), key).cloned()
+    pub(super) fn find<J>(
+        &self,
+        hashed: Hashed,
+        key: &[u8],
+        judge: impl FnOnce(&Entry<H>) -> Option<J>,
+    ) -> Found<H, J> {
+        let Some(shard) = self.shards.get(hashed.shard() & (self.shards.len() - 1)) else {
+            return Found::Nothing;
+        };
+        let table = shard.0.read();
+        let Some(lying) = table.find(hashed.place(), key) else { return Found::Nothing };
+        match judge(lying) {
+            Some(judgement) => Found::Entry(Arc::clone(lying), judgement),
+            None => Found::LeftThere,
+        }
     }
 
     /// The table in which such a key lies, for oneself.

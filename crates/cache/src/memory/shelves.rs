@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::hashing::{Hashed, Hasher};
-use super::shards::{Lying, Shards};
+use super::shards::{Found, Lying, Shards};
 use super::table::Table;
 use crate::entry::{Entry, Head, Key, Shelf};
 use crate::options::Options;
@@ -55,12 +55,21 @@ impl<H: Head> Shelves<H> {
         }
     }
 
+    /// What lies under the key, if `judge` wants it. That holds up who writes, and takes no lock itself.
     #[inline]
-    pub(super) fn find(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
+    pub(super) fn find<J>(
+        &self,
+        key: &[u8],
+        judge: impl Fn(&Entry<H>) -> Option<J>,
+    ) -> Option<(Arc<Entry<H>>, J)> {
         let hashed = self.hasher.hash(key);
-        match (self.main.find(hashed, key), &self.aside) {
-            (None, Some(aside)) => aside.find(hashed, key),
-            (found, _) => found,
+        match (self.main.find(hashed, key, &judge), &self.aside) {
+            (Found::Entry(entry, judgement), _) => Some((entry, judgement)),
+            (Found::Nothing, Some(aside)) => match aside.find(hashed, key, &judge) {
+                Found::Entry(entry, judgement) => Some((entry, judgement)),
+                Found::Nothing | Found::LeftThere => None,
+            },
+            (Found::Nothing | Found::LeftThere, _) => None,
         }
     }
 

@@ -6,22 +6,19 @@
 //! goes on into *main* only if it was asked for more often than what must go for it: the least wanted of
 //! the few that have lain in main longest since they were looked at. How often a key was
 //! asked for while it was not held, a [`Sketch`] knows; while it is, the entry's own uses. All of that is
-//! halved from age to age, so that what was wanted once does not stay for ever.
+//! halved from age to age, so that what was wanted once does not stay for ever; how soon, the [`Pace`] says.
 
 use std::ops::Range;
 
 use super::chain::{Chain, Part, Slot};
 use super::index::{Index, SLOTS_MAX};
+use super::pace::{From, Pace};
 use super::sketch::Sketch;
 use super::wanted::Wanted;
 use crate::entry::Key;
 
-/// One in so many bytes is of the young.
-const YOUNG_SHARE: u64 = 20;
 /// Entries of main that are looked at to find one that goes.
 const LOOKS: usize = 8;
-/// Uses for each entry that make an age.
-const AGE_USES: usize = 4;
 /// The share by which slots grow: by doubling half of them would be empty.
 const GROWTH_SHARE: usize = 8;
 
@@ -39,6 +36,7 @@ pub(super) struct Table<T> {
     /// Empty between two calls.
     leaving: Chain,
     sketch: Sketch,
+    pace: Pace,
     age: u8,
     /// Uses that were counted in this age.
     uses: usize,
@@ -58,7 +56,8 @@ impl<T: Counted> Table<T> {
     pub(super) fn new(capacity: u64) -> Self {
         let index = Index::new();
         Self {
-            sketch: Sketch::of(index.room()),
+            sketch: Sketch::of(index.room() / 2),
+            pace: Pace::new(),
             index,
             slots: Vec::new(),
             free: Chain::new(),
@@ -122,10 +121,11 @@ impl<T: Counted> Table<T> {
         self.slots[number as usize].part = Part::Young;
         self.young.add(&mut self.slots, number);
         self.index.add(hash, number);
-        if self.sketch.keys() < self.index.room() {
+        if self.sketch.keys() < self.index.room() / 2 {
             self.sketch.double();
         }
         self.count(1);
+        self.pace.note_come(hash, self.len());
         dropped
     }
 
@@ -152,7 +152,7 @@ impl<T: Counted> Table<T> {
 
     /// Until so much more fits: first the young of whom there are too many, then the least wanted of main.
     fn make_room(&mut self, weight: u64, evicted: &mut Vec<(Key, T)>) {
-        let young_max = self.capacity / YOUNG_SHARE;
+        let young_max = self.capacity / self.pace.now().young_share;
         while self.young.weight() + weight > young_max
             && let Some(oldest) = self.young.oldest()
         {
@@ -161,7 +161,7 @@ impl<T: Counted> Table<T> {
         while self.weight() + weight > self.capacity
             && let Some(least) = self.least_wanted(u8::MAX)
         {
-            evicted.extend(self.empty(least));
+            self.drive_out(least, From::Main, evicted);
         }
     }
 
@@ -172,7 +172,7 @@ impl<T: Counted> Table<T> {
         let missing = (self.weight() + coming).saturating_sub(self.capacity);
         if self.choose(missing.min(weight), frequency) {
             while let Some(leaving) = self.leaving.oldest() {
-                evicted.extend(self.empty(leaving));
+                self.drive_out(leaving, From::Main, evicted);
             }
             self.young.take(&mut self.slots, number);
             self.put_in_main(number);
@@ -181,8 +181,13 @@ impl<T: Counted> Table<T> {
                 self.leaving.take(&mut self.slots, staying);
                 self.put_in_main(staying);
             }
-            evicted.extend(self.empty(number));
+            self.drive_out(number, From::Young, evicted);
         }
+    }
+
+    fn drive_out(&mut self, number: u32, from: From, evicted: &mut Vec<(Key, T)>) {
+        self.pace.note_gone(self.slots[number as usize].hash, from, self.len());
+        evicted.extend(self.empty(number));
     }
 
     /// Chooses entries of main that weigh so much, all of them less wanted than that; says whether there
@@ -236,7 +241,7 @@ impl<T: Counted> Table<T> {
 
     fn count(&mut self, uses: usize) {
         self.uses += uses;
-        if self.uses >= AGE_USES * self.len().max(1) {
+        if self.uses >= self.pace.now().age_uses * self.len().max(1) {
             self.uses = 0;
             self.age = self.age.wrapping_add(1);
             self.sketch.halve();
