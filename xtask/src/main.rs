@@ -36,6 +36,7 @@ cargo xtask <command>
   conformance --peer nginx http-cache-tests against nginx, to see that the harness tells the truth
   package [deb|tarball] [--debug]
                            a Debian package, and a tarball with a static program, in target/package
+  package --try [--debug]  the Debian package in a Debian machine that systemd boots, as root
   reference [--write]      whether docs/manual/reference.md is what the program says, or make it so
   semver [REVISION]        whether the crate's interface changed since the last tag, or that revision,
                            as its version says; not a part of ci, since it builds both

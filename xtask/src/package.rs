@@ -1,5 +1,7 @@
 //! `cargo xtask package`: a Debian package, and a tarball with a static program, in `target/package`.
 
+mod trial;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,7 +20,7 @@ enum Build {
 /// Flags of a build that needs no library of the system.
 const STATIC: &str = "-C target-feature=+crt-static";
 
-/// Builds what was asked for; both where nothing was.
+/// Builds what was asked for; both where nothing was. With `--try` the Debian package is built and tried.
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let build = if options.contains(&"--debug") { Build::Debug } else { Build::Release };
     let kinds: Vec<&str> = options.iter().copied().filter(|option| *option != "--debug").collect();
@@ -26,9 +28,12 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         [] => vec![debian(build)?, tarball(build)?],
         ["deb"] => vec![debian(build)?],
         ["tarball"] => vec![tarball(build)?],
+        ["--try"] => return trial::run(&debian(build)?),
         unknown => {
             let unknown = unknown.join(" ");
-            return fail(format!("no package `{unknown}`; there are deb and tarball, and --debug"));
+            return fail(format!(
+                "no package `{unknown}`; there are deb and tarball, --try, and --debug"
+            ));
         }
     };
     for path in made {

@@ -8,7 +8,7 @@ use crate::outcome::{Outcome, fail};
 use crate::process;
 use crate::program;
 use crate::summary::{Summary, quiet};
-use crate::tools;
+use crate::tools::{self, SystemProgram};
 use crate::workspace;
 
 /// Set, the dashboard is not tried in a browser, and none is installed.
@@ -16,6 +16,8 @@ const NO_BROWSER: &str = "FOREBAY_NO_BROWSER";
 
 /// Installs what is needed, builds, runs all tests and prints one table.
 pub(crate) fn run() -> Outcome {
+    // Who must install it by hand hears so at once, and not after minutes of building.
+    tools::need(&programs())?;
     let mut summary = Summary::default();
     steps(&mut summary);
     summary.finish()
@@ -39,14 +41,18 @@ pub(crate) fn steps(summary: &mut Summary) {
     }
 }
 
-fn install() -> Outcome {
-    let programs = [tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON];
-    tools::need(&programs)?;
-    tools::need(&[tools::REDIS, tools::PEBBLE])?;
+/// Programs of the system, asked for together.
+fn programs() -> Vec<SystemProgram> {
+    let mut programs = vec![tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON];
+    programs.extend([tools::REDIS, tools::PEBBLE, tools::CURL, tools::UNSHARE, tools::IP]);
     if std::env::var_os(NO_BROWSER).is_none() {
-        tools::need(&[tools::BROWSER, tools::BROWSER_DRIVER])?;
+        programs.extend([tools::BROWSER, tools::BROWSER_DRIVER]);
     }
-    tools::need(&[tools::CURL, tools::UNSHARE, tools::IP])?;
+    programs
+}
+
+fn install() -> Outcome {
+    tools::need(&programs())?;
     tools::node_packages()?;
     tools::kosoku()?;
     tools::cargo_program(&tools::HTTPWG)?;

@@ -50,6 +50,12 @@ pub(crate) const IP: SystemProgram = SystemProgram { command: "ip", package: "ip
 /// Says which packages a program's libraries are in.
 pub(crate) const DPKG_SHLIBDEPS: SystemProgram =
     SystemProgram { command: "dpkg-shlibdeps", package: "dpkg-dev" };
+/// Makes the machine in which the package is tried.
+pub(crate) const DEBOOTSTRAP: SystemProgram =
+    SystemProgram { command: "debootstrap", package: "debootstrap" };
+/// Boots it.
+pub(crate) const NSPAWN: SystemProgram =
+    SystemProgram { command: "systemd-nspawn", package: "systemd-container" };
 /// Compiles the C parts of a static program; never installed, only used where it is.
 pub(crate) const MUSL_GCC: SystemProgram =
     SystemProgram { command: "musl-gcc", package: "musl-tools" };

@@ -106,10 +106,22 @@ pub fn passed() -> Result<Inherited, String> {
         let is_for_operators = name == OPERATORS;
         let part = if is_for_operators { Part::ActivatedOperators } else { Part::Activated };
         let refused = |why| format!("cannot use the socket `{name}` ({number}) of systemd: {why}");
-        let socket = take(number).map_err(|cause| refused(cause.to_string()))?;
+        let socket = take(number).map_err(|cause| refused(untaken(&cause)))?;
         passed.push(Bequest::of(part, socket).map_err(refused)?);
     }
     Ok(Inherited(passed))
+}
+
+/// Why a socket cannot be taken. Containers often forbid what takes it.
+fn untaken(cause: &std::io::Error) -> String {
+    let advice = match cause.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "; allow the calls `pidfd_open` and `pidfd_getfd` in the unit and in its container, or name \
+             the address in `listen` and take the socket unit away"
+        }
+        _ => "",
+    };
+    format!("{cause}{advice}")
 }
 
 /// A hold of the descriptor with this number. It is not known to be one until the system has said so;
@@ -124,4 +136,19 @@ fn take(number: i32) -> std::io::Result<OwnedFd> {
 #[cfg(not(target_os = "linux"))]
 fn take(_: i32) -> std::io::Result<OwnedFd> {
     Err(std::io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_take_a_socket_is_told_what_would_let_him() {
+        let said = untaken(&std::io::Error::from_raw_os_error(1));
+        assert!(
+            said.contains("Operation not permitted") && said.contains("`pidfd_getfd`"),
+            "{said}"
+        );
+        assert_eq!(untaken(&std::io::ErrorKind::NotFound.into()), "entity not found");
+    }
 }

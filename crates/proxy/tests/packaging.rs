@@ -53,8 +53,9 @@ fn is_understood(words: &[&str]) {
 
 #[test]
 fn units_and_the_image_call_the_program_as_it_can_be_called() {
-    let lines = UNIT.lines().filter(|line| line.starts_with("ExecStart"));
-    let calls: Vec<&str> = lines.map(|line| line.split_once('=').unwrap().1).collect();
+    let lines = UNIT.lines().filter(|line| line.starts_with("Exec"));
+    let calls = lines.map(|line| line.split_once('=').unwrap().1);
+    let calls: Vec<&str> = calls.filter(|call| call.starts_with("/usr/bin/forebay")).collect();
     assert_eq!(calls.len(), 2);
     for call in calls {
         is_understood(&call.split_whitespace().collect::<Vec<_>>());

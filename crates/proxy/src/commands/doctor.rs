@@ -61,6 +61,11 @@ pub fn run(args: &DoctorArgs) -> ExitCode {
     }
 }
 
+/// Why a gateway may be killed for the memory that it takes, where it is told to take more than there is.
+pub fn shortage_of_memory(config: &Config) -> Option<Finding> {
+    system::shortage(config)
+}
+
 /// Looks at every server of a Redis, no longer than this.
 pub fn redis_within(settings: &RedisSettings, patience: Duration) -> Vec<Examined> {
     let ill = |message: String| {

@@ -19,9 +19,9 @@ use self::operators::Operators;
 use self::signals::Signals;
 use crate::admin::{Desks, Life, Phase};
 use crate::cli::RunArgs;
-use crate::commands::check;
 use crate::commands::runtime::runtime;
-use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings};
+use crate::commands::{check, doctor};
+use crate::config::{self, Colours, Config, Limits, Listen, Problems, UpstreamSettings};
 use crate::front::Front;
 use crate::gateway::{Connects, Gateway, Live};
 use crate::guard::Gate;
@@ -52,7 +52,12 @@ struct Start {
     notify: Notify,
 }
 
-/// Runs a gateway; 0 when it was told to end or was succeeded, 1 when it could not begin.
+/// The exit status where the flags or the file are wrong: who starts it again meets the same. So it
+/// is with flags that cannot be parsed, too.
+const UNUSABLE: u8 = 2;
+
+/// Runs a gateway; 0 when it was told to end or was succeeded, 1 when it could not begin, 2 when it
+/// cannot as long as the flags or the file say what they say.
 pub fn run(args: &RunArgs) -> ExitCode {
     trace_to_stderr();
     raise_open_files();
@@ -66,14 +71,16 @@ pub fn run(args: &RunArgs) -> ExitCode {
     let config = match config::from_run(args) {
         Ok(config) => config,
         Err(problems) => {
-            let is_plain = !stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some();
-            say(&problems.human(if is_plain { Colours::Off } else { Colours::On }));
+            say(&shown(&problems));
             if let Some(successor) = start.successor {
                 successor.give_up(problems.plain().trim_end());
             }
-            return ExitCode::FAILURE;
+            return ExitCode::from(UNUSABLE);
         }
     };
+    if let Some(finding) = doctor::shortage_of_memory(&config) {
+        say(&format!("forebay: {finding}\n"));
+    }
     let done = runtime(config.workers)
         .map_err(|cause| cannot("start the runtime", cause))
         .and_then(|runtime| runtime.block_on(serve_from(config, start, told_to_end(), || {})));
@@ -83,6 +90,15 @@ pub fn run(args: &RunArgs) -> ExitCode {
             say(&format!("forebay: {message}\n"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// With the lines of the file for who sits before a terminal; elsewhere, as in a journal, a line each.
+fn shown(problems: &Problems) -> String {
+    match (stderr().is_terminal(), std::env::var_os("NO_COLOR")) {
+        (false, _) => problems.plain(),
+        (true, Some(_)) => problems.human(Colours::Off),
+        (true, None) => problems.human(Colours::On),
     }
 }
 

@@ -194,7 +194,9 @@ async fn a_wrong_configuration_is_refused_with_its_place_and_a_status() {
         assert!(said.contains(words), "no `{words}` in\n{said}");
     }
     let (status, said) = ends(&["run", "--config", &wrong]).await;
-    assert!(status == Some(1) && said.contains("lisen"), "{status:?} {said}");
+    // A line each, as a journal wants it, and a status by which nobody starts it again.
+    assert!(status == Some(2) && said.contains("wrong.toml:1:1: "), "{status:?} {said}");
+    assert_eq!(said.lines().count(), 3, "{said}");
     assert_eq!(ends(&["check", "--config", "/nonexistent.toml"]).await.0, Some(2));
     for path in [good, wrong] {
         let _ = std::fs::remove_file(path);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::finding::{Examined, Finding};
+use super::finding::{Examined, Finding, Weight};
 use crate::config::Config;
 use crate::config::text::in_bytes;
 use crate::server::BACKLOG;
@@ -54,14 +54,19 @@ struct Asked {
     memory_bytes: u64,
 }
 
+impl Asked {
+    fn of(config: &Config) -> Self {
+        Asked {
+            clients: config.limits.connections_max as u64,
+            origins: origins(config),
+            memory_bytes: config.memory_bytes,
+        }
+    }
+}
+
 /// Looks at the machine.
 pub(super) fn examine(config: &Config) -> Examined {
     let seen = see();
-    let asked = Asked {
-        clients: config.limits.connections_max as u64,
-        origins: origins(config),
-        memory_bytes: config.memory_bytes,
-    };
     let memory = seen
         .memory
         .map_or("memory unknown".to_owned(), |(bytes, _)| format!("{} MiB of memory", bytes >> 20));
@@ -69,8 +74,15 @@ pub(super) fn examine(config: &Config) -> Examined {
     Examined::new(
         "this machine",
         Some(format!("{memory}, {files} open files")),
-        findings(&seen, &asked),
+        findings(&seen, &Asked::of(config)),
     )
+}
+
+/// Whether the configuration wants more memory than this process may have. It cannot be told when it
+/// comes true: the process is killed without a word.
+pub(super) fn shortage(config: &Config) -> Option<Finding> {
+    let (bytes, whose) = memory()?;
+    room(bytes, whose, &Asked::of(config)).filter(|finding| finding.weight == Weight::Problem)
 }
 
 /// Connections to origins, if all members that the file names are busy at once.
@@ -95,7 +107,8 @@ fn see() -> Seen {
 fn memory() -> Option<(u64, Bound)> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| in_all(&text));
     let machine = machine.map(|bytes| (bytes, Bound::Machine));
-    let group = groups().into_iter().filter_map(number).min();
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let group = bounds(&groups).into_iter().filter_map(number).min();
     // A group without a bound says a number that no machine has.
     let group = group.map(|bytes| (bytes, Bound::Group));
     [group, machine].into_iter().flatten().min_by_key(|(bytes, _)| *bytes)
@@ -107,17 +120,25 @@ fn in_all(text: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Where the bounds of this process's groups stand: its own and those around it.
-fn groups() -> Vec<PathBuf> {
-    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    let mut at = PathBuf::from("/sys/fs/cgroup").join(own);
-    let mut all = vec![PathBuf::from("/sys/fs/cgroup/memory/memory.limit_in_bytes")];
-    while at.starts_with("/sys/fs/cgroup") {
-        all.push(at.join("memory.max"));
-        if !at.pop() {
-            break;
-        }
+/// Where the bounds of a process's groups may stand, in either version of control groups: its own and
+/// those around it. In a container the groups have the names that they have outside, and only those
+/// around them are there.
+fn bounds(groups: &str) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for line in groups.lines() {
+        // `0::/system.slice/forebay.service`, `4:cpu,memory:/docker/7f3a`.
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (hierarchy, files): (_, &[&str]) = match controllers {
+            "" => ("/sys/fs/cgroup", &["memory.max", "memory.high"]),
+            words if words.split(',').any(|word| word == "memory") => {
+                ("/sys/fs/cgroup/memory", &["memory.limit_in_bytes"])
+            }
+            _ => continue,
+        };
+        let own = PathBuf::from(hierarchy).join(path.trim_start_matches('/'));
+        let around = own.ancestors().take_while(|at| at.starts_with(hierarchy));
+        all.extend(around.flat_map(|at| files.iter().map(|file| at.join(file))));
     }
     all
 }
@@ -224,6 +245,36 @@ mod tests {
         check(Seen { now: Duration::ZERO, ..FINE }, ASKED, "Problem", "before 2024");
         let all = Asked { clients: u64::MAX, origins: u64::MAX, memory_bytes: u64::MAX };
         assert_eq!(findings(&FINE, &all).len(), 2);
+    }
+
+    #[test]
+    fn the_bounds_of_a_group_and_of_those_around_it_are_known_in_both_versions() {
+        let check = |groups: &str, expected: &[&str]| {
+            let all = bounds(groups);
+            let all: Vec<_> = all.iter().map(|path| path.to_str().unwrap()).collect();
+            assert_eq!(all, expected, "{groups}");
+        };
+        check("", &[]);
+        check("nonsense\n1:cpu:/a\n2:name=systemd:/a", &[]);
+        check("0::/\n", &["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.high"]);
+        check(
+            "0::/a/b.service\n",
+            &[
+                "/sys/fs/cgroup/a/b.service/memory.max",
+                "/sys/fs/cgroup/a/b.service/memory.high",
+                "/sys/fs/cgroup/a/memory.max",
+                "/sys/fs/cgroup/a/memory.high",
+                "/sys/fs/cgroup/memory.max",
+                "/sys/fs/cgroup/memory.high",
+            ],
+        );
+        check(
+            "5:pids:/a\n4:cpu,memory:/docker:1\n",
+            &[
+                "/sys/fs/cgroup/memory/docker:1/memory.limit_in_bytes",
+                "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            ],
+        );
     }
 
     #[test]
