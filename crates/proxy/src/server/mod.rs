@@ -19,6 +19,7 @@ mod refusal;
 mod request;
 mod secured;
 mod stats;
+mod streams;
 mod target;
 mod terms;
 mod wire;
