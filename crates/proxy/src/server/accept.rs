@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::connection;
 use super::estate::{Estate, Inherited};
+use super::h3::{Attempt, Endpoints, Origin};
 use super::listen::{Accepted, BindError, Listener};
 use super::proxy_protocol::Spokesmen;
 use super::request::{Peer, Service};
@@ -26,6 +27,8 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 /// Listeners that are bound and not yet served. Dropping it unbinds them.
 pub struct Server {
     listeners: Arc<Vec<Listener>>,
+    /// What is beside them for QUIC.
+    endpoints: Endpoints,
     beginnings: Vec<Beginning>,
     listening: Vec<Listen>,
     terms: NextTerms,
@@ -55,13 +58,18 @@ impl Server {
         spokesmen: Option<Spokesmen>,
         inherited: &mut Inherited,
     ) -> Result<Server, BindError> {
-        let bind = |(listen, _): &(Listen, _)| Listener::take(inherited, listen);
-        let listeners = places.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let listening = listeners
-            .iter()
-            .zip(places)
-            .map(|(listener, (asked, _))| listener.place().unwrap_or_else(|_| asked.clone()))
-            .collect();
+        let (mut listeners, mut listening) = (Vec::new(), Vec::new());
+        let mut endpoints = Endpoints::none();
+        for (asked, tls) in places {
+            let from = if inherited.has(asked) { Origin::Inherited } else { Origin::Bound };
+            let listener = Listener::take(inherited, asked)?;
+            let place = listener.place().unwrap_or_else(|_| asked.clone());
+            if let Some(tls) = tls {
+                endpoints.add(&place, tls, from)?;
+            }
+            listeners.push(listener);
+            listening.push(place);
+        }
         let spokesmen = spokesmen.map(Arc::new);
         let begins = |(_, tls): &(_, Option<_>)| Beginning {
             spokesmen: spokesmen.clone(),
@@ -69,7 +77,7 @@ impl Server {
         };
         let beginnings = places.iter().map(begins).collect();
         let (listeners, terms) = (Arc::new(listeners), NextTerms::new(limits.clone()));
-        Ok(Server { listeners, beginnings, listening, terms })
+        Ok(Server { listeners, endpoints, beginnings, listening, terms })
     }
 
     /// Where it listens, with the ports that the system chose for port 0.
@@ -99,7 +107,7 @@ impl Server {
         service: S,
         shutdown: impl Future<Output = ()>,
     ) -> Drained {
-        let Server { listeners, beginnings, terms: next, .. } = self;
+        let Server { listeners, mut endpoints, beginnings, terms: next, .. } = self;
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         let mut first = 0;
@@ -118,10 +126,21 @@ impl Server {
                         Err(error) => pause(&next.now(), &error).await,
                     }
                 }
+                // Who comes by UDP waits in no backlog, and is told.
+                attempt = endpoints.accept() => match full {
+                    true => attempt.refuse(),
+                    false => begin(&mut connections, attempt, &next.now(), &service),
+                },
             }
         }
         drop(listeners);
-        drain(connections, &next.now()).await
+        let terms = next.now();
+        let drained = tokio::select! {
+            drained = drain(connections, &terms) => drained,
+            never = endpoints.refuse() => never,
+        };
+        endpoints.close().await;
+        drained
     }
 }
 
@@ -172,6 +191,15 @@ fn spawn<S: Service>(
             connections.spawn(connection::serve(stream, peer, terms, service));
         }
     }
+}
+
+fn begin<S: Service>(
+    connections: &mut JoinSet<()>,
+    attempt: Attempt,
+    terms: &Arc<Terms>,
+    service: &S,
+) {
+    connections.spawn(attempt.serve(terms.clone(), service.clone()));
 }
 
 async fn drain(mut connections: JoinSet<()>, terms: &Terms) -> Drained {

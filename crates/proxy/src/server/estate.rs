@@ -107,13 +107,22 @@ impl Inherited {
         Inherited(operators)
     }
 
+    /// Whether there is a socket for this place.
+    pub(super) fn has(&self, wanted: &Listen) -> bool {
+        self.find(wanted).is_some()
+    }
+
     /// The socket for this place, taken out.
     pub(super) fn take(&mut self, wanted: &Listen) -> Option<Bequest> {
+        let place = self.find(wanted)?;
+        Some(self.0.swap_remove(place))
+    }
+
+    fn find(&self, wanted: &Listen) -> Option<usize> {
         let exact = self.0.iter().position(|one| one.listen == *wanted);
         // Whatever port the system chose for it the last time is as good as any.
         let any = || self.0.iter().position(|one| is_any_port_of(wanted, &one.listen));
-        let place = exact.or_else(any)?;
-        Some(self.0.swap_remove(place))
+        exact.or_else(any)
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Certificate {
     pub(super) validity: Option<Validity>,
     /// How it is spoken with.
     pub(super) config: Arc<ServerConfig>,
+    /// It, for QUIC, where all certificates share a TLS.
+    #[cfg(feature = "http3")]
+    pub(super) key: Arc<CertifiedKey>,
 }
 
 /// What a certificate is made of, as it was read.
@@ -143,9 +146,15 @@ fn make(texts: &Texts, hosts: &[HostPattern], least: TlsVersion) -> Result<Certi
     }
     let validity = Validity::of(own);
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let key = certified(chain, texts, &provider)?;
-    let config = config(key, least, provider)?;
-    Ok(Certificate { hosts, validity, config: Arc::new(config) })
+    let key = Arc::new(certified(chain, texts, &provider)?);
+    let config = Arc::new(config(Arc::clone(&key), least, provider)?);
+    Ok(Certificate {
+        hosts,
+        validity,
+        config,
+        #[cfg(feature = "http3")]
+        key,
+    })
 }
 
 fn certified(
@@ -165,7 +174,7 @@ fn certified(
 
 /// A TLS that shows this certificate alone.
 fn config(
-    key: CertifiedKey,
+    key: Arc<CertifiedKey>,
     least: TlsVersion,
     provider: Arc<CryptoProvider>,
 ) -> Result<ServerConfig, String> {

@@ -9,6 +9,8 @@ mod borrowed;
 mod certificate;
 mod handshake;
 mod names;
+#[cfg(feature = "http3")]
+mod quic;
 mod shelf;
 mod stats;
 mod validity;
@@ -16,6 +18,8 @@ mod watch;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
+use http::HeaderValue;
 use tokio::sync::Semaphore;
 
 use crate::config::TlsSettings;
@@ -23,6 +27,8 @@ use crate::config::TlsSettings;
 pub use acme::StoreError;
 pub use certificate::{Certificate, CertificateError};
 pub use handshake::{Agreed, Party, Secured};
+#[cfg(feature = "http3")]
+pub use quic::HandshakePlace;
 pub use stats::{HandshakeEnd, TlsStats};
 pub use validity::Validity;
 
@@ -40,6 +46,8 @@ pub struct Tls {
     challenges: Challenges,
     /// Handshakes that may be under way.
     places: Arc<Semaphore>,
+    /// What clients are told of HTTP/3 while it is spoken.
+    alternative: ArcSwapOption<HeaderValue>,
 }
 
 impl Tls {
@@ -54,12 +62,18 @@ impl Tls {
             stats: TlsStats::default(),
             challenges: Challenges::default(),
             places,
+            alternative: ArcSwapOption::empty(),
         }))
     }
 
     /// What it has counted.
     pub fn stats(&self) -> &TlsStats {
         &self.stats
+    }
+
+    /// What clients are told of another way to ask the same (RFC 7838), if there is one now.
+    pub fn alternative(&self) -> Option<HeaderValue> {
+        self.alternative.load().as_deref().cloned()
     }
 
     /// What an authority is told that looks under this token whether a host leads here (RFC 8555
