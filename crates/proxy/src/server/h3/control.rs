@@ -55,10 +55,19 @@ impl Purpose {
 pub(super) struct Control {
     frames: Frames,
     rate: Rate,
-    has_settings: bool,
+    heard: Heard,
     /// The last push that the client said it has taken, and the first that it would not take.
     goaway: u64,
     push_max: Option<u64>,
+}
+
+/// What a control stream has begun with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// Nothing yet.
+    Nothing,
+    /// Settings, as it must.
+    Settings,
 }
 
 impl Default for Control {
@@ -67,7 +76,7 @@ impl Default for Control {
             // Nothing is kept of what is skipped, and `rate` bounds how often it is.
             frames: Frames::new(u64::MAX),
             rate: Rate::new(FRAMES_PER_SECOND),
-            has_settings: false,
+            heard: Heard::Nothing,
             goaway: varint::MAX,
             push_max: None,
         }
@@ -79,10 +88,10 @@ impl Control {
     pub(super) fn take(&mut self, bytes: Bytes, now: Duration) -> Result<(), Fault> {
         self.frames.push(bytes);
         loop {
-            let Control { frames, rate, has_settings, .. } = self;
+            let Control { frames, rate, heard, .. } = self;
             let next = frames.next(|kind, length| {
-                let treatment = judge(kind, length, *has_settings)?;
-                *has_settings = true;
+                let treatment = judge(kind, length, *heard)?;
+                *heard = Heard::Settings;
                 let text = "there are too many frames on the control stream";
                 let is_in_time = rate.take(now);
                 is_in_time.then_some(treatment).ok_or(Fault::new(Code::ExcessiveLoad, text))
@@ -123,14 +132,19 @@ impl Control {
     }
 }
 
-fn judge(kind: u64, length: u64, has_settings: bool) -> Result<Treatment, Fault> {
+fn judge(kind: u64, length: u64, heard: Heard) -> Result<Treatment, Fault> {
     let unexpected = |text| Err(Fault::new(Code::FrameUnexpected, text));
-    match kind {
-        kind::SETTINGS if has_settings => unexpected("settings are sent a second time"),
-        _ if kind != kind::SETTINGS && !has_settings => {
-            let text = "the control stream does not begin with settings";
-            Err(Fault::new(Code::MissingSettings, text))
+    match (kind, heard) {
+        (kind::SETTINGS, Heard::Settings) => {
+            return unexpected("settings are sent a second time");
         }
+        (kind::SETTINGS, Heard::Nothing) | (_, Heard::Settings) => {}
+        (_, Heard::Nothing) => {
+            let text = "the control stream does not begin with settings";
+            return Err(Fault::new(Code::MissingSettings, text));
+        }
+    }
+    match kind {
         kind::SETTINGS | kind::GOAWAY | kind::MAX_PUSH_ID | kind::CANCEL_PUSH => {
             if length > FRAME_BYTES_MAX {
                 let text = "a frame on the control stream is too long";
@@ -138,7 +152,7 @@ fn judge(kind: u64, length: u64, has_settings: bool) -> Result<Treatment, Fault>
             }
             Ok(Treatment::Gather)
         }
-        kind::DATA | kind::HEADERS | kind::PUSH_PROMISE => {
+        kind::CONTENT | kind::HEADERS | kind::PUSH_PROMISE => {
             unexpected("the control stream has a frame of a request's")
         }
         other if frame::is_of_http2(other) => unexpected("a frame is of HTTP/2"),
@@ -254,7 +268,7 @@ mod tests {
             (&[SETTINGS, SETTINGS], Err(Code::FrameUnexpected)),
             (&[(0x21, b"grease"), SETTINGS], Err(Code::MissingSettings)),
             (&[(kind::GOAWAY, &[0])], Err(Code::MissingSettings)),
-            (&[SETTINGS, (kind::DATA, b"")], Err(Code::FrameUnexpected)),
+            (&[SETTINGS, (kind::CONTENT, b"")], Err(Code::FrameUnexpected)),
             (&[SETTINGS, (kind::HEADERS, b"")], Err(Code::FrameUnexpected)),
             (&[SETTINGS, (kind::PUSH_PROMISE, b"")], Err(Code::FrameUnexpected)),
             (&[SETTINGS, (0x6, b"ping")], Err(Code::FrameUnexpected)),

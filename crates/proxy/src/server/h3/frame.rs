@@ -7,7 +7,8 @@ use super::varint;
 
 /// The types that we know (9114 7.2).
 pub(super) mod kind {
-    pub(in super::super) const DATA: u64 = 0x0;
+    /// DATA, in the words of the RFC.
+    pub(in super::super) const CONTENT: u64 = 0x0;
     pub(in super::super) const HEADERS: u64 = 0x1;
     pub(in super::super) const CANCEL_PUSH: u64 = 0x3;
     pub(in super::super) const SETTINGS: u64 = 0x4;
@@ -189,7 +190,7 @@ mod tests {
 
     fn rule(kind: u64, length: u64) -> Result<Treatment, Fault> {
         match kind {
-            kind::DATA => Ok(Treatment::Pass),
+            kind::CONTENT => Ok(Treatment::Pass),
             kind::HEADERS if length <= 1024 => Ok(Treatment::Gather),
             kind::HEADERS => Err(Fault::new(Code::ExcessiveLoad, "long")),
             _ => Ok(Treatment::Skip),
@@ -218,8 +219,8 @@ mod tests {
         let mut bytes = Vec::new();
         append(&mut bytes, 0x21, b"grease");
         append(&mut bytes, kind::HEADERS, b"fields");
-        append(&mut bytes, kind::DATA, b"");
-        append(&mut bytes, kind::DATA, b"ab");
+        append(&mut bytes, kind::CONTENT, b"");
+        append(&mut bytes, kind::CONTENT, b"ab");
         append(&mut bytes, 0x40, b"");
         append(&mut bytes, kind::HEADERS, b"");
         let expected = [

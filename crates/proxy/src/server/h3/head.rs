@@ -221,7 +221,7 @@ mod tests {
     const GET: [&str; 4] = [":method: GET", ":scheme: https", ":authority: a.example", ":path: /"];
 
     /// A GET of `/` on `a.example`, some lines left out, and others behind it.
-    fn get_without(left_out: &str, more: &[&str]) -> Result<Head, Wrong> {
+    fn request_without(left_out: &str, more: &[&str]) -> Result<Head, Wrong> {
         let lines =
             GET.into_iter().filter(|line| left_out.is_empty() || !line.starts_with(left_out));
         let lines: Vec<&str> = lines.chain(more.iter().copied()).collect();
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_request_is_what_its_pseudo_header_fields_say() {
-        let head = get_without("", &["accept: */*", "cookie: a=1", "cookie: b=2"]).unwrap();
+        let head = request_without("", &["accept: */*", "cookie: a=1", "cookie: b=2"]).unwrap();
         assert_eq!(
             (head.method, head.target.to_string()),
             (Method::GET, "https://a.example/".into())
@@ -246,10 +246,10 @@ mod tests {
         assert_eq!(head.fields["cookie"], "a=1; b=2");
         assert_eq!(head.length, None);
         let head =
-            get_without(":authority", &["host: b.example:8443", "content-length: 5"]).unwrap();
+            request_without(":authority", &["host: b.example:8443", "content-length: 5"]).unwrap();
         assert_eq!(head.target.authority().unwrap(), "b.example:8443");
         assert_eq!(head.length, Some(5));
-        let head = get_without("", &["host: A.example", "te: trailers"]).unwrap();
+        let head = request_without("", &["host: A.example", "te: trailers"]).unwrap();
         assert_eq!(head.fields["host"], "a.example");
         let options = [":method: OPTIONS", ":scheme: https", ":authority: a.example", ":path: *"];
         let head = read(section(&options), &Limits::default()).unwrap();
@@ -298,7 +298,7 @@ mod tests {
             ("", &["content-length: +5"]),
             ("", &["content-length: "]),
         ] {
-            let reason = reason(get_without(left_out, more));
+            let reason = reason(request_without(left_out, more));
             assert!(reason.is_malformed(), "{left_out} {more:?}: {reason:?}");
         }
     }
@@ -319,7 +319,7 @@ mod tests {
             ("", &["content-length: 99999999999999"], RefusalReason::BodyTooLarge),
             ("", &["content-length: 99999999999999999999999"], RefusalReason::BodyTooLarge),
         ] {
-            assert_eq!(reason(get_without(left_out, more)), expected, "{more:?}");
+            assert_eq!(reason(request_without(left_out, more)), expected, "{more:?}");
         }
     }
 

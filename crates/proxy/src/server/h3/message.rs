@@ -106,9 +106,9 @@ impl Reader {
                 self.place = Place::End;
                 Ok(self.gathered(length, self.trailer_bytes_max))
             }
-            (kind::DATA, Place::Body) => Ok(Treatment::Pass),
-            (kind::DATA, Place::Start) => unexpected("DATA comes before HEADERS"),
-            (kind::HEADERS | kind::DATA, Place::End) => {
+            (kind::CONTENT, Place::Body) => Ok(Treatment::Pass),
+            (kind::CONTENT, Place::Start) => unexpected("DATA comes before HEADERS"),
+            (kind::HEADERS | kind::CONTENT, Place::End) => {
                 unexpected("a message goes on behind its trailers")
             }
             (
@@ -144,7 +144,7 @@ mod tests {
             match letter {
                 'h' => frame::append(&mut out, kind::HEADERS, b"hh"),
                 'H' => frame::append(&mut out, kind::HEADERS, &[b'h'; 20]),
-                'd' => frame::append(&mut out, kind::DATA, b"dd"),
+                'd' => frame::append(&mut out, kind::CONTENT, b"dd"),
                 'x' => frame::append(&mut out, 0x21, b"xx"),
                 's' => frame::append(&mut out, kind::SETTINGS, b""),
                 'g' => frame::append(&mut out, kind::GOAWAY, &[0]),

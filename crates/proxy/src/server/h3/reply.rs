@@ -72,7 +72,7 @@ impl Reply {
     /// Writes some of the body.
     pub(super) async fn piece(&mut self, bytes: Bytes) -> Result<(), Unsent> {
         let mut front = Vec::new();
-        frame::append_front(&mut front, kind::DATA, bytes.len() as u64);
+        frame::append_front(&mut front, kind::CONTENT, bytes.len() as u64);
         self.write([front.into(), bytes]).await
     }
 

@@ -7,8 +7,8 @@ use forebay_trial::patience::until;
 use tokio::time::timeout;
 
 use super::client::{
-    Client, DATA, Ended, GOAWAY, HEADERS, ON, SETTINGS, answer, beside, frame, get, head, request,
-    section, shake,
+    CONTENT, Client, Ended, GOAWAY, HEADERS, ON, SETTINGS, answer, beside, frame, get, head,
+    request, section, shake,
 };
 use super::origin::Origin;
 use crate::support::{PATIENCE, Stage};
@@ -62,12 +62,12 @@ async fn a_malformed_request_ends_its_stream_alone() {
         (head(&[":scheme: https", ":authority: a.example", ":path: /"]), "no method"),
         (head(&[]), "nothing"),
         (
-            [with(&["content-length: 0"]), frame(DATA, b"a")].concat(),
+            [with(&["content-length: 0"]), frame(CONTENT, b"a")].concat(),
             "a body of no bytes with some",
         ),
-        ([post("5"), frame(DATA, b"toolong")].concat(), "a body that is longer"),
-        ([post("5"), frame(DATA, b"less")].concat(), "a body that is shorter"),
-        ([post("1"), frame(DATA, b"a"), head(&[":path: /"])].concat(), "a pseudo trailer"),
+        ([post("5"), frame(CONTENT, b"toolong")].concat(), "a body that is longer"),
+        ([post("5"), frame(CONTENT, b"less")].concat(), "a body that is shorter"),
+        ([post("1"), frame(CONTENT, b"a"), head(&[":path: /"])].concat(), "a pseudo trailer"),
         ([get(HOST, "/"), head(&["a: b\n"])].concat(), "a line end in a trailer"),
     ] {
         assert_eq!(client.ask(&bytes).await.unwrap_err(), Ended::Reset(MESSAGE_ERROR), "{why}");
@@ -121,13 +121,13 @@ async fn a_request_stream_that_is_none_ends_the_connection() {
     let stage = stage(&[]).await;
     let post = || request("POST", HOST, "/", &[]);
     for (bytes, code) in [
-        (frame(DATA, b"a"), FRAME_UNEXPECTED),
+        (frame(CONTENT, b"a"), FRAME_UNEXPECTED),
         (frame(SETTINGS, b""), FRAME_UNEXPECTED),
         (frame(0x5, b"\0"), FRAME_UNEXPECTED),
         (frame(0x2, b""), FRAME_UNEXPECTED),
         (frame(GOAWAY, &[0]), FRAME_UNEXPECTED),
         ([get(HOST, "/"), frame(0x9, b"")].concat(), FRAME_UNEXPECTED),
-        ([post(), head(&["a: b"]), frame(DATA, b"a")].concat(), FRAME_UNEXPECTED),
+        ([post(), head(&["a: b"]), frame(CONTENT, b"a")].concat(), FRAME_UNEXPECTED),
         ([post(), head(&["a: b"]), head(&["a: b"])].concat(), FRAME_UNEXPECTED),
         (get(HOST, "/")[..9].to_vec(), FRAME_ERROR),
         (vec![0x40], FRAME_ERROR),
@@ -154,7 +154,7 @@ async fn streams_beside_requests_are_what_they_say_or_end_the_connection() {
     let control = |frames: &[&[u8]]| [&[0][..], &frame(SETTINGS, b""), &frames.concat()].concat();
     for (bytes, code) in [
         ([&[0][..], &frame(GOAWAY, &[0])].concat(), MISSING_SETTINGS),
-        ([&[0][..], &frame(DATA, b"")].concat(), MISSING_SETTINGS),
+        ([&[0][..], &frame(CONTENT, b"")].concat(), MISSING_SETTINGS),
         ([&[0][..], &frame(SETTINGS, &[2, 0])].concat(), SETTINGS_ERROR),
         ([&[0][..], &frame(SETTINGS, &[6, 0, 6, 0])].concat(), SETTINGS_ERROR),
         ([&[0][..], &frame(SETTINGS, &[6])].concat(), FRAME_ERROR),
@@ -246,7 +246,7 @@ async fn who_is_slow_with_a_request_is_told_so() {
         assert_eq!(answer(&mut receive).await.unwrap().status(), 408);
     }
     let post = request("POST", HOST, "/", &["content-length: 5"]);
-    let (_send, mut receive) = client.begin(&[post, frame(DATA, b"a")].concat()).await;
+    let (_send, mut receive) = client.begin(&[post, frame(CONTENT, b"a")].concat()).await;
     let slow = answer(&mut receive).await.unwrap().status();
     assert!((400..600).contains(&slow), "{slow}");
     assert_eq!(client.get(HOST, "/").await.status(), 200);

@@ -13,7 +13,8 @@ use tokio_rustls::rustls::version;
 
 use crate::support::{PATIENCE, Stage};
 
-pub(super) const DATA: u64 = 0x0;
+/// DATA, in the words of the RFC.
+pub(super) const CONTENT: u64 = 0x0;
 pub(super) const HEADERS: u64 = 0x1;
 pub(super) const SETTINGS: u64 = 0x4;
 pub(super) const GOAWAY: u64 = 0x7;
@@ -206,7 +207,7 @@ fn parse(mut bytes: &[u8]) -> Answer {
                     None => all.trailers = Some(fields),
                 }
             }
-            DATA => all.body.extend_from_slice(payload),
+            CONTENT => all.body.extend_from_slice(payload),
             other => panic!("a frame of type {other}"),
         }
     }

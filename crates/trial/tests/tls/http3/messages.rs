@@ -6,7 +6,7 @@ use forebay_trial::wire::made_body;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
-use super::client::{Answer, Client, DATA, ON, answer, field, frame, get, head, request, shake};
+use super::client::{Answer, CONTENT, Client, ON, answer, field, frame, get, head, request, shake};
 use super::origin::{BIG, Origin};
 use crate::support::{PATIENCE, Stage};
 
@@ -19,8 +19,8 @@ async fn stage(origin: &Origin, lines: &[(&str, &str)]) -> Stage {
     Stage::with(&[&[HOST]], &[&own[..], lines].concat()).await
 }
 
-fn data(bytes: &[u8]) -> Vec<u8> {
-    bytes.chunks(10_000).flat_map(|bytes| frame(DATA, bytes)).collect()
+fn pieces(bytes: &[u8]) -> Vec<u8> {
+    bytes.chunks(10_000).flat_map(|bytes| frame(CONTENT, bytes)).collect()
 }
 
 #[tokio::test]
@@ -80,10 +80,10 @@ async fn a_body_and_trailers_go_both_ways() {
         assert_eq!(field(trailers, "x-length"), Some("300000"));
     };
     let said = request("POST", HOST, "/echo", &["content-length: 300000", "te: trailers"]);
-    check(&client.ask(&[said, data(&body)].concat()).await.unwrap(), "false");
+    check(&client.ask(&[said, pieces(&body)].concat()).await.unwrap(), "false");
     let unsaid = request("POST", HOST, "/echo", &["te: trailers", "trailer: x-sum"]);
     let trailers = head(&["x-sum: 7"]);
-    check(&client.ask(&[unsaid, data(&body), trailers].concat()).await.unwrap(), "true");
+    check(&client.ask(&[unsaid, pieces(&body), trailers].concat()).await.unwrap(), "true");
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn interim_heads_come_before_the_answer() {
     receive.read_exact(&mut asked).await.unwrap();
     // `:status: 100` is entry 63 of the static table.
     assert_eq!(asked, [0, 0, 0xff, 0]);
-    send.write_all(&frame(DATA, b"hello")).await.unwrap();
+    send.write_all(&frame(CONTENT, b"hello")).await.unwrap();
     send.finish().unwrap();
     assert_eq!(answer(&mut receive).await.unwrap().text(), "hello");
 }
