@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::outcome::{Outcome, fail};
 use crate::process;
+use crate::published;
 use crate::summary::{Summary, quiet};
 use crate::test;
 use crate::tidy;
@@ -30,13 +31,14 @@ fn lint_steps(summary: &mut Summary) {
         .step("fmt", || quiet(process::run(workspace::cargo().args(["fmt", "--all", "--check"]))));
     summary.step("fmt of fuzz", || quiet(process::run(&mut fmt_apart("fuzz"))));
     summary.step("fmt of bench", || quiet(process::run(&mut fmt_apart("bench"))));
-    summary.step("features of the crate", features);
+    summary.step("features of the crate", published::features);
+    summary.step("oldest Rust", published::oldest_rust);
     summary.step("clippy", || quiet(process::run(&mut clippy())));
     summary.step("clippy with HTTP/3", || quiet(process::run(&mut clippy_with_http3())));
     summary.step("tidy", || quiet(tidy::run()));
     summary.step("doc", || quiet(process::run(&mut doc())));
-    summary.step("doc of the crate alone", || quiet(process::run(&mut doc_of_the_crate())));
-    summary.step("package of the crate", || quiet(process::run(&mut package_of_the_crate())));
+    summary.step("doc of the crate", published::docs);
+    summary.step("package of the crate", || quiet(published::package()));
     summary.step("cargo-deny", dependencies);
 }
 
@@ -45,19 +47,6 @@ fn fmt_apart(package: &str) -> Command {
     let mut command = workspace::cargo();
     command.args(["fmt", "--manifest-path", &format!("{package}/Cargo.toml"), "--check"]);
     command
-}
-
-/// None of the crate's features needs another that it does not name. Without its tests, whose
-/// dependencies bring all of them.
-fn features() -> Outcome<String> {
-    let alone = ["", "serde", "disk", "redis", "test-util"];
-    for features in alone {
-        let mut command = workspace::cargo();
-        command.args(["check", "--package", "forebay-cache", "--lib", "--locked", "--quiet"]);
-        command.args(["--no-default-features", "--features", features]);
-        process::run(command.env("RUSTFLAGS", "-D warnings"))?;
-    }
-    Ok(format!("none, and each of {} alone", alone.len() - 1))
 }
 
 fn clippy() -> Command {
@@ -78,28 +67,6 @@ fn doc() -> Command {
     let mut command = workspace::cargo();
     command.args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
-    command
-}
-
-/// As who takes it without features reads it.
-fn doc_of_the_crate() -> Command {
-    let mut command = workspace::cargo();
-    command.args(["doc", "--package", "forebay-cache", "--no-deps", "--locked", "--quiet"]);
-    command.env("RUSTDOCFLAGS", "-D warnings");
-    command
-}
-
-/// That it could be published. It is not built once more: `features` does that.
-fn package_of_the_crate() -> Command {
-    let mut command = workspace::cargo();
-    command.args([
-        "package",
-        "--package",
-        "forebay-cache",
-        "--no-verify",
-        "--allow-dirty",
-        "--quiet",
-    ]);
     command
 }
 

@@ -11,6 +11,7 @@ mod outcome;
 mod package;
 mod process;
 mod program;
+mod published;
 mod reference;
 mod summary;
 mod test;
@@ -37,6 +38,8 @@ cargo xtask <command>
   package [deb|tarball] [--debug]
                            a Debian package, and a tarball with a static program, in target/package
   reference [--write]      whether docs/manual/reference.md is what the program says, or make it so
+  semver [REVISION]        whether the crate's interface changed since the last tag, or that revision,
+                           as its version says; not a part of ci, since it builds both
   fuzz [--seconds N] [--seed N] [--target NAME]
                            mutate the corpus against every fuzz target, N seconds each
   fuzz --replay FILE       run a finding again
@@ -66,6 +69,7 @@ fn dispatch(arguments: &[&str]) -> Outcome {
         ["conformance", options @ ..] => conformance::run(options),
         ["package", options @ ..] => package::run(options),
         ["reference", options @ ..] => reference::run(options),
+        ["semver", options @ ..] => published::semver(options),
         ["fuzz", options @ ..] => fuzz::run(options),
         ["bench", options @ ..] => bench::run(options),
         // Not for hands: bench starts us again, bound to the client's core.

@@ -89,6 +89,14 @@ pub(crate) const DENY: CargoProgram = CargoProgram {
     arguments: &["--no-default-features"],
 };
 
+/// Compares the interfaces of two versions of a crate.
+pub(crate) const SEMVER: CargoProgram = CargoProgram {
+    name: "cargo-semver-checks",
+    version: "0.51.0",
+    command: "cargo-semver-checks",
+    arguments: &[],
+};
+
 /// Builds the Debian package; xz comes from the system.
 pub(crate) const CARGO_DEB: CargoProgram = CargoProgram {
     name: "cargo-deb",

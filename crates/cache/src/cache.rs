@@ -4,7 +4,10 @@
 //! with a write in `cache/write.rs`. Beneath it are the same tiers, flights, leases and log that the
 //! gateway drives: [`mechanism`](crate::mechanism).
 
+mod blocking;
 mod builder;
+#[cfg(feature = "stored")]
+mod encoded;
 mod encoding;
 mod error;
 mod events;
@@ -32,12 +35,13 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
+pub use blocking::Blocking;
 pub use builder::{BuildError, Builder, NAME_BYTES_MAX};
 #[cfg(feature = "stored")]
 pub use encoding::Transformed;
 pub use encoding::{BoxError, Codec, Postcard, Undecoded};
 pub use error::{Error, LoadError};
-pub use events::{Event, Events, Lagged};
+pub use events::{Event, Events, Eviction, Lagged};
 pub use fetch::Fetch;
 pub use found::{Found, Freshness, Left, Level, Value};
 #[cfg(feature = "serde")]
@@ -49,6 +53,7 @@ pub use redis::{Redis, RedisBuilder, RedisError};
 pub use stats::{Sample, Stats};
 
 use crate::entry::Key;
+use crate::purge::Kind;
 use kept::Use;
 use settings::Call;
 use shared::Shared;
@@ -126,6 +131,7 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
             Some(found) => Ok(found),
             // Boxed, as in `get`.
             None => {
+                let load = |_: Option<Value<V>>| load();
                 Box::pin(fetch::fetch(&self.shared, self.key(key)?, Call::default(), load)).await
             }
         }
@@ -237,12 +243,41 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
 
     /// Forgets all values with this tag, in all levels and processes, however many there are.
     pub async fn purge_tag(&self, tag: &str) -> Result<(), Error> {
-        self.shared.purge_tag(tag).await
+        self.shared.purge_tag(tag, Kind::Hard).await
+    }
+
+    /// Makes all values with this tag stale, as [`Cache::invalidate`] does with one.
+    pub async fn invalidate_tag(&self, tag: &str) -> Result<(), Error> {
+        self.shared.purge_tag(tag, Kind::Soft).await
     }
 
     /// Forgets all values of this cache, in all levels and processes.
     pub async fn purge_all(&self) -> Result<(), Error> {
-        self.shared.purge_all().await
+        self.shared.purge_all(Kind::Hard).await
+    }
+
+    /// Makes all values of this cache stale, as [`Cache::invalidate`] does with one.
+    pub async fn invalidate_all(&self) -> Result<(), Error> {
+        self.shared.purge_all(Kind::Soft).await
+    }
+
+    /// The same cache for threads that run no async code. What it does runs on this runtime, which must
+    /// be a multi-threaded one; called on a thread of any runtime, it is an error.
+    ///
+    /// ```
+    /// use forebay_cache::Cache;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    /// let squares: Cache<u64, u64> = runtime.block_on(Cache::builder("squares").build())?;
+    /// let squares = squares.blocking(runtime.handle());
+    /// let found = squares.get_or_load(&12, || Ok::<_, std::io::Error>(12 * 12))?;
+    /// assert_eq!(found.value.as_deref(), Some(&144));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn blocking(&self, runtime: &tokio::runtime::Handle) -> Blocking<K, V> {
+        Blocking::new(self.clone(), runtime.clone())
     }
 
     /// Listens to what happens from now on.

@@ -28,12 +28,45 @@ impl Timestamp {
 
     /// This moment and a span more, [`Timestamp::FAR`] at most.
     pub fn plus(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        self.plus_span(span.into())
+    }
+
+    #[inline]
+    pub(crate) fn plus_span(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
     }
 
     /// The span from an earlier moment to this one; nothing if it was not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A span as it is kept with each entry: in whole milliseconds, half the size of a [`Duration`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Span(u64);
+
+impl Span {
+    #[cfg(feature = "stored")]
+    pub(crate) fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    pub(crate) fn as_millis(self) -> u64 {
+        self.0
+    }
+}
+
+/// Rounded down; what is too long is the longest.
+impl From<Duration> for Span {
+    fn from(span: Duration) -> Self {
+        Self(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        Self::from_millis(span.0)
     }
 }
 

@@ -10,39 +10,112 @@ use crate::body::Body;
 use crate::clock::Timestamp;
 use crate::purge::{Belongs, Epoch};
 
-/// The whole cache key, compared in full. Cloning it copies nothing.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key(Arc<[u8]>);
+/// As many bytes of a key lie in it; more lie elsewhere, shared.
+const SHORT_BYTES: usize = 30;
+
+/// The whole cache key, compared in full. Cloning it allocates nothing.
+#[derive(Clone)]
+pub struct Key(Form);
+
+// The same bytes always have the same form.
+#[derive(Clone)]
+enum Form {
+    Short { len: u8, bytes: [u8; SHORT_BYTES] },
+    Long(Arc<[u8]>),
+}
 
 impl Key {
     /// The key's bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Form::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Form::Long(bytes) => bytes,
+        }
+    }
+
+    /// Whether these are its bytes.
+    ///
+    /// They were just written, by parts: reading several parts at once, as a comparison of memory does,
+    /// waits until they have reached the cache. So short ones are compared by words.
+    #[inline]
+    pub(crate) fn is(&self, other: &[u8]) -> bool {
+        let own = self.as_bytes();
+        if own.len() > SHORT_BYTES || own.len() != other.len() {
+            return own == other;
+        }
+        match (own.last_chunk(), other.last_chunk()) {
+            // The last word may have bytes of the one before it.
+            (Some(own_last), Some(other_last)) => {
+                let (owns, others) = (own.as_chunks().0.iter(), other.as_chunks().0);
+                is_same_word(own_last, other_last)
+                    && owns.zip(others).all(|(own, other)| is_same_word(own, other))
+            }
+            _ => own.iter().zip(other).all(|(own, other)| own == other),
+        }
     }
 }
 
+fn is_same_word(one: &[u8; 8], other: &[u8; 8]) -> bool {
+    u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other)
+}
+
 impl From<&[u8]> for Key {
-    fn from(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+    fn from(from: &[u8]) -> Self {
+        let mut bytes = [0; SHORT_BYTES];
+        match bytes.get_mut(..from.len()) {
+            Some(place) => {
+                place.copy_from_slice(from);
+                Self(Form::Short { len: from.len() as u8, bytes })
+            }
+            None => Self(Form::Long(from.into())),
+        }
+    }
+}
+
+/// The key of no bytes.
+impl Default for Key {
+    fn default() -> Self {
+        Self(Form::Short { len: 0, bytes: [0; SHORT_BYTES] })
     }
 }
 
 impl Borrow<[u8]> for Key {
     fn borrow(&self) -> &[u8] {
-        &self.0
+        self.as_bytes()
     }
 }
 
-// A key hashes as its bytes do, so that a look-up by borrowed bytes finds it.
+// A key compares and hashes as its bytes do, so that a look-up by borrowed bytes finds it.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Key {}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Hash for Key {
     fn hash<S: Hasher>(&self, state: &mut S) {
-        self.0.hash(state);
+        self.as_bytes().hash(state);
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({})", self.0.escape_ascii())
+        write!(f, "Key({})", self.as_bytes().escape_ascii())
     }
 }
 
@@ -206,5 +279,33 @@ impl<H> fmt::Debug for Entry<H> {
         let mut shown = f.debug_struct("Entry");
         shown.field("body", &self.body).field("keep_until", &self.keep_until());
         shown.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(shuttle))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_any_length_is_its_bytes_and_no_others() {
+        for len in (0..70).chain([1_000]) {
+            let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            let key = Key::from(bytes.as_slice());
+            assert_eq!((key.as_bytes(), key.is(&bytes), &key.clone()), (&bytes[..], true, &key));
+            for at in 0..bytes.len() {
+                let mut other = bytes.clone();
+                other[at] ^= 1;
+                assert!(!key.is(&other) && key != Key::from(other.as_slice()), "{len} {at}");
+                assert_eq!(key.cmp(&Key::from(other.as_slice())), bytes.cmp(&other));
+            }
+            assert!(!key.is(&[&bytes[..], &[0]].concat()));
+        }
+        assert_eq!(Key::default(), Key::from(&[][..]));
+    }
+
+    #[test]
+    fn a_key_is_no_longer_than_half_a_line() {
+        assert_eq!(size_of::<Key>(), 32);
     }
 }

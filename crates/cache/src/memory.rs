@@ -1,16 +1,22 @@
 //! The memory tier: whole entries, bounded in bytes with their overhead, scan-resistant.
 //!
 //! **What is admitted**: an entry that weighs no more than `entry_bytes_max` (a tenth of the tier,
-//! at least 1 MiB, at most 64 MiB, never more than nine tenths of the tier). quick_cache would
-//! refuse what does not fit one of its shards without a word, so the number of shards follows from
-//! this rule, and what exceeds it is refused here, aloud.
+//! at least 1 MiB, at most 64 MiB, never more than nine tenths of the tier). It must fit its shard, so the
+//! number of shards follows from this rule, and what exceeds it is refused here, aloud.
+//!
+//! Which entry goes for want of room, `memory/table.rs` says.
 
+mod chain;
 mod hashing;
-mod policy;
+mod index;
+mod shards;
 mod shelves;
+mod sketch;
+mod table;
+mod wanted;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Head, Key, Shelf};
@@ -18,17 +24,31 @@ use crate::lease::Fence;
 use crate::options::Options;
 use crate::stats::Stats;
 use crate::tier::{Admitted, Answer, Tier};
-use policy::Held;
-use shelves::Shelves;
+use shelves::{Evicted, Held, Shelves};
 
 /// What an entry costs beyond its key's, head's and body's bytes: two shared allocations, the
 /// place in the table with its slack. Measured where tables are just doubled, by
 /// `tests/footprint.rs`.
 pub(crate) const ENTRY_OVERHEAD: usize = 264;
 
+/// Why an entry went from memory though nobody removed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Eviction {
+    /// For want of room.
+    Room,
+    /// Its time was over.
+    Expired,
+    /// A purge had killed it.
+    Purged,
+}
+
+/// Is told which key's entry went, and why. No lock is held meanwhile.
+pub(crate) type Listener = Box<dyn Fn(&[u8], Eviction) + Send + Sync>;
+
 /// Whole entries in memory.
 pub struct Memory<H: Head> {
     entries: Shelves<H>,
+    listener: OnceLock<Listener>,
     entry_bytes_max: usize,
     clock: Clock,
     stats: Arc<Stats>,
@@ -37,8 +57,13 @@ pub struct Memory<H: Head> {
 impl<H: Head> Memory<H> {
     pub(crate) fn new(options: &Options, clock: Clock, stats: Arc<Stats>) -> Self {
         let entry_bytes_max = entry_bytes_max(options);
-        let entries = Shelves::new(options, entry_bytes_max, &stats);
-        Self { entries, entry_bytes_max, clock, stats }
+        let entries = Shelves::new(options, entry_bytes_max);
+        Self { entries, listener: OnceLock::new(), entry_bytes_max, clock, stats }
+    }
+
+    /// From now on this one is told of evictions; the first who asks for it.
+    pub(crate) fn listen(&self, listener: Listener) {
+        self.listener.get_or_init(|| listener);
     }
 
     /// The entry under this key. What is found expired is reclaimed.
@@ -48,20 +73,20 @@ impl<H: Head> Memory<H> {
 
     /// As [`Memory::look_up`], for who has just asked the clock.
     pub(crate) fn look_up_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        let entry = self.unless_expired(key, self.entries.get(key)?.entry, now)?;
+        let entry = self.unless_expired(key, self.entries.find(key)?, now)?;
         entry.note_use();
         Some(entry)
     }
 
-    /// As [`Memory::look_up_at`], but it does not count as a use, though the table takes it for one.
+    /// As [`Memory::look_up_at`], but it does not count as a use.
     #[inline]
-    pub(crate) fn glance_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.unless_expired(key, self.entries.get(key)?.entry, now)
+    pub(crate) fn peek_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        self.unless_expired(key, self.entries.find(key)?, now)
     }
 
     /// As [`Memory::look_up`], but it does not count as a use.
     pub(crate) fn peek(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.unless_expired(key, self.entries.peek(key)?.entry, self.clock.now())
+        self.peek_at(self.clock.now(), key)
     }
 
     /// Takes an entry, in place of any under the same key. That one goes even if this is too large
@@ -69,8 +94,7 @@ impl<H: Head> Memory<H> {
     pub(crate) fn insert(&self, key: &Key, entry: &Arc<Entry<H>>) -> Admitted {
         let refused = match self.weigh(key, entry) {
             Ok(held) => {
-                self.entries.insert(key, held);
-                self.stats.inserts.one_more();
+                self.note_inserted(self.entries.insert(key, held));
                 return Admitted::Kept;
             }
             Err(refused) => refused,
@@ -89,8 +113,8 @@ impl<H: Head> Memory<H> {
     /// Takes an entry if there is none under its key: a promoted one is older than any that is.
     pub(crate) fn insert_if_absent(&self, key: &Key, entry: &Arc<Entry<H>>) {
         let Ok(held) = self.weigh(key, entry) else { return };
-        if self.entries.insert_if_absent(key, held) {
-            self.stats.inserts.one_more();
+        if let Some(evicted) = self.entries.insert_if_absent(key, held) {
+            self.note_inserted(evicted);
         }
     }
 
@@ -102,28 +126,30 @@ impl<H: Head> Memory<H> {
         new: &Arc<Entry<H>>,
     ) -> Option<()> {
         let held = self.weigh(key, new).ok()?;
-        self.entries.replace(key, old, held)
+        self.note_evicted(self.entries.replace(key, old, held)?);
+        Some(())
     }
 
     pub(crate) fn remove(&self, key: &[u8]) {
-        self.entries.remove(key);
+        self.entries.remove_if(key, |_| true);
     }
 
     /// Removes an entry if it is the one that is held; says whether it was.
     pub(crate) fn remove_this(&self, key: &[u8], entry: &Arc<Entry<H>>) -> bool {
-        self.entries.remove_if(key, |held| Arc::ptr_eq(&held.entry, entry)).is_some()
+        self.entries.remove_if(key, |held| std::ptr::eq(held, &**entry)).is_some()
     }
 
     /// As [`Memory::remove_this`], because a purge killed it.
     pub(crate) fn remove_purged(&self, key: &[u8], entry: &Arc<Entry<H>>) {
         if self.remove_this(key, entry) {
             self.stats.purged.one_more();
+            self.tell(key, Eviction::Purged);
         }
     }
 
     /// All entries, in no order, one after the other.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Arc<Entry<H>>)> + Send + '_ {
-        self.entries.iter().map(|(key, held)| (key, held.entry))
+        self.entries.iter()
     }
 
     /// A walk over all entries that reclaims the expired ones, a few at a time. It takes a shard's
@@ -169,11 +195,29 @@ impl<H: Head> Memory<H> {
         let weight = head_bytes
             .saturating_add(ENTRY_OVERHEAD + key.as_bytes().len())
             .saturating_add(body.weight_bytes());
-        if weight > self.entry_bytes_max {
-            self.stats.refused.one_more();
-            return Err(Admitted::TooLarge);
+        let entry_bytes_max =
+            self.entry_bytes_max.min(self.entries.entry_bytes_max(entry.head().shelf()));
+        match u32::try_from(weight) {
+            Ok(bytes) if weight <= entry_bytes_max => {
+                Ok(Held { entry: Arc::clone(entry), weight: bytes })
+            }
+            Ok(_) | Err(_) => {
+                self.stats.refused.one_more();
+                Err(Admitted::TooLarge)
+            }
         }
-        Ok(Held { entry: Arc::clone(entry), weight: weight as u64 })
+    }
+
+    fn note_inserted(&self, evicted: Evicted<H>) {
+        self.stats.inserts.one_more();
+        self.note_evicted(evicted);
+    }
+
+    fn note_evicted(&self, evicted: Evicted<H>) {
+        for (key, _) in evicted {
+            self.stats.evicted.one_more();
+            self.tell(key.as_bytes(), Eviction::Room);
+        }
     }
 
     #[inline]
@@ -193,8 +237,15 @@ impl<H: Head> Memory<H> {
     // Its time may have been extended since it was looked at.
     fn reclaim(&self, key: &[u8]) {
         let now = self.clock.now();
-        if self.entries.remove_if(key, |held| held.entry.is_expired(now)).is_some() {
+        if self.entries.remove_if(key, |held| held.is_expired(now)).is_some() {
             self.stats.expired.one_more();
+            self.tell(key, Eviction::Expired);
+        }
+    }
+
+    fn tell(&self, key: &[u8], why: Eviction) {
+        if let Some(listener) = self.listener.get() {
+            listener(key, why);
         }
     }
 }
@@ -203,13 +254,14 @@ impl<H: Head> Memory<H> {
 pub(crate) fn entry_bytes_max(options: &Options) -> usize {
     let capacity = options.memory_bytes_max;
     let rule = (capacity / 10).clamp(1 << 20, 64 << 20);
-    options.entry_bytes_max.unwrap_or(rule).min(capacity / 10 * 9)
+    // A table counts the weight of one in 32 bits.
+    options.entry_bytes_max.unwrap_or(rule).min(capacity / 10 * 9).min(u32::MAX as usize)
 }
 
 /// A walk that reclaims; see [`Memory::sweep`].
 pub(crate) struct Sweep<'a, H: Head> {
     memory: &'a Memory<H>,
-    rest: Box<dyn Iterator<Item = (Key, Held<H>)> + Send + 'a>,
+    rest: Box<dyn Iterator<Item = (Key, Arc<Entry<H>>)> + Send + 'a>,
 }
 
 impl<H: Head> Sweep<'_, H> {
@@ -222,11 +274,11 @@ impl<H: Head> Sweep<'_, H> {
     ) -> Option<()> {
         let now = self.memory.clock.now();
         for _ in 0..entries {
-            let (key, held) = self.rest.next()?;
-            if held.entry.is_expired(now) {
+            let (key, entry) = self.rest.next()?;
+            if entry.is_expired(now) {
                 self.memory.reclaim(key.as_bytes());
-            } else if is_gone(key.as_bytes(), &held.entry) {
-                self.memory.remove_purged(key.as_bytes(), &held.entry);
+            } else if is_gone(key.as_bytes(), &entry) {
+                self.memory.remove_purged(key.as_bytes(), &entry);
             }
         }
         Some(())
@@ -276,3 +328,7 @@ impl<H: Head> fmt::Debug for Memory<H> {
 #[cfg(test)]
 #[cfg(not(shuttle))]
 mod tests;
+
+#[cfg(test)]
+#[cfg(shuttle)]
+mod interleavings;

@@ -173,7 +173,12 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     /// say [`Tiers::note_hit`], or else look on.
     #[inline]
     pub(crate) fn glance_at(&self, now: Timestamp, key: &[u8]) -> Option<Arc<Entry<H>>> {
-        self.parts.memory.glance_at(now, key)
+        self.parts.memory.peek_at(now, key)
+    }
+
+    /// From now on this one is told what went from memory though nobody removed it.
+    pub(crate) fn listen(&self, listener: memory::Listener) {
+        self.parts.memory.listen(listener);
     }
 
     /// What was glanced at is given.

@@ -1,20 +1,18 @@
 //! The admin listener: health and metrics for anyone who may ask, and for operators who say the
 //! token, what they see and change.
 //!
-//! `dispatch` has the table of calls and says which one a request is, `guard` whether it may be made;
-//! both are pure. `body` reads what a call is told, `reply` writes what it says. To add a call, add a
+//! `dispatch` has the table of calls and says which one a request is, pure; `crate::guard` whether it may
+//! be made. `body` reads what a call is told, `reply` writes what it says. To add a call, add a
 //! row to the table, an arm to `Admin::make`, and its lines to `openapi.json`.
 
 mod body;
 mod dashboard;
 mod dispatch;
-mod guard;
 mod life;
 mod metrics;
 pub mod purges;
 mod reply;
 mod routes;
-pub mod token;
 pub mod why;
 
 use std::sync::Arc;
@@ -26,7 +24,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use dispatch::{Call, DashboardFile, Found, Lost, RoutesCall, Row, TABLE, find};
-pub use guard::{Asks, Forbidden, Guard};
 pub use routes::RoutesDesk;
 pub use why::WhyDesk;
 
@@ -35,6 +32,7 @@ use self::routes::Watchers;
 use crate::answer::{Answer, AnswerBody};
 use crate::config::text::in_time;
 use crate::gateway::{Gateway, Live};
+use crate::guard::Gate;
 use crate::reload::Reloader;
 use crate::server::{Request, Service};
 use crate::status::StatusDesk;
@@ -69,7 +67,7 @@ impl Phase {
 pub struct Admin {
     live: Live,
     phase: watch::Receiver<Phase>,
-    guard: Arc<Guard>,
+    gate: Arc<Gate>,
     destinations: Arc<Destinations>,
     routes: Option<RoutesDesk>,
     why: WhyDesk,
@@ -112,13 +110,12 @@ impl Admin {
     pub fn new(
         live: Live,
         phase: watch::Receiver<Phase>,
-        guard: Guard,
+        gate: Arc<Gate>,
         destinations: Arc<Destinations>,
         desks: Desks,
     ) -> Self {
-        let (guard, watchers) = (Arc::new(guard), Watchers::default());
-        let Desks { routes, why, status, life } = desks;
-        Admin { live, phase, guard, destinations, routes, why, status, life, watchers }
+        let (Desks { routes, why, status, life }, watchers) = (desks, Watchers::default());
+        Admin { live, phase, gate, destinations, routes, why, status, life, watchers }
     }
 
     async fn respond(&self, request: Request) -> Answer {
@@ -127,7 +124,7 @@ impl Admin {
             Ok(found) => found,
             Err(lost) => return reply::lost(&lost),
         };
-        if let Err(forbidden) = self.guard.judge(found.row.asks, &request.fields) {
+        if let Err(forbidden) = self.gate.judge(found.row.asks, &request.fields) {
             return reply::forbidden(forbidden);
         }
         self.make(found, request).await

@@ -18,7 +18,7 @@ use crate::gateway::Gateway;
 use crate::route::{Grounds, Lane, NotLearned, Way};
 use crate::secret;
 use crate::server::{Peer, Request, Transport};
-use crate::traces::{self, Here};
+use crate::traceparent::{self, Here};
 use crate::upstream::{self, KeyHash, Said};
 
 /// Bytes of a port and its colon.
@@ -221,7 +221,7 @@ impl Ask {
         *request.method_mut() = self.method.clone();
         *request.headers_mut() =
             forward::passing_fields(&self.fields, self.asked.present, self.trust);
-        traces::traceparent::clean(request.headers_mut());
+        traceparent::clean(request.headers_mut());
         if let Some(target) = self.target.path_and_query() {
             *request.uri_mut() = Uri::from(target.clone());
         }

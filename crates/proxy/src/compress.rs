@@ -7,6 +7,7 @@
 //! through, or is one client's own, could be told from its compressed length (BREACH).
 
 use bytes::{Bytes, BytesMut};
+use forebay_cache::mechanism::Key;
 use forebay_semantics::cache_control::CacheControl;
 use forebay_semantics::coding::{self, Coding};
 use forebay_semantics::fields::members;
@@ -37,6 +38,36 @@ pub fn from_entry(
         return Ok((answer, None));
     }
     Ok(in_form(gateway, ask, entry, response, answer))
+}
+
+/// In which form a request is answered from an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it is stored.
+    AsStored,
+    /// In this coding.
+    Coded(Coding),
+    /// As it is stored; the form in this coding is made behind the answer.
+    ToBeCoded(Coding),
+}
+
+/// In which form the whole of an entry would be sent now. Nothing is made.
+pub fn form(gateway: &Gateway, ask: &Ask, entry: &KeptEntry, response: &KeptResponse) -> Form {
+    let route = &ask.lane.route;
+    if route.compress.codings.is_empty()
+        || !may_be_coded(route, &response.stored)
+        || ask.fields.contains_key(header::RANGE)
+    {
+        return Form::AsStored;
+    }
+    let coded = wanted(ask).and_then(|it| Some((it, form_key(gateway, ask, entry, response, it)?)));
+    let Some((coding, key)) = coded else { return Form::AsStored };
+    let found = gateway.cache().peek(key.as_bytes());
+    match found.filter(|found| found.head().is_form_of(response)) {
+        Some(found) if found.body().len_known() == Some(0) => Form::AsStored,
+        Some(_) => Form::Coded(coding),
+        None => Form::ToBeCoded(coding),
+    }
 }
 
 /// Whether a stored response is ever sent in a coding, whoever asks.
@@ -85,7 +116,7 @@ fn wanted(ask: &Ask) -> Option<Coding> {
 
 /// How the fields of an answer differ from those that are stored.
 #[derive(Clone, Copy)]
-enum Form {
+enum Fields {
     /// Not.
     Stored,
     /// The client holds perhaps another form.
@@ -103,18 +134,18 @@ fn in_form(
 ) -> (Answer, Option<Saving>) {
     let stored = &response.stored;
     let wanted = wanted(ask);
-    let mut form = Form::Stored;
+    let mut form = Fields::Stored;
     let mut coded = None;
     if answer.status == StatusCode::NOT_MODIFIED {
         if wanted.is_some() && !coding::holds_stored_form(&ask.fields, stored.etag()) {
-            form = Form::Any;
+            form = Fields::Any;
         }
     } else if answer.status == stored.status() {
         // Ranges are of the stored form, and so is the whole for who asked for them.
         let wanted = wanted.filter(|_| !ask.fields.contains_key(header::RANGE));
         if let Some((body, found)) = wanted.and_then(|it| find(gateway, ask, entry, response, it)) {
             answer.body = body;
-            form = Form::Coded(found.coding);
+            form = Fields::Coded(found.coding);
             coded = Some(found);
         }
     } else if answer.status != StatusCode::PARTIAL_CONTENT {
@@ -132,12 +163,7 @@ fn find(
     response: &KeptResponse,
     coding: Coding,
 ) -> Option<(AnswerBody, Saving)> {
-    let length = entry.body().len_known();
-    if length.is_some_and(|length| length < ask.lane.route.compress.from_bytes) {
-        return None;
-    }
-    let own = kept::own_key(gateway.cache(), &ask.key, &ask.fields, response)?;
-    let key = kept::coded_key(own.as_bytes(), coding);
+    let key = form_key(gateway, ask, entry, response, coding)?;
     let found = gateway.cache().look_up_memory(key.as_bytes());
     let found = found.filter(|found| found.head().is_form_of(response));
     let Some(found) = found else {
@@ -152,15 +178,31 @@ fn find(
     let coded_length = found.body().len_known().filter(|length| *length > 0)?;
     found.extend_keep(entry.keep_until());
     let body = respond::body_of(ask, found.body())?;
-    let saving = Saving { coding, bytes: length?.saturating_sub(coded_length) };
+    let length = entry.body().len_known()?;
+    let saving = Saving { coding, bytes: length.saturating_sub(coded_length) };
     if ask.method != Method::HEAD {
         gateway.storage().compressor.count_sent(saving);
     }
     Some((body, saving))
 }
 
+/// Where the form of an entry in this coding lies, if it has one.
+fn form_key(
+    gateway: &Gateway,
+    ask: &Ask,
+    entry: &KeptEntry,
+    response: &KeptResponse,
+    coding: Coding,
+) -> Option<Key> {
+    if entry.body().len_known().is_some_and(|length| length < ask.lane.route.compress.from_bytes) {
+        return None;
+    }
+    let own = kept::own_key(gateway.cache(), &ask.key, &ask.fields, response)?;
+    Some(kept::coded_key(own.as_bytes(), coding))
+}
+
 /// The fields of an answer in this form. That another request may get another form is said in each.
-fn fields_in(form: Form, stored: &Bytes) -> Bytes {
+fn fields_in(form: Fields, stored: &Bytes) -> Bytes {
     let fields = FieldBlock::from_wire(stored.clone());
     let mut lines = BytesMut::with_capacity(stored.len() + 64);
     let mut line = |name: &str, value: &[u8]| {
@@ -170,15 +212,15 @@ fn fields_in(form: Form, stored: &Bytes) -> Bytes {
     };
     for (name, value) in fields.iter() {
         match form {
-            Form::Coded(_) if coding::is_about_bytes(name) => {}
-            Form::Coded(_) | Form::Any if name == "etag" => {
+            Fields::Coded(_) if coding::is_about_bytes(name) => {}
+            Fields::Coded(_) | Fields::Any if name == "etag" => {
                 let weak = coding::weakened(value);
                 line(name, weak.as_deref().unwrap_or(value));
             }
-            Form::Stored | Form::Any | Form::Coded(_) => line(name, value),
+            Fields::Stored | Fields::Any | Fields::Coded(_) => line(name, value),
         }
     }
-    if let Form::Coded(coding) = form {
+    if let Fields::Coded(coding) = form {
         line("content-encoding", coding.word().as_bytes());
     }
     let mut said = fields.all("vary").flat_map(members);

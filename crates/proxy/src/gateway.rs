@@ -16,7 +16,7 @@ use forebay_semantics::Standing;
 use forebay_semantics::standing::{InPlaceOfErrors, Proof};
 use tokio::time::Instant;
 
-use crate::config::{Config, InDoubt};
+use crate::config::{Config, InDoubt, Switch};
 use crate::kept::{self, Cache, KeptEntry};
 pub use crate::route::{Connects, Lane};
 use crate::route::{DynamicRoutes, Grounds, NotLearned, Source, Table, Upstreams, Way};
@@ -38,6 +38,7 @@ struct State {
     config: Config,
     table: Table<Lane>,
     telemetry: Arc<Telemetry>,
+    tls: OnceLock<Arc<Tls>>,
     lasting: Arc<Lasting>,
 }
 
@@ -51,7 +52,6 @@ struct Lasting {
     name: &'static str,
     node: String,
     requests: AtomicUsize,
-    tls: OnceLock<Arc<Tls>>,
 }
 
 /// The gateway under the configuration that counts now. Cloning it shares it.
@@ -121,10 +121,8 @@ impl Gateway {
             name,
             node: format!("{:016x}", rand::random::<u64>()),
             requests: AtomicUsize::new(0),
-            tls: OnceLock::new(),
         };
-        let (telemetry, lasting) = (Arc::new(telemetry), Arc::new(lasting));
-        Ok(Gateway(Arc::new(State { config, table, telemetry, lasting })))
+        Ok(Gateway::of(config, table, telemetry, Arc::new(lasting)))
     }
 
     /// The same gateway under another configuration, which must not want anything else of what
@@ -143,8 +141,12 @@ impl Gateway {
             made.map_err(refused)
         });
         let table = Table::new(lanes.collect::<Result<Vec<_>, _>>()?);
-        let telemetry = Arc::new(telemetry);
-        Ok(Gateway(Arc::new(State { config, table, telemetry, lasting })))
+        Ok(Gateway::of(config, table, telemetry, lasting))
+    }
+
+    fn of(config: Config, table: Table<Lane>, telemetry: Telemetry, lasting: Arc<Lasting>) -> Self {
+        let (telemetry, tls) = (Arc::new(telemetry), OnceLock::new());
+        Gateway(Arc::new(State { config, table, telemetry, tls, lasting }))
     }
 
     /// What it was told.
@@ -172,15 +174,20 @@ impl Gateway {
         &self.0.lasting.stats
     }
 
-    /// From now on it is known that clients are secured by this TLS. Said once.
+    /// From now on it is known that clients are secured by this TLS, which looks certificates up in the
+    /// Redis of the cluster where that is wanted. Said once of each.
     pub fn secure(&self, tls: Arc<Tls>) {
+        let (config, shared) = (self.config(), &self.storage().shared);
+        if let (Switch::On, Some(shared), Some(redis)) = (config.tls.redis, shared, &config.redis) {
+            tls.borrow_from(Arc::clone(&shared.link), &redis.prefix);
+        }
         // Nobody says it twice.
-        let _ = self.0.lasting.tls.set(tls);
+        let _ = self.0.tls.set(tls);
     }
 
     /// The TLS of its clients, if there is any.
     pub fn tls(&self) -> Option<&Arc<Tls>> {
-        self.0.lasting.tls.get()
+        self.0.tls.get()
     }
 
     /// What it calls itself.

@@ -1,8 +1,9 @@
 //! A configuration put in the place of another while the process runs.
 //!
 //! The file is read and checked whole, then counts at once: for each exchange that begins from then on,
-//! and, as to limits, for each new connection. Caches, connections and flights go on. A configuration
-//! that is wrong, or wants something that is fixed as long as the process runs, changes nothing.
+//! and, as to limits, TLS and for whom peers speak, for each new connection. Caches, connections and
+//! flights go on. A configuration that is wrong, or wants something that is fixed as long as the process
+//! runs, changes nothing.
 
 mod watch;
 
@@ -14,12 +15,15 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 
 use crate::config::flags::RunArgs;
-use crate::config::{self, Config, Limits, Problems};
-use crate::gateway::Live;
-use crate::server::NextTerms;
+use crate::config::{self, Config, Limits, Listen, Problems};
+use crate::front::Front;
+use crate::gateway::{Gateway, Live};
+use crate::guard::{Gate, NextToken};
+use crate::server::{Moved, NextPlaces, NextTerms, Places};
 use crate::systemd::Notify;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{self, Telemetry};
 use crate::terminal::say;
+use crate::tls::Tls;
 use crate::upstream::Destinations;
 
 pub use watch::watch;
@@ -32,15 +36,27 @@ pub struct Reloader {
     /// The flags with which it was started: they go before the file every time.
     pub args: RunArgs,
     /// What is replaced.
-    pub live: Live,
-    /// What may be connected to.
-    pub destinations: Arc<Destinations>,
-    /// Whose limits change, and how each bends them.
-    pub terms: Vec<Bent>,
+    pub reloaded: Reloadable,
     /// Who is told.
     pub notify: Notify,
     /// One at a time, and how they ended.
     pub told: Mutex<Reloads>,
+}
+
+/// All in which another configuration is put in place.
+pub struct Reloadable {
+    /// The gateway.
+    pub live: Live,
+    /// What may be connected to.
+    pub destinations: Arc<Destinations>,
+    /// Where clients are accepted.
+    pub places: Places,
+    /// Where systemd wants that, whatever the configuration says.
+    pub activated: Vec<Listen>,
+    /// Who guards the operators' listener, if there is one.
+    pub gate: Option<Arc<Gate>>,
+    /// Whose limits change, and how each bends them.
+    pub terms: Vec<Bent>,
 }
 
 /// How reloads have ended so far.
@@ -59,10 +75,12 @@ pub struct Reloads {
 }
 
 /// What a reload brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reloaded {
     /// Routes of the file, now.
     pub routes: usize,
+    /// Where clients are accepted that were not, and where they are no more.
+    pub moved: Moved,
 }
 
 /// Why nothing has changed.
@@ -116,29 +134,67 @@ impl Reloader {
             return Err(NotReloaded::NoFile);
         }
         let next = config::from_run(&self.args).map_err(NotReloaded::Problems)?;
-        let now = self.live.now();
-        let fixed = now.config().fixed_in(&next);
+        let fixed = self.reloaded.live.now().config().fixed_in(&next);
         if !fixed.is_empty() {
             return Err(NotReloaded::Fixed(fixed));
         }
-        let before = now.telemetry();
-        // The last that may fail; all of it is made before any of it counts.
-        let opened = before.access_log.opened(&next).map_err(NotReloaded::Unusable)?;
-        let access_log = before.access_log.under(&next);
-        let telemetry = Telemetry { access_log, ..Telemetry::clone(before) };
-        let next = now.under(next, telemetry);
-        let next = next.map_err(|why| NotReloaded::Unusable(why.to_string()))?;
-        if let Some(opened) = opened {
-            before.access_log.turn_to(opened);
+        let next = self.reloaded.ready(next).map_err(NotReloaded::Unusable)?;
+        Ok(self.reloaded.put_in_place(next))
+    }
+}
+
+/// All that another configuration makes, of which nothing counts yet. Dropped, it is as if it had never
+/// been.
+struct Next {
+    gateway: Gateway,
+    access_log: Option<telemetry::Opened>,
+    token: Option<NextToken>,
+    places: NextPlaces,
+}
+
+impl Reloadable {
+    /// Makes all that this configuration wants and that can fail, or says what did.
+    fn ready(&self, config: Config) -> Result<Next, String> {
+        if self.places.is_closed() {
+            return Err("this process is at its end and accepts nobody any more".to_owned());
         }
-        let reloaded = Reloaded { routes: next.config().routes.len() };
-        self.put_in_place(now.config(), next.config());
-        self.live.replace(next);
-        Ok(reloaded)
+        let now = self.live.now();
+        let before = now.telemetry();
+        let access_log = before.access_log.opened(&config)?;
+        let telemetry =
+            Telemetry { access_log: before.access_log.under(&config), ..Telemetry::clone(before) };
+        let token = self.gate.as_ref().map(|gate| gate.ready(config.admin_token.as_deref()));
+        let token = token.transpose()?;
+        let Front { wanted, tls } = Front::succeeding(now.tls(), &config, &self.activated)?;
+        let places = self.places.ready(&wanted).map_err(|why| why.to_string())?;
+        let gateway = now.under(config, telemetry).map_err(|why| why.to_string())?;
+        if let Some(tls) = tls {
+            gateway.secure(tls);
+        }
+        Ok(Next { gateway, access_log, token, places })
+    }
+
+    /// From here on it counts: for exchanges first, so that who is accepted under it is answered under
+    /// it as well.
+    fn put_in_place(&self, next: Next) -> Reloaded {
+        let Next { gateway, access_log, token, places } = next;
+        let before = self.live.now();
+        if let Some(opened) = access_log {
+            before.telemetry().access_log.turn_to(opened);
+        }
+        self.put_beside(before.config(), gateway.config());
+        self.live.replace(gateway.clone());
+        let moved = self.places.turn_to(places);
+        self.destinations.listens_at(self.places.listening());
+        if let (Some(gate), Some(token)) = (&self.gate, token) {
+            gate.turn_to(token);
+        }
+        keep_certificates(before.tls(), gateway.tls());
+        Reloaded { routes: gateway.config().routes.len(), moved }
     }
 
     /// What lies outside the snapshot.
-    fn put_in_place(&self, before: &Config, next: &Config) {
+    fn put_beside(&self, before: &Config, next: &Config) {
         if before.destinations != next.destinations {
             self.destinations.judge_by(next.destinations.clone());
         }
@@ -154,6 +210,17 @@ impl Reloader {
     }
 }
 
+/// Lets the next TLS look after the certificates, if it is another one.
+fn keep_certificates(before: Option<&Arc<Tls>>, next: Option<&Arc<Tls>>) {
+    if let (Some(before), Some(next)) = (before, next)
+        && Arc::ptr_eq(before, next)
+    {
+        return;
+    }
+    before.iter().for_each(|before| before.retire());
+    next.iter().for_each(|next| next.keep());
+}
+
 /// Reloads on a thread that may wait for the disk.
 pub async fn behind(reloader: &Arc<Reloader>) -> Result<Reloaded, NotReloaded> {
     let reloader = Arc::clone(reloader);
@@ -163,8 +230,15 @@ pub async fn behind(reloader: &Arc<Reloader>) -> Result<Reloaded, NotReloaded> {
 
 impl fmt::Display for Reloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Reloaded { routes } = self;
-        write!(f, "{routes} {} in the file", if *routes == 1 { "route" } else { "routes" })
+        let Reloaded { routes, moved: Moved { opened, left } } = self;
+        write!(f, "{routes} {} in the file", if *routes == 1 { "route" } else { "routes" })?;
+        for (places, words) in [(opened, "clients are accepted at"), (left, "and no more at")] {
+            let places: Vec<String> = places.iter().map(Listen::to_string).collect();
+            if !places.is_empty() {
+                write!(f, "; {words} {}", places.join(", "))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -17,17 +17,19 @@ mod slot;
 mod source;
 pub mod value;
 mod walk;
+mod way;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use dynamic::{BATCH_MAX, Change, Changes, DynamicRoutes, NotLearned, RoutesSnapshot, Way};
+pub use dynamic::{BATCH_MAX, Change, Changes, DynamicRoutes, NotLearned, RoutesSnapshot};
 pub use known::{ABSENT_MAX, Grounds};
 pub use lane::{Connects, Lane, Upstreams};
 pub use line::{RouteLine, RouteSource, RouteState};
 #[cfg(test)]
 pub(crate) use source::fake;
 pub use source::{Awaited, Source, Stored, Told};
+pub use way::Way;
 
 use crate::config::{HostPattern, Route};
 

@@ -13,7 +13,7 @@ mod upstreams;
 use serde::{Deserialize, Serialize};
 
 pub use gather::StatusDesk;
-pub use upstreams::ROUTES_TOLD_MAX;
+pub use upstreams::{MEMBERS_TOLD_MAX, ROUTES_TOLD_MAX};
 
 /// One node at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -183,7 +183,7 @@ pub struct Reason {
     pub count: u64,
 }
 
-/// A route of the file.
+/// A route of the file, or one in Redis that has been used.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct RouteTold {
@@ -193,6 +193,8 @@ pub struct RouteTold {
     pub host: String,
     /// Its path prefix.
     pub path: String,
+    /// How many further routes share its members; those of the file share none.
+    pub sharing: u64,
     /// Where it leads.
     pub members: Vec<MemberTold>,
 }
@@ -224,7 +226,7 @@ pub struct MemberTold {
 }
 
 /// The routes in Redis.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct RoutesInRedis {
     /// Whether they can be read now.
@@ -237,6 +239,11 @@ pub struct RoutesInRedis {
     pub wrong: u64,
     /// Changes that Redis told of.
     pub changes: u64,
+    /// Those that have been used, with their members, each once however many routes share them; those
+    /// with a member that is not up stand first.
+    pub used: Vec<RouteTold>,
+    /// Those that are not told of, as there are too many.
+    pub used_left_out: u64,
 }
 
 /// What this node knows of purges.

@@ -301,7 +301,8 @@ fn log_options(config: &Config, settings: &RedisSettings) -> RedisLogOptions {
 fn node_name(config: &Config) -> String {
     let machine = rustix::system::uname();
     let machine = machine.nodename().to_string_lossy();
-    let port = config.listen.iter().find_map(|listen| match listen {
+    let mut listen = config.listen.iter().chain(&config.tls.listen);
+    let port = listen.find_map(|listen| match listen {
         Listen::Tcp(address) => Some(address.port()).filter(|port| *port != 0),
         Listen::Unix(_) => None,
     });

@@ -8,7 +8,6 @@
 
 mod export;
 mod form;
-pub mod traceparent;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,32 +15,10 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 
 pub use self::export::{Counts, Exporter, open};
-use self::traceparent::{Hex, TRACEPARENT, Traceparent};
 use crate::failure::FetchFailure;
 use crate::forward::Trust;
-use crate::telemetry::Record;
-
-/// Whether anybody keeps the spans of a trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sampled {
-    /// Its spans are sent.
-    Yes,
-    /// They are not.
-    No,
-}
-
-/// Where an exchange, or a fetch, stands in a trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Here {
-    /// The trace.
-    pub trace_id: [u8; 16],
-    /// Its own span.
-    pub span_id: [u8; 8],
-    /// The span that caused it, unless it is the first.
-    pub parent_id: Option<[u8; 8]>,
-    /// Whether its span is sent.
-    pub sampled: Sampled,
-}
+use crate::record::Record;
+use crate::traceparent::{Here, Sampled, TRACEPARENT, Traceparent};
 
 /// Gives exchanges their place in traces; without a collector, none. Cloning it shares it.
 #[derive(Clone, Default)]
@@ -106,22 +83,6 @@ impl Tracer {
         if let Some(exporter) = &self.0 {
             exporter.flush().await;
         }
-    }
-}
-
-impl Here {
-    /// As `traceparent` says it.
-    fn said(&self) -> String {
-        let flags = match self.sampled {
-            Sampled::Yes => "01",
-            Sampled::No => "00",
-        };
-        format!("00-{}-{}-{flags}", Hex(&self.trace_id), Hex(&self.span_id))
-    }
-
-    /// The trace, as logs name it.
-    pub fn trace(&self) -> String {
-        Hex(&self.trace_id).to_string()
     }
 }
 

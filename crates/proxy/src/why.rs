@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use forebay_cache::mechanism::{Key, Verdict};
+use forebay_cache::mechanism::{Found, Key, Verdict};
+use forebay_semantics::coding::Coding;
 use forebay_semantics::request::{Lookup, lookup};
 use forebay_semantics::reuse::{Reuse, reuse};
 use forebay_semantics::status::{CacheStatus, Forward, Source};
@@ -12,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::ask::Ask;
+use crate::compress::{self, Form};
 use crate::config::text::in_time;
 use crate::gateway::Gateway;
-use crate::kept::{Kept, KeptEntry, KeptResponse, variant_key};
+use crate::kept::{Kept, KeptEntry, KeptResponse, coded_key, variant_key};
 
 /// Bytes of a key that are shown.
 const KEY_BYTES_SHOWN: usize = 1_024;
@@ -47,12 +49,19 @@ pub struct Why {
 pub struct Lying {
     /// The tier.
     pub tier: String,
-    /// A response, or the index of variants.
+    /// A response, the index of variants, or a coded form of a response.
     pub kind: String,
+    /// The coding of a form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coding: Option<String>,
+    /// Bytes of a form; none at all where it would not be shorter than what it is a form of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes: Option<u64>,
     /// How many variants an index knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variants: Option<usize>,
-    /// Whether it fits the request, as far as `Vary` goes.
+    /// Whether it fits the request, as far as `Vary` goes; of a form, whether it is one of a response
+    /// that lies there.
     pub fits: bool,
     /// Its status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,24 +90,9 @@ pub struct Lying {
 /// What this node says of a request.
 pub async fn why(gateway: &Gateway, ask: &Ask) -> Why {
     let now = gateway.now();
-    let mut found = Vec::new();
-    let mut best = Best::Nothing;
-    let primary = Key::from(ask.key.as_slice());
-    for lying in gateway.cache().survey(&primary).await {
-        found.push(line(gateway, ask, &lying.entry, lying.tier, now));
-        let Some(variants) = lying.entry.head().variants() else {
-            best = best.or(gateway, ask, &lying.entry, lying.tier);
-            continue;
-        };
-        let Some(variant) = variants.choose(&ask.fields) else {
-            best = best.or_no_variant(gateway, ask, &lying.entry);
-            continue;
-        };
-        for lying in gateway.cache().survey(&variant_key(&ask.key, variant.id())).await {
-            found.push(line(gateway, ask, &lying.entry, lying.tier, now));
-            best = best.or(gateway, ask, &lying.entry, lying.tier);
-        }
-    }
+    let mut survey = Survey { gateway, ask, now, found: Vec::new(), best: Best::Nothing };
+    survey.look().await;
+    let Survey { found, best, .. } = survey;
     let (said, because) = judged(gateway, ask, &best, now);
     let mut status = Vec::new();
     said.write(&mut status);
@@ -113,6 +107,69 @@ pub async fn why(gateway: &Gateway, ask: &Ask) -> Why {
         in_doubt: purges.trust == forebay_cache::mechanism::Trust::Doubt,
         epoch: purges.position.number,
         found,
+    }
+}
+
+/// What lies where, as far as it was looked.
+struct Survey<'a> {
+    gateway: &'a Gateway,
+    ask: &'a Ask,
+    now: Timestamp,
+    found: Vec<Lying>,
+    best: Best,
+}
+
+impl Survey<'_> {
+    async fn look(&mut self) {
+        let primary = Key::from(self.ask.key.as_slice());
+        let mut variants: Vec<Key> = Vec::new();
+        for lying in self.look_at(&primary).await {
+            let Some(index) = lying.entry.head().variants() else { continue };
+            match index.choose(&self.ask.fields).map(|it| variant_key(&self.ask.key, it.id())) {
+                // Tiers may know of different ones.
+                Some(key) if variants.contains(&key) => {}
+                Some(key) => variants.push(key),
+                None => {
+                    self.better(|best, it| best.or_no_variant(it.gateway, it.ask, &lying.entry))
+                }
+            }
+        }
+        for key in variants {
+            self.look_at(&key).await;
+        }
+    }
+
+    /// What lies under a key, and the coded forms of that.
+    async fn look_at(&mut self, key: &Key) -> Vec<Found<Kept>> {
+        let all = self.gateway.cache().survey(key).await;
+        for lying in &all {
+            self.found.push(line(self.gateway, self.ask, &lying.entry, lying.tier, self.now));
+            if lying.entry.head().response().is_some() {
+                self.better(|best, it| best.or(it.gateway, it.ask, &lying.entry, lying.tier));
+            }
+        }
+        let responses: Vec<_> = all.iter().filter_map(|it| it.entry.head().response()).collect();
+        if !responses.is_empty() && !self.ask.lane.route.compress.codings.is_empty() {
+            self.look_for_forms(key, &responses).await;
+        }
+        all
+    }
+
+    async fn look_for_forms(&mut self, key: &Key, responses: &[&KeptResponse]) {
+        for coding in Coding::ALL {
+            for lying in self.gateway.cache().survey(&coded_key(key.as_bytes(), coding)).await {
+                let mut line = line(self.gateway, self.ask, &lying.entry, lying.tier, self.now);
+                line.coding = Some(coding.word().to_owned());
+                line.body_bytes = lying.entry.body().len_known();
+                line.fits = responses.iter().any(|it| lying.entry.head().is_form_of(it));
+                self.found.push(line);
+            }
+        }
+    }
+
+    fn better(&mut self, than: impl FnOnce(Best, &Self) -> Best) {
+        let best = std::mem::replace(&mut self.best, Best::Nothing);
+        self.best = than(best, self);
     }
 }
 
@@ -167,6 +224,8 @@ fn line(
     let mut line = Lying {
         tier: tier.to_owned(),
         kind: String::new(),
+        coding: None,
+        body_bytes: None,
         variants: None,
         fits: true,
         status: None,
@@ -184,7 +243,7 @@ fn line(
             line.variants = Some(variants.iter().count());
             line.fits = variants.choose(&ask.fields).is_some();
         }
-        // It lies under a key that nobody asks for.
+        // What it is a form of is known to who looked for it.
         Kept::Coded(_) => line.kind = "coded".to_owned(),
         Kept::Response(response) => describe(&mut line, response, ask, now),
     }
@@ -260,12 +319,14 @@ fn judged(
                 1.. => format!("fresh for {} more", seconds(ttl.unsigned_abs())),
                 _ => "stale, which the client accepts".to_owned(),
             };
-            (hit, format!("it would be served from {tier}: {words}"))
+            let form = form(gateway, ask, entry, response);
+            (hit, format!("it would be served from {tier}{form}: {words}"))
         }
         Reuse::ServeAndRefresh(why) => {
-            let ago = seconds(ttl.unsigned_abs());
+            let (form, ago) = (form(gateway, ask, entry, response), seconds(ttl.unsigned_abs()));
             let words = format!(
-                "it would be served from {tier}, stale for {ago}, and refreshed behind the answer"
+                "it would be served from {tier}{form}, stale for {ago}, and refreshed behind the \
+                 answer"
             );
             (CacheStatus { detail: Some(why.detail()), ..hit }, words)
         }
@@ -279,6 +340,17 @@ fn judged(
                 ..CacheStatus::new(gateway.name(), Source::Own)
             };
             (said, "it would be refused: it wants nothing from the origin".to_owned())
+        }
+    }
+}
+
+/// In which form it would be served, where that is a coded one or is to be.
+fn form(gateway: &Gateway, ask: &Ask, entry: &KeptEntry, response: &KeptResponse) -> String {
+    match compress::form(gateway, ask, entry, response) {
+        Form::AsStored => String::new(),
+        Form::Coded(coding) => format!(" in {}", coding.word()),
+        Form::ToBeCoded(coding) => {
+            format!(" as it is stored, and its {} form made behind the answer", coding.word())
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use forebay::cli::Cli;
 use forebay::config;
-use forebay::telemetry::Outcome;
+use forebay::record::Outcome;
 use forebay_semantics::status::{Detail, Forward};
 
 const EXAMPLE: &str = include_str!("../../../docs/examples/forebay.toml");

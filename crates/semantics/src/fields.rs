@@ -13,6 +13,9 @@ pub use present::{Present, Sought};
 /// Bytes of fields that a block from elsewhere may have.
 pub const FIELD_BYTES_MAX: usize = 256 << 10;
 
+/// The longest name that a map takes.
+const FIELD_NAME_BYTES_MAX: usize = (1 << 16) - 1;
+
 /// Lines that a block from elsewhere may have: far fewer than a map can hold.
 pub const FIELD_LINES_MAX: usize = 1024;
 
@@ -42,12 +45,11 @@ impl FieldBlock {
             rest = after.strip_prefix(b"\r\n")?;
             let colon = line.iter().position(|byte| *byte == b':')?;
             let (name, value) = (&line[..colon], line[colon..].strip_prefix(b": ")?);
-            let read = HeaderName::from_bytes(name).ok()?;
-            let is_sound = read.as_str().as_bytes() == name
-                && !is_never_stored(&read)
-                && HeaderValue::from_bytes(value).is_ok()
-                && count <= FIELD_LINES_MAX;
-            if !is_sound {
+            if count > FIELD_LINES_MAX
+                || never_stored(name)
+                || !is_lower_name(name)
+                || !is_value(value)
+            {
                 return None;
             }
         }
@@ -140,21 +142,42 @@ impl<'a> Iterator for Lines<'a> {
 /// `Trailer` goes too: a stored body is sent with its length, and promises nothing.
 /// `Content-Length` is said by who sends. `Age` is in the stored age (RFC 9111 section 4.2.3).
 pub fn is_never_stored(name: &HeaderName) -> bool {
-    // No constant, which would be made and dropped anew for each name.
-    static NAMES: [HeaderName; 10] = [
-        header::CONNECTION,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        header::CONTENT_LENGTH,
-        header::AGE,
-        HeaderName::from_static("keep-alive"),
-    ];
-    NAMES.contains(name)
-        || matches!(name.as_str(), "proxy-connection" | "proxy-authentication-info")
+    never_stored(name.as_str().as_bytes())
+}
+
+// One of these by its length first, and then one comparison: this is asked for each field of each head.
+fn never_stored(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"connection"
+            | b"te"
+            | b"trailer"
+            | b"transfer-encoding"
+            | b"upgrade"
+            | b"proxy-authenticate"
+            | b"proxy-authorization"
+            | b"content-length"
+            | b"age"
+            | b"keep-alive"
+            | b"proxy-connection"
+            | b"proxy-authentication-info"
+    )
+}
+
+/// A name as a map takes it, in lower case (RFC 9110 section 5.6.2).
+fn is_lower_name(name: &[u8]) -> bool {
+    let is_lower = |byte: &u8| {
+        matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*'
+            | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+    };
+    (1..=FIELD_NAME_BYTES_MAX).contains(&name.len()) && name.iter().all(is_lower)
+}
+
+/// A value as a map takes it: without control characters but tabs (RFC 9110 section 5.5).
+fn is_value(value: &[u8]) -> bool {
+    // Without an early end the loop is done many bytes at once.
+    let is_bad = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f;
+    !value.iter().fold(false, |found, byte| found | is_bad(byte))
 }
 
 /// Whether a field sets cookies, and so is meant for one client.

@@ -40,7 +40,14 @@ impl Metrics {
         if found.is_empty() { None } else { Some(found.iter().sum()) }
     }
 
-    /// The same as a count; what is not there has not been counted yet.
+    /// The sample that is written so: `name`, or `name{label="value"}` with all of its labels.
+    pub fn written(&self, written: &str) -> Option<f64> {
+        let wanted = sample(&format!("{written} 0"))?;
+        let is_it = |it: &&Sample| it.name == wanted.name && it.labels == wanted.labels;
+        self.samples.iter().find(is_it).map(|sample| sample.value)
+    }
+
+    /// [`Metrics::value`] as a count; what is not there has not been counted yet.
     pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         self.value(name, labels).unwrap_or(0.0) as u64
     }
@@ -113,6 +120,11 @@ mod tests {
         check("ratio", &[], Some(0.25));
         assert_eq!(metrics.count("hits_total", &[("tier", "redis")]), 0);
         assert_eq!(metrics.names(), ["hits_total", "ratio", "up"]);
+        let first = "hits_total{tier=\"memory\",route=\"a\"}";
+        assert_eq!(metrics.written(first), Some(3.0));
+        assert_eq!(metrics.written("up"), Some(1.0));
+        assert_eq!(metrics.written("hits_total"), None, "without its labels it is another");
+        assert_eq!(metrics.written("{"), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use crate::Failure;
 use crate::client::Client;
+use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::process::Process;
 use crate::script::Table;
@@ -29,6 +30,9 @@ const MOMENT: Duration = Duration::from_millis(80);
 /// How long a fetch that was answered is waited for, and how often it is looked.
 const LANDING_PATIENCE: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(5);
+
+/// How long the program may take to tell its numbers.
+const METRICS_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ports below those that systems give to outgoing connections.
 const PORTS: std::ops::Range<u16> = 18_000..31_000;
@@ -151,11 +155,34 @@ impl Gateway {
     /// How many fetches are under way that several requests may share; nothing where the program
     /// does not say it.
     async fn flights(&self) -> Option<usize> {
-        let mut operator = Client::connect(self.admin).await.ok()?;
+        let flights =
+            self.metrics_within(LANDING_PATIENCE).await.ok()?.written("forebay_flights")?;
+        Some(flights as usize)
+    }
+
+    /// Writes other tables into its file, before the same origin; it reads them when it is told to. As
+    /// editors do it: whoever reads meanwhile reads the old file or the new one.
+    pub fn rewrite(&self, origin: SocketAddr, tables: &[Table]) -> Result<(), Failure> {
+        let next = self.file.with_extension("next");
+        std::fs::write(&next, configuration(self.address, self.admin, origin, tables))?;
+        Ok(std::fs::rename(next, &self.file)?)
+    }
+
+    /// One of the numbers that it tells operators, as it is written there: a name, or a name with
+    /// labels. A failure shows what there is.
+    pub async fn metric(&self, written: &str) -> Result<u64, Failure> {
+        let metrics = self.metrics_within(METRICS_PATIENCE).await?;
+        let number = metrics.written(written).ok_or_else(|| {
+            Failure::new(format!("no metric `{written}` among {:?}", metrics.names()))
+        })?;
+        Ok(number as u64)
+    }
+
+    async fn metrics_within(&self, patience: Duration) -> Result<Metrics, Failure> {
+        let mut operator = Client::connect(self.admin).await?;
         let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        let metrics = operator.ask(request, LANDING_PATIENCE).await.ok()?;
-        let metrics = String::from_utf8(metrics.body).ok()?;
-        metrics.lines().find_map(|line| line.strip_prefix("forebay_flights ")?.parse().ok())
+        let told = operator.ask(request, patience).await?;
+        Metrics::parse(&String::from_utf8_lossy(&told.body))
     }
 
     async fn accepts(&mut self) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::Cache;
 use super::error::Error;
-use super::events::Teller;
+use super::events::{Event, Teller};
 use super::kept::{self, Kept};
 use super::key::KeyWriter;
 use super::loaded::Ttl;
@@ -19,6 +19,7 @@ use super::shared::Shared;
 use super::stats::Counts;
 use crate::body::Body;
 use crate::clock::Clock;
+use crate::entry::Key;
 use crate::log::{Log, MemoryLog};
 use crate::options::{Hashing, Options};
 use crate::purge::Bounds;
@@ -228,6 +229,13 @@ impl<K, V, C> Builder<K, V, C> {
                 ));
             }
         }
+        // A runtime cannot be asked whether it has timers; a sleep that is made says it, by its panic.
+        if std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_err() {
+            return refused(format!(
+                "cannot build `{}` here: it needs a tokio runtime with timers, such as `enable_all` makes",
+                self.name
+            ));
+        }
         Ok(())
     }
 
@@ -242,7 +250,7 @@ impl<K, V, C> Builder<K, V, C> {
             memory_bytes_max: bytes(self.memory_bytes),
             aside_bytes_max: Some(bytes(self.negative_bytes())),
             entry_bytes_typical: ENTRY_BYTES_TYPICAL,
-            hashing: Hashing::Quick,
+            hashing: Hashing::QuickAfter(kept::prefix(&self.name).len()),
             ..Options::default()
         }
     }
@@ -262,6 +270,10 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
             stand.leases,
             stand.log.purges().clone(),
         );
+        let told = teller.clone();
+        tiers.listen(Box::new(move |key, why| {
+            told.tell(|| Event::Evicted { key: Key::from(key), why });
+        }));
         let swept = tiers.clone();
         let sweeping = tokio::spawn(async move { swept.sweep(SWEEP_PAUSE).await });
         Ok(Cache::of(Shared {

@@ -33,6 +33,8 @@ pub enum Error {
     Tier(TierFailure),
     /// The runtime on which the load ran has ended.
     RuntimeEnded,
+    /// A blocking call where none can be made, and why.
+    CannotBlock(&'static str),
 }
 
 /// An error of a loader or a codec, shared by all who waited.
@@ -78,7 +80,8 @@ impl Error {
             | Error::Key(_)
             | Error::Log(_)
             | Error::Tier(_)
-            | Error::RuntimeEnded => false,
+            | Error::RuntimeEnded
+            | Error::CannotBlock(_) => false,
         }
     }
 }
@@ -118,6 +121,7 @@ impl fmt::Display for Error {
             Error::RuntimeEnded => {
                 f.write_str("cannot load the value: the runtime of its loader has ended")
             }
+            Error::CannotBlock(why) => write!(f, "cannot block: {why}"),
         }
     }
 }
@@ -133,7 +137,8 @@ impl std::error::Error for Error {
             | Error::Key(_)
             | Error::Log(_)
             | Error::Tier(_)
-            | Error::RuntimeEnded => None,
+            | Error::RuntimeEnded
+            | Error::CannotBlock(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::broadcast::{Receiver, Sender, error::RecvError};
 
 use super::error::{Error, LoadError};
 use crate::entry::Key;
+pub use crate::memory::Eviction;
 
 /// Events that wait for a slow listener; older ones are dropped, and it is told.
 const EVENTS_MAX: usize = 1_024;
@@ -46,13 +47,20 @@ pub enum Event {
         /// Of what.
         key: Key,
     },
-    /// All values with this tag were purged.
+    /// All values with this tag were purged, or made stale.
     TagPurged {
         /// The tag.
         tag: String,
     },
-    /// All values were purged.
+    /// All values were purged, or made stale.
     AllPurged,
+    /// A value went from this process's memory though nobody removed it; a level below may hold it still.
+    Evicted {
+        /// Of what.
+        key: Key,
+        /// Why.
+        why: Eviction,
+    },
     /// A value cannot be written as bytes: it is in memory alone.
     NotEncoded {
         /// Of what.

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::error::Error;
-use super::found::{Found, Level};
+use super::found::{Found, Level, Value};
 use super::kept::{self, Kept, Use};
 use super::key::{KeyError, KeyWriter};
 use super::load::{self, Lead, Loading, Outcome};
@@ -90,6 +90,49 @@ impl<'a, V: Send + Sync + 'static> Fetch<'a, V> {
         T: Into<Loaded<V>>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        self.load_with_stale(|_| load()).await
+    }
+
+    /// As [`Fetch::load`]; the loader is told what is held and not fresh any more, so that it can ask
+    /// whether that still holds, and return it again.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// use forebay_cache::{Cache, Value};
+    ///
+    /// #[derive(Clone)]
+    /// struct Page {
+    ///     etag: String,
+    ///     text: std::sync::Arc<str>,
+    /// }
+    ///
+    /// /// Stands for a request; `None` says that what has this tag is the newest.
+    /// async fn page(etag: Option<&str>) -> Result<Option<Page>, std::io::Error> {
+    ///     let newest = Page { etag: "v1".to_owned(), text: "all of it".into() };
+    ///     Ok((etag != Some("v1")).then_some(newest))
+    /// }
+    ///
+    /// async fn load(stale: Option<Value<Page>>) -> Result<Option<Page>, std::io::Error> {
+    ///     let newer = page(stale.as_ref().map(|stale| stale.etag.as_str())).await?;
+    ///     Ok(newer.or_else(|| stale.map(|stale| Page::clone(&stale))))
+    /// }
+    ///
+    /// let pages: Cache<String, Page> = Cache::builder("pages").build().await?;
+    /// pages.fetch("/").load_with_stale(load).await?;
+    /// pages.invalidate("/").await?;
+    /// let found = pages.fetch("/").load_with_stale(load).await?;
+    /// assert_eq!(&*found.value.unwrap().text, "all of it");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn load_with_stale<L, W, T, E>(self, load: L) -> Result<Found<V>, Error>
+    where
+        L: FnOnce(Option<Value<V>>) -> W + Send,
+        W: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Loaded<V>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let key = self.key?;
         if let Some(found) = self.shared.glance(key.as_bytes()) {
             return Ok(found);
@@ -98,7 +141,7 @@ impl<'a, V: Send + Sync + 'static> Fetch<'a, V> {
     }
 }
 
-/// As [`Fetch::load`], for what memory has not fresh.
+/// As [`Fetch::load_with_stale`], for what memory has not fresh.
 pub(crate) async fn fetch<V, L, W, T, E>(
     shared: &Arc<Shared<V>>,
     key: Key,
@@ -107,19 +150,22 @@ pub(crate) async fn fetch<V, L, W, T, E>(
 ) -> Result<Found<V>, Error>
 where
     V: Send + Sync + 'static,
-    L: FnOnce() -> W + Send,
+    L: FnOnce(Option<Value<V>>) -> W + Send,
     W: Future<Output = Result<T, E>> + Send + 'static,
     T: Into<Loaded<V>>,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut load = Some(load);
     // A call leads once at most; what comes after is for those who do not.
-    let mut begin = || load.take().map_or(Err(Error::RuntimeEnded), load::begin);
+    let mut begin = |seen: Option<&Seen<V>>| {
+        let stale = seen.and_then(|seen| Value::of(Arc::clone(&seen.entry)));
+        load.take().map_or(Err(Error::RuntimeEnded), |load| load::begin(|| load(stale)))
+    };
     Walk { shared, key, call }.walk(&mut begin).await
 }
 
-/// Calls the caller's loader.
-type Begin<'a, V> = &'a mut (dyn FnMut() -> Result<Loading<V>, Error> + Send);
+/// Calls the caller's loader, with what was seen.
+type Begin<'a, V> = &'a mut (dyn FnMut(Option<&Seen<V>>) -> Result<Loading<V>, Error> + Send);
 
 /// One call on its way.
 struct Walk<'a, V: Send + Sync + 'static> {
@@ -195,7 +241,8 @@ impl<V: Send + Sync + 'static> Walk<'_, V> {
             }
             known = Some(entry);
         }
-        let alone = Arc::clone(self.shared).alone(self.key.clone(), self.call.clone(), begin()?);
+        let alone =
+            Arc::clone(self.shared).alone(self.key.clone(), self.call.clone(), begin(seen)?);
         self.ended(tokio::spawn(alone), seen).await
     }
 
@@ -229,7 +276,7 @@ impl<V: Send + Sync + 'static> Walk<'_, V> {
         seen: Option<&Seen<V>>,
         begin: Begin<'_, V>,
     ) -> Result<JoinHandle<Outcome<V>>, Error> {
-        let work = match begin() {
+        let work = match begin(seen) {
             Ok(work) => work,
             // It is told to all as if it had failed a moment later.
             Err(error) => {

@@ -54,10 +54,10 @@ pub struct Found<V> {
     pub from: Level,
     /// Whether it is within its lifetime.
     pub freshness: Freshness,
-    /// How long ago its load ended.
-    pub age: Duration,
-    /// What is left of its lifetime.
-    pub left: Left,
+    // Spans are worked out for who asks for them.
+    made_at: Timestamp,
+    until: Timestamp,
+    now: Timestamp,
 }
 
 /// A value that is shared with the cache: it reads as a `&V`, and cloning it copies nothing. It lives as
@@ -130,8 +130,7 @@ impl<V: fmt::Display> fmt::Display for Value<V> {
 }
 
 impl Left {
-    #[inline]
-    pub(crate) fn at(now: Timestamp, fresh_until: Timestamp) -> Self {
+    fn at(now: Timestamp, fresh_until: Timestamp) -> Self {
         match fresh_until {
             Timestamp::FAR => Left::Forever,
             _ if now < fresh_until => Left::For(fresh_until.since(now)),
@@ -151,6 +150,29 @@ impl Left {
 }
 
 impl<V> Found<V> {
+    /// What an entry holds now; `until` is when it ceases to be fresh.
+    #[inline]
+    pub(crate) fn of(
+        entry: Arc<Entry<Kept<V>>>,
+        from: Level,
+        freshness: Freshness,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        let made_at = entry.head().terms.made_at;
+        Self { value: Value::of(entry), from, freshness, made_at, until, now }
+    }
+
+    /// How long ago its load ended.
+    pub fn age(&self) -> Duration {
+        self.now.since(self.made_at)
+    }
+
+    /// What is left of its lifetime.
+    pub fn left(&self) -> Left {
+        Left::at(self.now, self.until)
+    }
+
     /// Whether it is within its lifetime.
     pub fn is_fresh(&self) -> bool {
         self.freshness == Freshness::Fresh
@@ -167,7 +189,7 @@ impl<V: fmt::Debug> fmt::Debug for Found<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Found");
         shown.field("value", &self.value).field("from", &self.from);
-        shown.field("freshness", &self.freshness).field("left", &self.left).finish()
+        shown.field("freshness", &self.freshness).field("left", &self.left()).finish()
     }
 }
 

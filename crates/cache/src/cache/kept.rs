@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::LoadError;
-use super::found::{Found, Freshness, Left, Level, Value};
-use crate::clock::Timestamp;
+use super::found::{Found, Freshness, Level};
+use crate::clock::{Span, Timestamp};
 use crate::entry::{Entry, Head, Shelf};
 use crate::log::{Purges, Trust};
 use crate::purge::{Belongs, Group, Verdict};
@@ -16,12 +16,12 @@ pub(crate) struct Terms {
     /// When its load ended.
     pub(crate) made_at: Timestamp,
     /// How long its load took.
-    pub(crate) took: Duration,
+    pub(crate) took: Span,
     pub(crate) fresh_until: Timestamp,
     /// How much longer it may be given while it is loaded anew.
-    pub(crate) while_refresh: Duration,
+    pub(crate) while_refresh: Span,
     /// How much longer it may be given in place of an error.
-    pub(crate) on_error: Duration,
+    pub(crate) on_error: Span,
     /// Of its tags.
     pub(crate) groups: Box<[Group]>,
 }
@@ -72,7 +72,7 @@ pub(crate) enum Doubt {
 impl Terms {
     /// Until when it is of any use.
     pub(crate) fn keep_until(&self) -> Timestamp {
-        self.fresh_until.plus(self.while_refresh.max(self.on_error))
+        self.fresh_until.plus_span(self.while_refresh.max(self.on_error))
     }
 
     /// For what it may be used now, and until when it was fresh.
@@ -84,18 +84,17 @@ impl Terms {
             Doubt::Since(moment) => self.fresh_until.min(moment).min(now),
             // Counted from the begin of the load: what was purged since then is not known.
             Doubt::Within(bound) => {
-                let begun = Timestamp::from_millis(
-                    self.made_at.as_millis().saturating_sub(self.took.as_millis() as u64),
-                );
+                let begun = self.made_at.as_millis().saturating_sub(self.took.as_millis());
+                let begun = Timestamp::from_millis(begun);
                 self.fresh_until.min(begun.plus(bound))
             }
         };
         let is_proven = doubt != Doubt::Unproven;
         let what = if is_proven && now < until {
             Use::Fresh
-        } else if is_proven && now < until.plus(self.while_refresh) {
+        } else if is_proven && now < until.plus_span(self.while_refresh) {
             Use::WhileRefresh
-        } else if now < until.plus(self.on_error) {
+        } else if now < until.plus_span(self.on_error) {
             Use::OnError
         } else {
             Use::Nothing
@@ -138,8 +137,7 @@ pub(crate) fn found<V>(
     if let Content::NotTransformed(cause) = &entry.head().content {
         return Err(cause.clone());
     }
-    let (age, left) = (now.since(entry.head().terms.made_at), Left::at(now, until));
-    Ok(Found { value: Value::of(entry), from, freshness, age, left })
+    Ok(Found::of(entry, from, freshness, until, now))
 }
 
 impl<V: Send + Sync + 'static> Head for Kept<V> {
@@ -210,10 +208,10 @@ mod tests {
     fn terms() -> Terms {
         Terms {
             made_at: Timestamp::from_millis(10_000),
-            took: Duration::from_millis(500),
+            took: Duration::from_millis(500).into(),
             fresh_until: Timestamp::from_millis(20_000),
-            while_refresh: 2 * SECOND,
-            on_error: 5 * SECOND,
+            while_refresh: (2 * SECOND).into(),
+            on_error: (5 * SECOND).into(),
             groups: Box::default(),
         }
     }

@@ -165,9 +165,14 @@ impl<V: Send + Sync + 'static> Shared<V> {
 }
 
 fn panicked(words: Box<dyn std::any::Any + Send>) -> Error {
-    let said = words.downcast_ref::<&str>().copied();
-    let said = said.or_else(|| words.downcast_ref::<String>().map(String::as_str));
-    Error::Panicked(said.unwrap_or("no words").into())
+    Error::Panicked(words_of(&*words).into())
+}
+
+/// With which words it panicked.
+pub(crate) fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let said = panic.downcast_ref::<&str>().copied();
+    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    said.unwrap_or("no words")
 }
 
 fn of_code(code: u16) -> Error {

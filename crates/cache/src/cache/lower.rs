@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::builder::{BuildError, Builder, Stand};
+use super::encoded::Encodings;
 use super::encoding::Codec;
 use super::events::Teller;
 #[cfg(feature = "redis")]
@@ -106,11 +107,13 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
         counts: &Arc<Counts>,
         teller: &Teller,
     ) -> Result<Stand<V>, BuildError> {
+        #[cfg(all(feature = "disk", feature = "redis"))]
+        self.checked_together()?;
         let mut stand = Stand::of_memory(options, &self.clock);
         // Both settings below it have set it.
         let Some(codec) = &self.lower.codec else { return Ok(stand) };
         let no_body = Body::empty();
-        let budget = stand.budget.clone();
+        let (budget, encodings) = (stand.budget.clone(), Arc::<Encodings>::default());
         let over = |below: Arc<dyn Tier<Stored>>| {
             Arc::new(Coded {
                 below,
@@ -122,6 +125,7 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
                 counts: Arc::clone(counts),
                 teller: teller.clone(),
                 no_body: no_body.clone(),
+                encodings: Arc::clone(&encodings),
             })
         };
         #[cfg(feature = "disk")]
@@ -141,6 +145,20 @@ impl<K, V: Send + Sync + 'static, C> Builder<K, V, C> {
             stand.reach = Reach::Cluster;
         }
         Ok(stand)
+    }
+
+    // What the log in Redis said must be known when this process starts again and finds its disk.
+    #[cfg(all(feature = "disk", feature = "redis"))]
+    fn checked_together(&self) -> Result<(), BuildError> {
+        let has_journal = self.lower.redis.as_ref().is_none_or(Redis::has_journal);
+        if self.lower.disk.is_none() || has_journal {
+            return Ok(());
+        }
+        Err(BuildError::Setting(format!(
+            "cannot keep `{}` on a disk and in a Redis without a journal: after a restart nobody would know what \
+             was removed; open it with `Redis::builder(address).journal(directory)`",
+            self.name
+        )))
     }
 
     // With a Redis, its log counts for what lies on the disk as well.

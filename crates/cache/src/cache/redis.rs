@@ -1,6 +1,8 @@
 //! A Redis as caches share it: the tier, the leases and the log of purges, over one link.
 
 use std::fmt;
+#[cfg(feature = "disk")]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::lease::Leases;
 use crate::log::{DOUBT_BOUND, Log, LogSnapshot, Trust};
+#[cfg(feature = "disk")]
+use crate::log::{FileOptions, Journal};
 use crate::purge::{Bounds, Rules};
 use crate::redis::{
     Address, LeaseOptions, Link, LinkOptions, LinkSnapshot, Names, NodeName, RedisLeases, RedisLog,
@@ -40,6 +44,8 @@ struct Parts {
     tier: Arc<RedisTier<Stored>>,
     leases: Arc<RedisLeases>,
     log: Arc<RedisLog>,
+    #[cfg(feature = "disk")]
+    has_journal: bool,
 }
 
 /// Says how a Redis is reached and shared; [`Redis::builder`] begins one.
@@ -52,10 +58,12 @@ pub struct RedisBuilder {
     lease: Duration,
     bound: Duration,
     value_bytes_max: u64,
+    #[cfg(feature = "disk")]
+    journal: Option<PathBuf>,
     clock: Clock,
 }
 
-/// Why a Redis cannot be used: its address says nothing that can be tried.
+/// Why a Redis cannot be used: its address says nothing that can be tried, or its journal cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisError {
     what: String,
@@ -111,6 +119,12 @@ impl Redis {
         Arc::clone(&self.0.log) as Arc<dyn Log>
     }
 
+    /// Whether what is purged is known after a restart.
+    #[cfg(feature = "disk")]
+    pub(crate) fn has_journal(&self) -> bool {
+        self.0.has_journal
+    }
+
     async fn is_heard(&self) {
         self.0.link.connected().await;
         while self.trust() == Trust::Doubt {
@@ -131,6 +145,8 @@ impl RedisBuilder {
             lease: Duration::from_secs(3),
             bound: DOUBT_BOUND,
             value_bytes_max: 8 << 20,
+            #[cfg(feature = "disk")]
+            journal: None,
             clock: Clock::system(),
         }
     }
@@ -191,6 +207,15 @@ impl RedisBuilder {
         self
     }
 
+    /// A directory of this process alone, in one that exists, where it writes down what it hears of
+    /// purges. A cache that is on a disk as well needs it: a process that starts while Redis is away, or
+    /// has lost its newest purges, knows them from here, and gives nothing from its disk that was removed.
+    #[cfg(feature = "disk")]
+    pub fn journal(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.journal = Some(directory.into());
+        self
+    }
+
     /// The clock that lifetimes go by; that of the caches over it.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -199,7 +224,14 @@ impl RedisBuilder {
 
     /// Opens it; see [`Redis::open`].
     pub async fn open(self) -> Result<Redis, RedisError> {
-        let link = Link::open(self.link?);
+        let link = self.link?;
+        #[cfg(feature = "disk")]
+        let (journal, rules) = opened(self.journal).await?;
+        #[cfg(not(feature = "disk"))]
+        let (journal, rules) = (None, Rules::new(Bounds::default()));
+        #[cfg(feature = "disk")]
+        let has_journal = journal.is_some();
+        let link = Link::open(link);
         let names = Names::of_whole_keys(&self.prefix);
         let options = RedisOptions {
             prefix: self.prefix,
@@ -215,15 +247,18 @@ impl RedisBuilder {
         let log = RedisLogOptions {
             bound: self.bound,
             secret: self.secret,
+            journal,
             beat_every: (self.bound / 4).min(BEAT_EVERY_MAX),
             ..RedisLogOptions::new(names, NodeName { name: self.node, address: None })
         };
-        let log = RedisLog::open(Arc::clone(&link), Rules::new(Bounds::default()), clock, log);
+        let log = RedisLog::open(Arc::clone(&link), rules, clock, log);
         let redis = Redis(Arc::new(Parts {
             tier: Arc::new(tier),
             leases: RedisLeases::new(Arc::clone(&link), lease),
             log: Arc::new(log),
             link,
+            #[cfg(feature = "disk")]
+            has_journal,
         }));
         let limit = redis.0.link.options().connect_timeout;
         if tokio::time::timeout(limit, redis.is_heard()).await.is_err() {
@@ -232,6 +267,19 @@ impl RedisBuilder {
             tracing::warn!(why, "redis is not there yet; it is connected behind");
         }
         Ok(redis)
+    }
+}
+
+/// What a process knew of purges when it ended. Waits for the disk on a thread of its own.
+#[cfg(feature = "disk")]
+async fn opened(journal: Option<PathBuf>) -> Result<(Option<Journal>, Rules), RedisError> {
+    let Some(directory) = journal else { return Ok((None, Rules::new(Bounds::default()))) };
+    let opening = move || Journal::open(FileOptions::new(directory));
+    match tokio::task::spawn_blocking(opening).await {
+        Ok(Ok((journal, rules))) => Ok((Some(journal), rules)),
+        Ok(Err(why)) => Err(RedisError { what: format!("cannot keep a journal of purges: {why}") }),
+        // Nobody aborts it: it panicked, and so does who waits for it.
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
     }
 }
 

@@ -86,8 +86,8 @@ impl Settings {
             // Nothing keeps it, not even for its stale windows.
             Ttl::DontCache => (now, (Duration::ZERO, Duration::ZERO)),
         };
-        let (while_refresh, on_error) = windows;
-        Terms { made_at: now, took, fresh_until, while_refresh, on_error, groups }
+        let (while_refresh, on_error) = (windows.0.into(), windows.1.into());
+        Terms { made_at: now, took: took.into(), fresh_until, while_refresh, on_error, groups }
     }
 }
 

@@ -146,7 +146,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
         if beta <= 0.0 {
             return false;
         }
-        let took = seen.entry.head().terms.took;
+        let took = Duration::from(seen.entry.head().terms.took);
         if seen.until.since(now) > took.mul_f64(REFRESH_REACH * beta) {
             return false;
         }
@@ -201,7 +201,8 @@ impl<V: Send + Sync + 'static> Shared<V> {
             | Error::Key(_)
             | Error::Log(_)
             | Error::Tier(_)
-            | Error::RuntimeEnded => {}
+            | Error::RuntimeEnded
+            | Error::CannotBlock(_) => {}
         }
         self.teller.tell(|| Event::LoadFailed { key: key.clone(), error: error.clone() });
     }

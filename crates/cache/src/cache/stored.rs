@@ -3,20 +3,22 @@
 //! A value's bytes are the body of the entry below, so the tier's own checksums, parts, compression and
 //! bounds hold for it; memory above holds the value alone.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
-use super::encoding::{Codec, Undecoded};
+use super::encoded::Encodings;
+use super::encoding::{BoxError, Codec, Undecoded};
 use super::error::LoadError;
 use super::events::{Event, Teller};
 use super::kept::{self, Content, Kept, Terms};
+use super::load;
 use super::settings::{Weigher, weigh};
 use super::stats::Counts;
 use crate::body::Body;
 use crate::budget::Budget;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Span, Timestamp};
 use crate::codec::HeadCodec;
 use crate::entry::{Entry, Head, Key};
 use crate::error::TierFailure;
@@ -65,7 +67,6 @@ const VERSION: u8 = 1;
 
 impl HeadCodec<Stored> for StoredCodec {
     fn encode(&self, head: &Stored, out: &mut Vec<u8>) {
-        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let Terms { made_at, took, fresh_until, while_refresh, on_error, groups } = &head.terms;
         out.push(VERSION);
         out.push(match head.form {
@@ -73,11 +74,9 @@ impl HeadCodec<Stored> for StoredCodec {
             Form::Absent => 1,
         });
         out.extend_from_slice(&head.schema.to_le_bytes());
-        let longs =
-            [made_at.as_millis(), millis(*took), fresh_until.as_millis(), millis(*while_refresh)];
-        longs.iter().chain([&millis(*on_error)]).for_each(|long| {
-            out.extend_from_slice(&long.to_le_bytes());
-        });
+        let windows = [while_refresh.as_millis(), on_error.as_millis()];
+        let longs = [made_at.as_millis(), took.as_millis(), fresh_until.as_millis()];
+        longs.iter().chain(&windows).for_each(|long| out.extend_from_slice(&long.to_le_bytes()));
         groups.iter().for_each(|group| out.extend_from_slice(&group.to_bytes()));
     }
 
@@ -95,10 +94,10 @@ impl HeadCodec<Stored> for StoredCodec {
         let mut long = || rest.try_get_u64_le().ok();
         let terms = Terms {
             made_at: Timestamp::from_millis(long()?),
-            took: Duration::from_millis(long()?),
+            took: Span::from_millis(long()?),
             fresh_until: Timestamp::from_millis(long()?),
-            while_refresh: Duration::from_millis(long()?),
-            on_error: Duration::from_millis(long()?),
+            while_refresh: Span::from_millis(long()?),
+            on_error: Span::from_millis(long()?),
             groups: groups(&rest)?,
         };
         Some(Stored { terms, form, schema })
@@ -130,6 +129,8 @@ pub(crate) struct Coded<V: Send + Sync + 'static> {
     pub(crate) counts: Arc<Counts>,
     pub(crate) teller: Teller,
     pub(crate) no_body: Body,
+    /// What the tiers of a cache share.
+    pub(crate) encodings: Arc<Encodings>,
 }
 
 impl<V: Send + Sync + 'static> Tier<Kept<V>> for Coded<V> {
@@ -167,8 +168,10 @@ impl<V: Send + Sync + 'static> Tier<Kept<V>> for Coded<V> {
             if entry.is_expired(self.clock.now()) {
                 return Ok(Admitted::Expired);
             }
+            // Held until it is put, so that another tier finds it meanwhile.
+            let encoding = self.encodings.of(key, entry.stamp());
             let (form, body) = match &entry.head().content {
-                Content::Value(value) => match self.encoded(key, value) {
+                Content::Value(value) => match encoding.body(|| self.encoded(key, value)) {
                     Ok(body) => (Form::Value, body),
                     Err(failure) => return self.give_up(key, failure, fence).await,
                 },
@@ -202,7 +205,8 @@ impl<V: Send + Sync + 'static> Coded<V> {
             return Ok(None);
         }
         let bytes = whole(stored.body()).await?;
-        match self.codec.decode(&bytes) {
+        let decoded = caught(|| self.codec.decode(&bytes));
+        match decoded.unwrap_or_else(|why| Err(Undecoded::NotTransformed(why))) {
             Ok(value) => Ok(Some(Content::Value(value))),
             Err(Undecoded::Foreign(cause)) => {
                 tracing::debug!(?key, %cause, tier = self.name(), "a stored form does not read");
@@ -222,7 +226,8 @@ impl<V: Send + Sync + 'static> Coded<V> {
 
     fn encoded(&self, key: &Key, value: &V) -> Result<Body, TierFailure> {
         let mut bytes = Vec::new();
-        if let Err(cause) = self.codec.encode(value, &mut bytes) {
+        let encoded = caught(|| self.codec.encode(value, &mut bytes)).and_then(|done| done);
+        if let Err(cause) = encoded {
             tracing::warn!(?key, %cause, tier = self.name(), "a value cannot be stored");
             self.counts.not_encoded.one_more();
             let error = LoadError::new(cause);
@@ -247,6 +252,12 @@ impl<V: Send + Sync + 'static> Coded<V> {
     }
 }
 
+/// What a codec does; that it panicked is an error, as it is of a loader.
+fn caught<T>(act: impl FnOnce() -> T) -> Result<T, BoxError> {
+    std::panic::catch_unwind(AssertUnwindSafe(act))
+        .map_err(|words| format!("its codec panicked: {}", load::words_of(&*words)).into())
+}
+
 /// All bytes of a body, which a tier has in bounds of its own.
 async fn whole(body: &Body) -> Result<Bytes, TierFailure> {
     if let Some(bytes) = body.as_whole().and_then(|whole| whole.as_bytes()) {
@@ -269,10 +280,10 @@ mod tests {
     fn stored(groups: Vec<Group>) -> Stored {
         let terms = Terms {
             made_at: Timestamp::from_millis(1),
-            took: Duration::from_millis(2),
+            took: Span::from_millis(2),
             fresh_until: Timestamp::FAR,
-            while_refresh: Duration::MAX,
-            on_error: Duration::from_millis(5),
+            while_refresh: std::time::Duration::MAX.into(),
+            on_error: Span::from_millis(5),
             groups: groups.into(),
         };
         Stored { terms, form: Form::Absent, schema: digest_of_schema("User/2") }

@@ -60,14 +60,14 @@ impl<V: Send + Sync + 'static> Shared<V> {
         self.purge(group, Kind::Soft, Event::Removed { key }).await
     }
 
-    pub(crate) async fn purge_tag(self: &Arc<Self>, tag: &str) -> Result<(), Error> {
+    pub(crate) async fn purge_tag(self: &Arc<Self>, tag: &str, kind: Kind) -> Result<(), Error> {
         let group = kept::group_of_tag(&self.prefix, tag);
-        self.purge(group, Kind::Hard, Event::TagPurged { tag: tag.to_owned() }).await
+        self.purge(group, kind, Event::TagPurged { tag: tag.to_owned() }).await
     }
 
-    pub(crate) async fn purge_all(self: &Arc<Self>) -> Result<(), Error> {
+    pub(crate) async fn purge_all(self: &Arc<Self>, kind: Kind) -> Result<(), Error> {
         let group = kept::group_of_name(self.name.as_bytes());
-        self.purge(group, Kind::Hard, Event::AllPurged).await
+        self.purge(group, kind, Event::AllPurged).await
     }
 
     async fn purge(self: &Arc<Self>, group: Group, kind: Kind, event: Event) -> Result<(), Error> {

@@ -1,9 +1,19 @@
 //! Checksums against damage by chance. They are no protection from whoever wants to forge.
 
+#[cfg(feature = "stored")]
+use twox_hash::XxHash3_64;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+/// From here on it pays to ask the processor which vectors it has.
+#[cfg(feature = "stored")]
+const LONG_BYTES: usize = 1024;
 
 /// The checksum of these bytes (XXH3, 64 bits).
 pub fn checksum(bytes: &[u8]) -> u64 {
+    #[cfg(feature = "stored")]
+    if bytes.len() >= LONG_BYTES {
+        return XxHash3_64::oneshot(bytes);
+    }
     xxh3_64(bytes)
 }
 

@@ -154,6 +154,12 @@ fn a_checksum_of_pieces_is_that_of_the_whole() {
     pieces.add(b"one ");
     pieces.add(b"two");
     assert_eq!(pieces.value(), checksum(b"one two"));
+    let long: Vec<u8> = (0..9_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+    for length in [1_023, 1_024, 1_025, 9_000] {
+        let mut pieces = Checksum::new();
+        long[..length].chunks(700).for_each(|piece| pieces.add(piece));
+        assert_eq!(pieces.value(), checksum(&long[..length]), "{length}");
+    }
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::purge::{LogEntry, Position, Rules};
+use crate::purge::{Belongs, Epoch, LogEntry, Position, Rules, Verdict};
 
 /// Whether a node may have missed a purge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,9 @@ impl Trust {
 #[derive(Clone, Debug)]
 pub struct Follower {
     rules: Rules,
+    /// What was known of the log that was followed before this one, if that was anything: what that
+    /// killed is no less dead now.
+    past: Option<Box<Rules>>,
     /// A log with a break in its history, and which: it is not followed until it has another
     /// lineage.
     refused: Option<(u64, Raise)>,
@@ -98,12 +101,23 @@ impl Follower {
         if rules.position() == Position::default() {
             rules.begin(Position::start_of(own));
         }
-        Self { rules, refused: None, own, heard: None }
+        Self { rules, past: None, refused: None, own, heard: None }
     }
 
     /// What it knows.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// What is said of an entry with this epoch that belongs to these groups.
+    pub fn judge(&self, epoch: Epoch, belongs: &Belongs<'_>) -> Verdict {
+        match (self.rules.judge(epoch, belongs), &self.past) {
+            (Verdict::Unproven, Some(past)) => match past.judge(epoch, belongs) {
+                gone @ Verdict::Gone { .. } => gone,
+                Verdict::Alive | Verdict::Stale { .. } | Verdict::Unproven => Verdict::Unproven,
+            },
+            (verdict, _) => verdict,
+        }
     }
 
     /// After which entry it reads on.
@@ -206,7 +220,7 @@ impl Follower {
             Some((refused, why)) if refused == lineage => Taken::Raised(why),
             Some(_) | None => {
                 self.refused = None;
-                self.rules.begin(Position::start_of(lineage));
+                self.leave_for(lineage);
                 Taken::Raised(Raise::OtherLineage)
             }
         }
@@ -216,8 +230,16 @@ impl Follower {
     fn refuse(&mut self, why: Raise) -> Taken {
         self.refused = Some((self.position().lineage, why));
         self.own = self.own.wrapping_add(1);
-        self.rules.begin(Position::start_of(self.own));
+        self.leave_for(self.own);
         self.heard = None;
         Taken::Raised(why)
+    }
+
+    // One log is remembered: of two that go within the life of an entry, the first has said little.
+    fn leave_for(&mut self, lineage: u64) {
+        let known = self.rules.leave_for(Position::start_of(lineage));
+        if !known.is_empty() {
+            self.past = Some(Box::new(known));
+        }
     }
 }

@@ -131,7 +131,7 @@ impl Purges {
 
     /// What is said of an entry with this epoch that belongs to these groups.
     pub fn judge(&self, epoch: Epoch, belongs: &Belongs<'_>) -> Verdict {
-        self.shared.follower.read().rules().judge(epoch, belongs)
+        self.shared.follower.read().judge(epoch, belongs)
     }
 
     /// What is said of this entry, which is kept, or was asked for, under this key. One that was
@@ -148,11 +148,13 @@ impl Purges {
     fn judge_anew<H: Head>(&self, entry: &Entry<H>, key: &[u8]) -> Verdict {
         let follower = self.shared.follower.read();
         let rules = follower.rules();
-        let verdict = rules.judge_by_epoch(entry.epoch()).unwrap_or_else(|| {
-            let mut belongs = Belongs::new();
-            entry.head().belongs(key, &mut belongs);
-            rules.judge(entry.epoch(), &belongs)
-        });
+        if rules.judge_by_epoch(entry.epoch()) == Some(Verdict::Alive) {
+            entry.note_alive(rules.version());
+            return Verdict::Alive;
+        }
+        let mut belongs = Belongs::new();
+        entry.head().belongs(key, &mut belongs);
+        let verdict = follower.judge(entry.epoch(), &belongs);
         if verdict == Verdict::Alive {
             entry.note_alive(rules.version());
         }

@@ -65,18 +65,20 @@ async fn what_follows_is_applied_and_what_does_not_raises_the_floor() {
         let is_raised = matches!(taken, Taken::Raised(_));
         assert_eq!(purges.snapshot(Instant::now()).floor > 0, is_raised, "{name}");
     }
-    for (name, read, newest, why) in [
-        ("shorter", vec![], at(4), Raise::Backwards),
-        ("another newest", vec![], other(5), Raise::OtherToken),
-        ("another at its place", vec![foreign], at(5), Raise::OtherToken),
-        ("another end", entries(6..=7), other(7), Raise::OtherToken),
-        ("unchained", vec![unchained], at(6), Raise::Unchained),
+    // What was read before the break killed what it covers, whatever becomes of that history.
+    let killed = Verdict::Gone { by: 7 };
+    for (name, read, newest, why, verdict) in [
+        ("shorter", vec![], at(4), Raise::Backwards, Verdict::Unproven),
+        ("another newest", vec![], other(5), Raise::OtherToken, Verdict::Unproven),
+        ("another at its place", vec![foreign], at(5), Raise::OtherToken, Verdict::Unproven),
+        ("another end", entries(6..=7), other(7), Raise::OtherToken, killed),
+        ("unchained", vec![unchained], at(6), Raise::Unchained, Verdict::Unproven),
     ] {
         let purges = at_five();
         let fetched = purges.epoch();
         assert_eq!(purges.take(&read, newest, Instant::now()), Taken::Raised(why), "{name}");
         assert_eq!(purges.refused(), Some(LINEAGE), "{name}");
-        assert_eq!(judged(&purges, fetched), Verdict::Unproven, "{name}");
+        assert_eq!(judged(&purges, fetched), verdict, "{name}");
         assert_eq!(purges.trust(Instant::now()), Trust::Doubt, "{name}");
         // Not even when all is as it was, until it has another lineage.
         let again = purges.take(&entries(1..=5), at(5), Instant::now());
@@ -154,6 +156,26 @@ async fn a_log_in_memory_numbers_what_it_is_given_and_is_always_sure() {
         assert!(matches!(refused, Err(LogFailure::Refused(_))), "{count}");
     }
     assert_eq!((log.snapshot().appended, log.purges().position()), (4, more.last));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_log_killed_that_is_gone_stays_dead_and_the_rest_is_unproven() {
+    let purges = at_five();
+    let start = |lineage| Position::start_of(LINEAGE + lineage);
+    // The log was lost, and others came in which nothing was purged yet.
+    for newest in [start(1), start(2)] {
+        purges.take(&[], newest, Instant::now());
+        purges.take(&[], newest, Instant::now());
+        assert_eq!(judged(&purges, at(4).epoch()), Verdict::Gone { by: 5 });
+        assert_eq!(judged(&purges, at(5).epoch()), Verdict::Unproven);
+        assert_eq!(judged(&purges, newest.epoch()), Verdict::Alive, "fetched since");
+    }
+    // One such log is remembered.
+    let first = [entry(1)];
+    purges.take(&first, start(2).at(&first[0]), Instant::now());
+    purges.take(&[], start(3), Instant::now());
+    assert_eq!(judged(&purges, at(4).epoch()), Verdict::Unproven);
+    assert_eq!(judged(&purges, start(2).epoch()), Verdict::Gone { by: 1 });
 }
 
 #[test]

@@ -1,125 +1,124 @@
-//! The tables of the memory tier: one for all entries, and one aside with a bound of its own.
+//! The shelves of the memory tier: one for all entries, and one aside with a bound of its own.
 //!
-//! A key lies on one shelf at a time. Whoever puts it on one takes it off the other *after*, so that of
-//! two who do so at once at most the later's stays.
+//! A key lies on one shelf at a time: who writes locks its places on both, the main one's first.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use quick_cache::OptionsBuilder;
-use quick_cache::sync::{Cache, EntryAction, EntryResult};
-
-use super::hashing::{Bytes, Hasher};
-use super::policy::{self, ByWeight, Evictions, Held};
+use super::hashing::{Hashed, Hasher};
+use super::shards::{Lying, Shards};
+use super::table::Table;
 use crate::entry::{Entry, Head, Key, Shelf};
 use crate::options::Options;
-use crate::stats::Stats;
+use crate::sync::RwLockWriteGuard;
 
-/// Shards at most; the bound on a large machine's contention for one.
-const SHARDS_MAX: usize = 64;
-
-/// The share of a table from which on it is nearly full: shards fill unevenly.
+/// The share of a shelf from which on it is nearly full: shards fill unevenly.
 const NEARLY_FULL: (u64, u64) = (7, 8);
 
-type Table<H> = Cache<Key, Held<H>, ByWeight, Hasher, Evictions>;
+/// An entry with its weight at the moment it came in, because sums need it stable.
+pub(super) struct Held<H> {
+    pub(super) entry: Arc<Entry<H>>,
+    pub(super) weight: u32,
+}
 
-/// All tables.
+/// What was driven out. It is freed, and told of, where no lock is held.
+pub(super) type Evicted<H> = Vec<(Key, Lying<H>)>;
+
+/// All shelves.
 pub(super) struct Shelves<H> {
-    main: Table<H>,
-    aside: Option<Table<H>>,
+    hasher: Hasher,
+    main: Shards<H>,
+    aside: Option<Shards<H>>,
+}
+
+/// The places of one key, locked.
+struct Places<'a, H> {
+    main: RwLockWriteGuard<'a, Table<Lying<H>>>,
+    aside: Option<RwLockWriteGuard<'a, Table<Lying<H>>>>,
 }
 
 impl<H: Head> Shelves<H> {
-    pub(super) fn new(options: &Options, entry_bytes_max: usize, stats: &Arc<Stats>) -> Self {
-        let table = |capacity: usize, entry_bytes_max| {
-            let built = OptionsBuilder::new()
-                .weight_capacity(capacity as u64)
-                .estimated_items_capacity(capacity / options.entry_bytes_typical.max(1))
-                .hot_allocation(policy::HOT_SHARE)
-                .shards(shards(capacity, entry_bytes_max))
-                .build()
-                .expect("both capacities are set above");
-            let evictions = Evictions::new(Arc::clone(stats));
-            Cache::with_options(built, ByWeight, Hasher::new(options.hashing), evictions)
-        };
+    pub(super) fn new(options: &Options, entry_bytes_max: usize) -> Self {
         let aside = options.aside_bytes_max;
+        let aside = aside.map(|bytes| Shards::new(bytes, entry_bytes_max.min(bytes / 10 * 9)));
         Self {
-            main: table(options.memory_bytes_max, entry_bytes_max),
-            aside: aside.map(|capacity| table(capacity, entry_bytes_max.min(capacity / 10 * 9))),
+            hasher: Hasher::new(options.hashing),
+            main: Shards::new(options.memory_bytes_max, entry_bytes_max),
+            aside,
         }
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Option<Held<H>> {
-        let key = Bytes::of(key);
-        self.main.get(&key).or_else(|| self.aside.as_ref()?.get(&key))
-    }
-
-    pub(super) fn peek(&self, key: &[u8]) -> Option<Held<H>> {
-        self.main.peek(key).or_else(|| self.aside.as_ref()?.peek(key))
-    }
-
-    pub(super) fn insert(&self, key: &Key, held: Held<H>) {
-        let (own, other) = self.of(&held);
-        own.insert(key.clone(), held);
-        if let Some(other) = other {
-            other.remove(key.as_bytes());
+    /// The heaviest entry that can lie on this shelf.
+    pub(super) fn entry_bytes_max(&self, shelf: Shelf) -> usize {
+        match (shelf, &self.aside) {
+            (Shelf::Aside, Some(aside)) => aside.entry_bytes_max(),
+            (Shelf::Main | Shelf::Nowhere | Shelf::Aside, _) => self.main.entry_bytes_max(),
         }
     }
 
-    /// Says whether it took it.
-    pub(super) fn insert_if_absent(&self, key: &Key, held: Held<H>) -> bool {
-        let (own, other) = self.of(&held);
-        let entry = Arc::clone(&held.entry);
-        let keep = |_: &Key, _: &mut Held<H>| EntryAction::Retain(());
-        let EntryResult::Vacant(place) = own.entry(key, Some(Duration::ZERO), keep) else {
-            return false;
-        };
-        let is_taken = place.insert(held).is_ok();
-        if other.is_some_and(|other| other.contains_key(key.as_bytes())) {
-            own.remove_if(key.as_bytes(), |held| Arc::ptr_eq(&held.entry, &entry));
-            return false;
+    #[inline]
+    pub(super) fn find(&self, key: &[u8]) -> Option<Arc<Entry<H>>> {
+        let hashed = self.hasher.hash(key);
+        match (self.main.find(hashed, key), &self.aside) {
+            (None, Some(aside)) => aside.find(hashed, key),
+            (found, _) => found,
         }
-        is_taken
+    }
+
+    pub(super) fn insert(&self, key: &Key, held: Held<H>) -> Evicted<H> {
+        let hashed = self.hasher.hash(key.as_bytes());
+        let mut places = self.lock(hashed);
+        let swapped = places.swap(hashed, key, held);
+        drop(places);
+        swapped.evicted
+    }
+
+    /// Takes it if there is none under its key.
+    pub(super) fn insert_if_absent(&self, key: &Key, held: Held<H>) -> Option<Evicted<H>> {
+        let hashed = self.hasher.hash(key.as_bytes());
+        let mut places = self.lock(hashed);
+        if places.find(hashed, key.as_bytes()).is_some() {
+            return None;
+        }
+        let swapped = places.swap(hashed, key, held);
+        drop(places);
+        Some(swapped.evicted)
     }
 
     /// Puts one in another's place, if that is still held.
-    pub(super) fn replace(&self, key: &Key, old: &Arc<Entry<H>>, held: Held<H>) -> Option<()> {
-        let (own, other) = self.of(&held);
-        if let Some(other) = other
-            && other.remove_if(key.as_bytes(), |held| Arc::ptr_eq(&held.entry, old)).is_some()
-        {
-            own.insert(key.clone(), held);
-            return Some(());
+    pub(super) fn replace(
+        &self,
+        key: &Key,
+        old: &Arc<Entry<H>>,
+        held: Held<H>,
+    ) -> Option<Evicted<H>> {
+        let hashed = self.hasher.hash(key.as_bytes());
+        let mut places = self.lock(hashed);
+        if !places.find(hashed, key.as_bytes()).is_some_and(|found| Arc::ptr_eq(found, old)) {
+            return None;
         }
-        let swap = |_: &Key, now: &mut Held<H>| match Arc::ptr_eq(&now.entry, old) {
-            true => EntryAction::ReplaceWithGuard,
-            false => EntryAction::Retain(()),
-        };
-        match own.entry(key, Some(Duration::ZERO), swap) {
-            EntryResult::Replaced(place, _) => place.insert(held).ok(),
-            EntryResult::Vacant(_)
-            | EntryResult::Retained(())
-            | EntryResult::Removed(..)
-            | EntryResult::Timeout => None,
-        }
+        let swapped = places.swap(hashed, key, held);
+        drop(places);
+        Some(swapped.evicted)
     }
 
-    pub(super) fn remove(&self, key: &[u8]) {
-        self.all().for_each(|table| {
-            table.remove(key);
-        });
+    pub(super) fn remove_if(
+        &self,
+        key: &[u8],
+        is_it: impl Fn(&Entry<H>) -> bool,
+    ) -> Option<Arc<Entry<H>>> {
+        let hashed = self.hasher.hash(key);
+        let mut places = self.lock(hashed);
+        let (place, is_it) = (hashed.place(), |lying: &Lying<H>| is_it(lying));
+        let removed = places.main.remove_if(place, key, is_it);
+        removed.or_else(|| places.aside.as_mut()?.remove_if(place, key, is_it))
     }
 
-    pub(super) fn remove_if(&self, key: &[u8], is_it: impl Fn(&Held<H>) -> bool) -> Option<()> {
-        self.all().find_map(|table| table.remove_if(key, &is_it)).map(|_| ())
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, Held<H>)> + Send + '_ {
-        self.main.iter().chain(self.aside.iter().flat_map(|aside| aside.iter()))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, Arc<Entry<H>>)> + Send + '_ {
+        self.main.iter().chain(self.aside.iter().flat_map(Shards::iter))
     }
 
     pub(super) fn len(&self) -> usize {
-        self.all().map(Table::len).sum()
+        self.all().map(Shards::len).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -127,33 +126,50 @@ impl<H: Head> Shelves<H> {
     }
 
     pub(super) fn weight(&self) -> u64 {
-        self.all().map(Table::weight).sum()
+        self.all().map(Shards::weight).sum()
     }
 
     /// Whether what comes next may push something out.
     pub(super) fn is_nearly_full(&self) -> bool {
         let (share, of) = NEARLY_FULL;
-        self.all().any(|table| table.weight() >= table.capacity() / of * share)
+        self.all().any(|shards| shards.weight() >= shards.bytes_max() / of * share)
     }
 
-    fn all(&self) -> impl Iterator<Item = &Table<H>> {
+    fn all(&self) -> impl Iterator<Item = &Shards<H>> {
         std::iter::once(&self.main).chain(&self.aside)
     }
 
-    /// The table that an entry lies in, and the one in which it must not.
-    fn of(&self, held: &Held<H>) -> (&Table<H>, Option<&Table<H>>) {
-        match (held.entry.head().shelf(), &self.aside) {
-            (Shelf::Aside, Some(aside)) => (aside, Some(&self.main)),
-            (Shelf::Main | Shelf::Nowhere | Shelf::Aside, aside) => (&self.main, aside.as_ref()),
-        }
+    fn lock(&self, hashed: Hashed) -> Places<'_, H> {
+        let main = self.main.lock(hashed);
+        Places { main, aside: self.aside.as_ref().map(|aside| aside.lock(hashed)) }
     }
 }
 
-// As many as leave room for the heaviest admitted entry in the hot share of one.
-fn shards(capacity: usize, entry_bytes_max: usize) -> usize {
-    let mut shards = SHARDS_MAX;
-    while shards > 1 && policy::hot_bytes(capacity / shards) < entry_bytes_max {
-        shards /= 2;
+/// What went when an entry came in. It is freed where no lock is held.
+#[must_use]
+struct Swapped<H> {
+    evicted: Evicted<H>,
+    _replaced: [Option<Lying<H>>; 2],
+}
+
+impl<H: Head> Places<'_, H> {
+    fn find(&self, hashed: Hashed, key: &[u8]) -> Option<&Lying<H>> {
+        let main = self.main.find(hashed.place(), key);
+        main.or_else(|| self.aside.as_ref()?.find(hashed.place(), key))
     }
-    shards
+
+    /// Puts an entry on its shelf, in place of any on either.
+    fn swap(&mut self, hashed: Hashed, key: &Key, held: Held<H>) -> Swapped<H> {
+        let Held { entry, weight } = held;
+        let place = hashed.place();
+        let (own, other) = match (entry.head().shelf(), &mut self.aside) {
+            (Shelf::Aside, Some(aside)) => (aside, Some(&mut self.main)),
+            (Shelf::Main | Shelf::Nowhere | Shelf::Aside, aside) => {
+                (&mut self.main, aside.as_mut())
+            }
+        };
+        let elsewhere = other.and_then(|other| other.remove(place, key.as_bytes()));
+        let dropped = own.insert(place, key, entry, weight);
+        Swapped { evicted: dropped.evicted, _replaced: [dropped.replaced, elsewhere] }
+    }
 }

@@ -1,6 +1,9 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
+use proptest::prelude::*;
 
 use super::*;
 use crate::body::Body;
@@ -112,4 +115,109 @@ async fn an_entry_is_replaced_only_by_who_knows_it() {
     memory.remove_this(key(0).as_bytes(), &new);
     memory.insert_if_absent(&key(0), &other);
     assert!(Arc::ptr_eq(&memory.look_up(key(0).as_bytes()).unwrap(), &other));
+}
+
+/// What a caller does with one of a few keys.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Insert(Shelf),
+    InsertIfAbsent(Shelf),
+    Replace(Shelf),
+    Remove,
+    LookUp,
+    Wait,
+}
+
+/// A head that says where it lies.
+struct Lies(Shelf);
+
+impl Head for Lies {
+    fn weight_bytes(&self) -> usize {
+        0
+    }
+
+    fn shelf(&self) -> Shelf {
+        self.0
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
+    let shelf = prop_oneof![Just(Shelf::Main), Just(Shelf::Aside), Just(Shelf::Nowhere)];
+    let step = prop_oneof![
+        3 => shelf.clone().prop_map(Step::Insert),
+        1 => shelf.clone().prop_map(Step::InsertIfAbsent),
+        1 => shelf.prop_map(Step::Replace),
+        1 => Just(Step::Remove),
+        3 => Just(Step::LookUp),
+        1 => Just(Step::Wait),
+    ];
+    prop::collection::vec((0..12_usize, step), 0..120)
+}
+
+proptest! {
+    // Room for five of twelve on each shelf; every entry lives for ten seconds, a wait takes four.
+    #[test]
+    fn it_has_what_a_map_would_have_unless_it_told_that_it_went(steps in steps()) {
+        let (clock, hand) = Clock::by_hand(Timestamp::from_millis(1_000));
+        let bytes_max = 5 * (ENTRY_OVERHEAD + 16);
+        let options = Options {
+            memory_bytes_max: bytes_max,
+            aside_bytes_max: Some(bytes_max),
+            ..Options::default()
+        };
+        let memory: Memory<Lies> = Memory::new(&options, clock.clone(), Arc::default());
+        let told: Arc<Mutex<Vec<Key>>> = Arc::default();
+        let telling = Arc::clone(&told);
+        memory.listen(Box::new(move |key, _| telling.lock().push(Key::from(key))));
+        let mut oracle: HashMap<Key, Arc<Entry<Lies>>> = HashMap::new();
+        let until = || clock.now().plus(Duration::from_secs(10));
+        let entry = |shelf| Arc::new(Entry::new(Lies(shelf), Body::empty(), until()));
+        for (number, step) in steps {
+            let key = key(number);
+            let held = oracle.get(&key).cloned();
+            match step {
+                Step::Insert(shelf) => {
+                    let entry = entry(shelf);
+                    if memory.insert(&key, &entry) == Admitted::Kept {
+                        oracle.insert(key.clone(), entry);
+                    }
+                }
+                Step::InsertIfAbsent(shelf) => {
+                    let entry = entry(shelf);
+                    memory.insert_if_absent(&key, &entry);
+                    if held.is_none() && shelf != Shelf::Nowhere {
+                        oracle.insert(key.clone(), entry);
+                    }
+                }
+                Step::Replace(shelf) => {
+                    let (entry, old) = (entry(shelf), held.unwrap_or_else(|| entry(Shelf::Main)));
+                    if memory.replace(&key, &old, &entry).is_some() {
+                        prop_assert!(oracle.insert(key.clone(), entry).is_some());
+                    }
+                }
+                Step::Remove => {
+                    memory.remove(key.as_bytes());
+                    oracle.remove(&key);
+                }
+                Step::LookUp => {
+                    let found = memory.look_up(key.as_bytes());
+                    let live = held.filter(|held| !held.is_expired(clock.now()));
+                    prop_assert_eq!(found.is_some(), live.is_some());
+                    prop_assert!(found.zip(live).is_none_or(|(one, other)| Arc::ptr_eq(&one, &other)));
+                }
+                Step::Wait => hand.advance(Duration::from_secs(4)),
+            }
+            for key in told.lock().drain(..) {
+                prop_assert!(oracle.remove(&key).is_some(), "what went was held");
+            }
+            prop_assert_eq!(memory.len(), oracle.len());
+            let weight = |(key, entry): (&Key, &Arc<Entry<Lies>>)| {
+                ENTRY_OVERHEAD + key.as_bytes().len() + size_of::<Lies>() + entry.body().as_whole().map_or(0, |body| body.weight_bytes())
+            };
+            prop_assert_eq!(memory.bytes(), oracle.iter().map(weight).sum::<usize>());
+            let on = |shelf| oracle.iter().filter(|held| held.1.head().0 == shelf).map(weight).sum::<usize>();
+            prop_assert!(on(Shelf::Main) <= bytes_max && on(Shelf::Aside) <= bytes_max);
+        }
+        prop_assert_eq!(memory.iter().count(), oracle.len());
+    }
 }

@@ -130,9 +130,15 @@ impl Rules {
 
     /// Forgets all, and goes on from here, in this log: what is older is unproven.
     pub fn begin(&mut self, position: Position) {
-        let version = self.version + 1;
-        *self = Self { version, ..Self::new(self.bounds) };
+        self.leave_for(position);
+    }
+
+    /// As [`Rules::begin`]; gives back what was known.
+    pub fn leave_for(&mut self, position: Position) -> Self {
+        let anew = Self { version: self.version + 1, ..Self::new(self.bounds) };
+        let known = std::mem::replace(self, anew);
         self.go_to(position);
+        known
     }
 
     /// Goes on from here, in the same log, without what lies between: what is older is unproven.

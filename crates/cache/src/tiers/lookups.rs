@@ -11,10 +11,14 @@ use crate::entry::Key;
 
 /// The look-ups under way, one a key. There are no more than callers.
 pub(super) struct LookUps<H> {
-    open: Mutex<HashMap<Key, Told<H>>>,
+    open: Mutex<HashMap<Key, Waiting<H>>>,
 }
 
-type Told<H> = watch::Receiver<Option<Option<Found<H>>>>;
+/// By which word those who wait are told, once somebody waits.
+type Waiting<H> = Option<watch::Sender<Told<H>>>;
+
+/// `None` before it is told.
+type Told<H> = Option<Option<Found<H>>>;
 
 /// What a caller is to do.
 pub(super) enum Turn<'a, H, W> {
@@ -27,8 +31,8 @@ pub(super) enum Turn<'a, H, W> {
 /// The duty to look. Dropped without a word, one who waits looks in its place.
 pub(super) struct Look<'a, H> {
     lookups: &'a LookUps<H>,
-    key: Key,
-    tell: watch::Sender<Option<Option<Found<H>>>>,
+    /// Until it is told.
+    key: Option<Key>,
 }
 
 impl<H> LookUps<H> {
@@ -41,33 +45,35 @@ impl<H> LookUps<H> {
         key: &Key,
     ) -> Turn<'a, H, impl Future<Output = Option<Option<Found<H>>>> + use<H>> {
         let mut open = self.open.lock();
-        if let Some(told) = open.get(key) {
-            let mut told = told.clone();
+        if let Some(waiting) = open.get_mut(key) {
+            let mut told = waiting.get_or_insert_with(|| watch::channel(None).0).subscribe();
             return Turn::Wait(async move {
                 let found = told.wait_for(Option::is_some).await.ok()?;
                 found.clone()
             });
         }
-        let (tell, told) = watch::channel(None);
-        open.insert(key.clone(), told);
-        Turn::Look(Look { lookups: self, key: key.clone(), tell })
+        open.insert(key.clone(), None);
+        Turn::Look(Look { lookups: self, key: Some(key.clone()) })
     }
 }
 
 impl<H> Look<'_, H> {
     /// Tells all who wait.
-    pub(super) fn tell(self, found: Option<Found<H>>) {
+    pub(super) fn tell(mut self, found: Option<Found<H>>) {
         // From here on, who comes looks for himself: what was found may have gone again.
-        self.lookups.open.lock().remove(&self.key);
-        self.tell.send_replace(Some(found));
+        if let Some(tell) = self.end() {
+            tell.send_replace(Some(found));
+        }
+    }
+
+    fn end(&mut self) -> Waiting<H> {
+        let key = self.key.take()?;
+        self.lookups.open.lock().remove(&key)?
     }
 }
 
 impl<H> Drop for Look<'_, H> {
     fn drop(&mut self) {
-        let mut open = self.lookups.open.lock();
-        if open.get(&self.key).is_some_and(|told| told.same_channel(&self.tell.subscribe())) {
-            open.remove(&self.key);
-        }
+        self.end();
     }
 }

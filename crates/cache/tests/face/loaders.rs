@@ -1,6 +1,10 @@
 //! Loaders that are called at once, fail, lag and panic, and those who wait for them.
 
-use forebay_cache::{Error, Event, Freshness, Lagged, Level, Value, millis, minutes, secs};
+use std::sync::{Arc, Mutex};
+
+use forebay_cache::{
+    Error, Event, Eviction, Freshness, KIB, Lagged, Level, Loaded, Value, millis, minutes, secs,
+};
 
 use crate::stage::{Calls, Gate, names, until};
 
@@ -53,6 +57,70 @@ async fn p3_2_who_waits_too_long_gets_an_error_or_what_is_stale() {
     assert_eq!((waits.value.unwrap().as_str(), waits.freshness), ("a", Freshness::Stale));
     gate.open();
     assert_eq!(leads.await.unwrap().unwrap().value.unwrap().as_str(), "b");
+    assert_eq!(cache.stats().revived, 0, "nobody failed");
+}
+
+#[tokio::test]
+async fn p3_2_who_waits_too_long_is_told_as_well_that_it_did_not_exist() {
+    let (builder, hand) = names();
+    let builder = builder.negative_ttl(secs(2)).stale_on_error(minutes(5));
+    let cache = builder.wait_limit(millis(50)).build().await.unwrap();
+    cache.set(&1, None).await.unwrap();
+    hand.advance(secs(3));
+    let gate = Gate::default();
+    let leads = {
+        let (cache, gate) = (cache.clone(), gate.clone());
+        tokio::spawn(async move { cache.get_or_load(&1, || gate.word("made")).await })
+    };
+    gate.begun().await;
+    let waits = cache.get_or_load(&1, || gate.word("never")).await.unwrap();
+    assert_eq!((waits.value, waits.freshness), (None, Freshness::Stale));
+    gate.open();
+    assert_eq!(leads.await.unwrap().unwrap().value.unwrap().as_str(), "made");
+}
+
+/// Keeps the warnings that its thread logs.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl tracing::field::Visit for Warnings {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push(format!("{field}: {value:?}"));
+    }
+}
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, about: &tracing::Metadata<'_>) -> bool {
+        *about.level() == tracing::Level::WARN
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn p3_7_a_load_that_failed_is_logged_though_something_stale_stands_in() {
+    let warnings = Warnings::default();
+    // Loads run in tasks, which have this thread as well.
+    let _listening = tracing::subscriber::set_default(warnings.clone());
+    let (builder, hand) = names();
+    let cache = builder.stale_on_error(minutes(5)).build().await.unwrap();
+    cache.set(&1, "old".to_owned()).await.unwrap();
+    hand.advance(secs(11));
+    let calls = Calls::default();
+    assert!(cache.get_or_load(&1, || calls.failure()).await.is_ok());
+    let said = warnings.0.lock().unwrap().join(", ");
+    assert!(said.contains("load failed") && said.contains("down 1"), "{said}");
 }
 
 #[tokio::test]
@@ -111,6 +179,12 @@ async fn a_loader_that_panics_is_told_to_all_who_wait() {
     let load = || -> std::future::Ready<Result<String, Error>> { panic!("before") };
     let told = cache.get_or_load(&1, load).await;
     assert!(matches!(&told, Err(Error::Panicked(why)) if &**why == "before"), "{told:?}");
+    // Or with what is no text.
+    let load = || async {
+        if true { std::panic::panic_any(7_u8) } else { Ok::<String, Error>(String::new()) }
+    };
+    let told = cache.get_or_load(&1, load).await;
+    assert!(matches!(&told, Err(Error::Panicked(why)) if &**why == "no words"), "{told:?}");
 }
 
 #[tokio::test]
@@ -130,6 +204,37 @@ async fn what_is_stale_is_given_at_once_while_one_loads_behind() {
     assert_eq!(cache.get(&1).await.unwrap().unwrap().value.unwrap().as_str(), "new");
     assert_eq!((gate.calls.now(), cache.stats().refreshed), (1, 1));
     assert!(cache.stats().stale >= 10);
+}
+
+#[tokio::test]
+async fn a_loader_can_be_told_what_is_stale_and_return_it_again() {
+    let (builder, hand) = names();
+    let cache = builder.stale_while_refresh(secs(30)).build().await.unwrap();
+    let load = |stale: Option<Value<String>>| {
+        let loaded = stale.map_or("new".to_owned(), |stale| format!("{stale} again"));
+        std::future::ready(Ok::<_, Error>(Some(loaded)))
+    };
+    let get = async || {
+        let found = cache.fetch(&1).load_with_stale(load).await.unwrap();
+        found.value.unwrap().to_string()
+    };
+    assert_eq!(get().await, "new");
+    assert_eq!(get().await, "new", "it is fresh");
+    hand.advance(secs(50));
+    assert_eq!(get().await, "new", "of no use to anybody any more, and gone from memory");
+    hand.advance(secs(11));
+    assert_eq!(get().await, "new");
+    until("it is loaded behind", async || cache.get(&1).await.unwrap().unwrap().is_fresh()).await;
+    assert_eq!(get().await, "new again");
+    cache.invalidate(&1).await.unwrap();
+    hand.advance(secs(31));
+    assert_eq!(get().await, "new again again");
+    cache.delete(&1).await.unwrap();
+    assert_eq!(get().await, "new", "what is deleted is told to nobody");
+    cache.set(&1, None).await.unwrap();
+    cache.invalidate(&1).await.unwrap();
+    hand.advance(secs(31));
+    assert_eq!(get().await, "new", "that there was none is no value");
 }
 
 #[tokio::test]
@@ -190,6 +295,39 @@ async fn events_tell_what_happened_and_a_slow_listener_how_much_it_missed() {
     drop(cache);
     while let Some(Ok(_)) = events.next().await {}
     assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn what_goes_from_memory_unasked_is_told_with_the_reason() {
+    let (builder, hand) = names();
+    let cache = builder.memory(64 * KIB).build().await.unwrap();
+    let mut events = cache.events();
+    let mut evicted = async || loop {
+        if let Event::Evicted { key, why } = events.next().await.unwrap().unwrap() {
+            return (key, why);
+        }
+    };
+    for number in 0..500 {
+        cache.set(&number, "a".to_owned()).await.unwrap();
+    }
+    let (key, why) = evicted().await;
+    let number = u64::from_le_bytes(*key.as_bytes().last_chunk().unwrap());
+    assert_eq!(why, Eviction::Room);
+    assert!(cache.peek(&number).is_none());
+    let evictions = cache.stats().tiers.evicted;
+    assert_eq!(cache.stats().tiers.entries + evictions, 500);
+    for _ in 1..evictions {
+        assert_eq!(evicted().await.1, Eviction::Room);
+    }
+    let tagged = Loaded::of("b".to_owned()).tags(["eu"]);
+    cache.set(&1_000, tagged).await.unwrap();
+    cache.purge_tag("eu").await.unwrap();
+    assert!(cache.get(&1_000).await.unwrap().is_none());
+    while evicted().await.1 != Eviction::Purged {}
+    cache.set(&2_000, "c".to_owned()).await.unwrap();
+    hand.advance(secs(11));
+    assert!(cache.get(&2_000).await.unwrap().is_none());
+    while evicted().await.1 != Eviction::Expired {}
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a failure is what it is for")]
 
+mod blocking;
 mod disk;
 mod leaving;
 mod limits;
@@ -12,6 +13,7 @@ mod oracle;
 mod processes;
 mod redis;
 mod stage;
+mod together;
 
 #[path = "../servers/mod.rs"]
 mod servers;

@@ -22,13 +22,72 @@ async fn p3_3_values_of_any_type_lie_in_memory_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_cache_that_is_told_nothing_has_the_defaults_that_its_docs_name() {
+    let (clock, hand) = forebay_cache::Clock::by_hand(crate::stage::start());
+    let cache: Cache<u64, String> = Cache::builder("plain").clock(clock).build().await.unwrap();
+    let calls = Calls::default();
+    let found = cache.get_or_load(&1, || calls.word("a")).await.unwrap();
+    assert_eq!(found.left(), Left::For(secs(60)));
+    let nothing = cache.get_or_load(&2, || async { Ok::<_, Error>(None) }).await.unwrap();
+    assert_eq!(nothing.left(), Left::For(secs(5)));
+    hand.advance(secs(60));
+    assert!(cache.get(&1).await.unwrap().is_none(), "no stale window");
+    assert!(cache.get_or_load(&1, || calls.failure()).await.is_err());
+}
+
+#[tokio::test]
+async fn p3_4_what_is_loaded_is_held_to_the_millisecond_and_then_loaded_again() {
+    let (builder, hand) = names();
+    let cache = builder.ttl(millis(1_500)).negative_ttl(millis(700)).build().await.unwrap();
+    let of_call = |key: u64| match key {
+        3 | 4 => cache.fetch(&key).ttl(millis(250)).negative_ttl(millis(120)),
+        _ => cache.fetch(&key),
+    };
+    for (key, value, lifetime) in [
+        (1, Some("a"), millis(1_500)),
+        (2, None, millis(700)),
+        (3, Some("a"), millis(250)),
+        (4, None, millis(120)),
+    ] {
+        let load = || async move { Ok::<_, Error>(value.map(str::to_owned)) };
+        let mut levels = Vec::new();
+        for wait in [millis(0), lifetime - millis(1), millis(1), millis(0)] {
+            hand.advance(wait);
+            let found = of_call(key).load(load).await.unwrap();
+            assert_eq!(found.value.as_ref().map(|value| value.as_str()), value, "{key}");
+            levels.push(found.from);
+        }
+        assert_eq!(levels, [Level::Loader, Level::Memory, Level::Loader, Level::Memory], "{key}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_set_heeds_its_own_lifetime_or_that_of_the_cache() {
+    let (builder, hand) = names();
+    let cache = builder.negative_ttl(secs(3)).build().await.unwrap();
+    let word = || Loaded::of("a".to_owned());
+    for (key, loaded, lifetime) in [
+        (1, word(), secs(10)),
+        (2, word().ttl(millis(250)), millis(250)),
+        (3, Loaded::nothing(), secs(3)),
+        (4, Loaded::nothing().ttl(millis(120)), millis(120)),
+    ] {
+        cache.set(&key, loaded).await.unwrap();
+        hand.advance(lifetime - millis(1));
+        assert_eq!(cache.get(&key).await.unwrap().unwrap().left(), Left::For(millis(1)), "{key}");
+        hand.advance(millis(1));
+        assert!(cache.get(&key).await.unwrap().is_none(), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn p3_4_lifetimes_are_of_the_loader_the_call_or_the_cache() {
     let (builder, _) = names();
     let cache = builder.negative_ttl(millis(1_500)).build().await.unwrap();
     let left = async |key: u64, loaded: Loaded<String>| {
         let load = async move || Ok::<_, Error>(loaded);
         let fetch = cache.fetch(&key).ttl(millis(2_500)).negative_ttl(secs(3));
-        fetch.load(load).await.unwrap().left
+        fetch.load(load).await.unwrap().left()
     };
     let word = || Loaded::of("a".to_owned());
     assert_eq!(left(1, word()).await, Left::For(millis(2_500)));
@@ -38,9 +97,9 @@ async fn p3_4_lifetimes_are_of_the_loader_the_call_or_the_cache() {
     assert_eq!(left(5, Loaded::nothing().ttl(secs(4))).await, Left::For(secs(4)));
     let load = async || Ok::<_, Error>(None::<String>);
     let of_cache = cache.get_or_load(&6, load).await.unwrap();
-    assert_eq!(of_cache.left, Left::For(millis(1_500)));
+    assert_eq!(of_cache.left(), Left::For(millis(1_500)));
     let load = async || Ok::<_, Error>("a".to_owned());
-    assert_eq!(cache.get_or_load(&7, load).await.unwrap().left, Left::For(secs(10)));
+    assert_eq!(cache.get_or_load(&7, load).await.unwrap().left(), Left::For(secs(10)));
 }
 
 #[tokio::test]
@@ -67,15 +126,22 @@ async fn p3_4_what_is_not_to_be_cached_is_given_to_all_who_wait_and_kept_for_nob
         assert_eq!(calls.now(), round);
         assert!(cache.get(&1).await.unwrap().is_none());
     }
+    // A loader may say so of one value.
+    let load = || async { Ok::<_, Error>(Loaded::of("a".to_owned()).ttl(Ttl::DontCache)) };
+    assert_eq!(cache.get_or_load(&2, load).await.unwrap().value.unwrap().as_str(), "a");
+    assert!(cache.get(&2).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn p3_4_a_value_that_never_expires_does_not() {
     let (builder, hand) = names();
-    let cache = builder.ttl(Ttl::Forever).build().await.unwrap();
+    let cache = builder.ttl(Ttl::Forever).negative_ttl(Ttl::Forever).build().await.unwrap();
     cache.set(&1, "a".to_owned()).await.unwrap();
+    cache.set(&2, None).await.unwrap();
     hand.advance(minutes(60 * 24 * 365 * 100));
     assert!(cache.get(&1).await.unwrap().unwrap().is_fresh());
+    let nothing = cache.get(&2).await.unwrap().unwrap();
+    assert!(nothing.is_fresh() && nothing.value.is_none());
 }
 
 #[tokio::test]
@@ -108,11 +174,11 @@ async fn p3_6_a_result_says_where_it_came_from_and_whether_it_is_stale() {
     hand.advance(secs(4));
     let hit = cache.get_or_load(&1, || calls.word("a")).await.unwrap();
     assert_eq!((hit.from, hit.freshness), (Level::Memory, Freshness::Fresh));
-    assert_eq!((hit.age, hit.left), (secs(4), Left::For(secs(6))));
+    assert_eq!((hit.age(), hit.left()), (secs(4), Left::For(secs(6))));
     hand.advance(secs(8));
     let stale = cache.get_or_load(&1, || calls.failure()).await.unwrap();
     assert_eq!((stale.from, stale.freshness), (Level::Memory, Freshness::Stale));
-    assert_eq!((stale.left, stale.left.as_millis()), (Left::Over(secs(2)), -2_000));
+    assert_eq!((stale.left(), stale.left().as_millis()), (Left::Over(secs(2)), -2_000));
 }
 
 #[tokio::test]
@@ -137,6 +203,20 @@ async fn p3_7_a_failed_load_revives_the_stale_value_for_a_while() {
     hand.advance(minutes(5));
     let ended = cache.get_or_load(&1, || calls.failure()).await;
     assert!(matches!(ended, Err(Error::Load(_))), "its window is over: {ended:?}");
+}
+
+#[tokio::test]
+async fn p3_7_without_a_window_a_failed_load_revives_nothing() {
+    let (builder, hand) = names();
+    let cache = builder.build().await.unwrap();
+    let calls = Calls::default();
+    cache.set(&1, "old".to_owned()).await.unwrap();
+    hand.advance(secs(11));
+    for call in 1..=2 {
+        let told = cache.get_or_load(&1, || calls.failure()).await;
+        assert!(matches!(told, Err(Error::Load(_))), "{told:?}");
+        assert_eq!((calls.now(), cache.stats().revived), (call, 0));
+    }
 }
 
 #[tokio::test]
@@ -185,6 +265,7 @@ async fn p3_9_many_look_ups_have_their_own_options_and_results_and_a_bound_at_on
             }
             tokio::time::sleep(millis(10)).await;
             *most.lock().unwrap() -= 1;
+            assert_ne!(key, 7, "a loader panics");
             if key == 5 { Err(std::io::Error::other("five")) } else { Ok(Some(key.to_string())) }
         })
     });
@@ -193,15 +274,47 @@ async fn p3_9_many_look_ups_have_their_own_options_and_results_and_a_bound_at_on
     for (key, found) in found.into_iter().enumerate() {
         match (key, found) {
             (5, Err(Error::Load(why))) => assert_eq!(why.to_string(), "five"),
+            (7, Err(Error::Panicked(why))) => assert!(why.contains("a loader panics"), "{why}"),
             (3, Ok(found)) => assert_eq!(found.value.unwrap().as_str(), "kept"),
             (key, Ok(found)) => {
-                assert_eq!(found.value.unwrap().as_str(), key.to_string());
-                assert_eq!(found.left, Left::For(secs(key as u64 + 1)));
+                assert_eq!(found.value.as_deref(), Some(&key.to_string()));
+                assert_eq!(found.left(), Left::For(secs(key as u64 + 1)));
             }
             (key, Err(why)) => panic!("{key}: {why}"),
         }
     }
     assert_eq!(at_once.now(), 11);
+}
+
+#[tokio::test]
+async fn p3_9_as_many_are_under_way_at_once_as_was_said_and_there_are() {
+    for (at_once_max, count) in [1, 3, 6].into_iter().flat_map(|max| [1, 3, 6, 7].map(|n| (max, n)))
+    {
+        let cache = names().0.build().await.unwrap();
+        let now_and_most = Arc::new(std::sync::Mutex::new((0_usize, 0_usize)));
+        let calls = (0..count as u64).map(|key| {
+            let counted = Arc::clone(&now_and_most);
+            cache.fetch(&key).load(move || async move {
+                {
+                    let (now, most) = &mut *counted.lock().unwrap();
+                    *now += 1;
+                    *most = (*most).max(*now);
+                }
+                // Whoever may begin has begun when this one goes on.
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+                counted.lock().unwrap().0 -= 1;
+                Ok::<_, Error>(key.to_string())
+            })
+        });
+        let found = cache.get_many(calls, at_once_max).await;
+        for (key, found) in found.into_iter().enumerate() {
+            assert_eq!(found.unwrap().value.unwrap().as_str(), key.to_string());
+        }
+        let most = now_and_most.lock().unwrap().1;
+        assert_eq!(most, at_once_max.min(count), "{count} calls, {at_once_max} at once");
+    }
 }
 
 #[tokio::test]
@@ -212,10 +325,10 @@ async fn p3_10_peeking_shows_value_and_lifetime_and_counts_as_no_use() {
     cache.set(&1, "a".to_owned()).await.unwrap();
     hand.advance(secs(4));
     let shown = cache.peek(&1).unwrap();
-    assert_eq!((shown.value.unwrap().as_str(), shown.left), ("a", Left::For(secs(6))));
+    assert_eq!((shown.value.as_deref().unwrap().as_str(), shown.left()), ("a", Left::For(secs(6))));
     hand.advance(secs(9));
     let shown = cache.peek(&1).unwrap();
-    assert_eq!((shown.freshness, shown.left.as_millis()), (Freshness::Stale, -3_000));
+    assert_eq!((shown.freshness, shown.left().as_millis()), (Freshness::Stale, -3_000));
     hand.advance(secs(30));
     assert!(cache.peek(&1).is_none());
     assert_eq!(cache.stats().tiers.memory_hits, 0);
@@ -228,8 +341,11 @@ async fn p3_15_caches_are_apart_by_their_names() {
     let (users, pages) = (build("users").await.unwrap(), build("pages").await.unwrap());
     users.set(&1, "ann".to_owned()).await.unwrap();
     assert!(pages.get(&1).await.unwrap().is_none());
+    assert!(pages.peek(&1).is_none());
+    pages.delete(&1).await.unwrap();
     pages.purge_all().await.unwrap();
     assert!(users.get(&1).await.unwrap().is_some());
+    assert!(users.peek(&1).is_some());
     assert!(build("").await.unwrap_err().to_string().contains("1 to 64 bytes"));
     assert!(build(&"n".repeat(65)).await.is_err());
 }
@@ -313,6 +429,34 @@ async fn what_is_invalidated_is_stale_and_stands_in() {
 }
 
 #[tokio::test]
+async fn what_bears_a_tag_or_is_there_at_all_can_be_made_stale_together() {
+    let (builder, _) = names();
+    let cache = builder.stale_on_error(secs(60)).build().await.unwrap();
+    let calls = Calls::default();
+    let fresh = async || {
+        let mut fresh = Vec::new();
+        for key in 1..=3 {
+            fresh.push(cache.get(&key).await.unwrap().is_some_and(|found| found.is_fresh()));
+        }
+        fresh
+    };
+    for (key, tag) in [(1, "eu"), (2, "eu"), (3, "us")] {
+        cache.set(&key, Loaded::of(tag.to_owned()).tag(tag)).await.unwrap();
+    }
+    cache.invalidate_tag("eu").await.unwrap();
+    assert_eq!(fresh().await, [false, false, true]);
+    let found = cache.get_or_load(&1, || calls.failure()).await.unwrap();
+    assert_eq!((found.value.unwrap().as_str(), found.freshness), ("eu", Freshness::Stale));
+    cache.invalidate_all().await.unwrap();
+    assert_eq!(cache.get(&3).await.unwrap().map(drop), None);
+    let found = cache.get_or_load(&3, || calls.failure()).await.unwrap();
+    assert_eq!((found.value.unwrap().as_str(), found.freshness), ("us", Freshness::Stale));
+    let found = cache.get_or_load(&2, || calls.word("new")).await.unwrap();
+    assert_eq!(found.value.unwrap().as_str(), "new3", "what is loaded since is fresh");
+    assert!(fresh().await[1]);
+}
+
+#[tokio::test]
 async fn a_cache_that_is_set_often_fills_no_table_of_rules() {
     let cache = names().0.build().await.unwrap();
     for key in 0..1_000 {
@@ -339,12 +483,30 @@ async fn settings_that_cannot_be_are_refused_with_what_can() {
     }
 }
 
+#[test]
+fn without_a_runtime_or_its_timers_no_cache_is_built_and_it_is_said_why() {
+    let refused = |built: Result<Cache<u64, String>, _>| {
+        let said = built.err().map(|why: forebay_cache::BuildError| why.to_string());
+        let said = said.expect("it is refused");
+        assert!(said.contains("a tokio runtime with timers, such as `enable_all` makes"), "{said}");
+    };
+    let timeless = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    refused(timeless.block_on(names().0.build()));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(built) = std::pin::pin!(names().0.build()).poll(&mut cx) else {
+        panic!("it waits")
+    };
+    refused(built);
+}
+
 #[tokio::test]
 async fn a_key_that_is_too_long_is_an_error_and_no_panic() {
     let cache: Cache<String, u8> = Cache::builder("long").build().await.unwrap();
     let key = "k".repeat(20_000);
     assert!(matches!(cache.get(&key).await, Err(Error::Key(_))));
     assert!(matches!(cache.set(key.as_str(), 1).await, Err(Error::Key(_))));
+    assert!(matches!(cache.delete(&key).await, Err(Error::Key(_))));
+    assert!(matches!(cache.invalidate(&key).await, Err(Error::Key(_))));
     assert!(cache.peek(&key).is_none());
     let longest = "k".repeat(16_000);
     cache.set(&longest, 1).await.unwrap();

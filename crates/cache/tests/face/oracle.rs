@@ -79,6 +79,14 @@ impl Oracle {
         is_given.then_some((held.value, freshness))
     }
 
+    /// What memory holds, of use or not, and the milliseconds that are left of its lifetime.
+    fn peek(&self, key: u8) -> Option<(Option<u64>, Freshness, i64)> {
+        let held = self.held.get(&key).filter(|held| self.now < held.lifetime_until + ON_ERROR)?;
+        let is_fresh = self.now < held.fresh_until;
+        let freshness = if is_fresh { Freshness::Fresh } else { Freshness::Stale };
+        Some((held.value, freshness, (held.fresh_until as i64 - self.now as i64) * 1_000))
+    }
+
     /// What a call with this loader gives.
     fn load(&mut self, key: u8, loads: Result<Option<u64>, ()>) -> Result<Seen, ()> {
         if let Some(seen) = self.look(key) {
@@ -135,6 +143,10 @@ async fn run(steps: Vec<Step>) {
                 let found = cache.get(&key).await.unwrap();
                 let found = found.map(|it| (it.value.as_deref().copied(), it.freshness));
                 assert_eq!(found, oracle.look(key), "{step:?}");
+                let shown = cache
+                    .peek(&key)
+                    .map(|it| (it.value.as_deref().copied(), it.freshness, it.left().as_millis()));
+                assert_eq!(shown, oracle.peek(key), "{step:?}");
             }
             Step::Set(key) => {
                 cache.set(&key, Loaded::of(made).tag(tag(key))).await.unwrap();

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::guard::Asks;
+use crate::guard::Asks;
 
 /// What can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::{Life, body, reply};
 use crate::answer::Answer;
+use crate::config::Listen;
 use crate::config::text::{self, in_time};
-use crate::reload::{self, NotReloaded};
+use crate::reload::{self, NotReloaded, Reloaded};
 use crate::server::RequestBody;
 use crate::succession::{WITHIN, WITHIN_MAX, Wish};
 
@@ -30,7 +31,12 @@ pub(super) async fn reload(life: &Life) -> Answer {
         return reply::error(StatusCode::NOT_FOUND, "this node reads no configuration file");
     };
     match reload::behind(reloader).await {
-        Ok(reloaded) => reply::value(StatusCode::OK, &json!({ "routes": reloaded.routes })),
+        Ok(Reloaded { routes, moved }) => {
+            let told = |places: &[Listen]| places.iter().map(Listen::to_string).collect::<Vec<_>>();
+            let (opened, left) = (told(&moved.opened), told(&moved.left));
+            let value = json!({ "routes": routes, "opened": opened, "left": left });
+            reply::value(StatusCode::OK, &value)
+        }
         Err(why) => refused(&why),
     }
 }

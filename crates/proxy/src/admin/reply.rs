@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::body::{BODY_BYTES_MAX, Unread};
 use super::dispatch::Lost;
-use super::guard::Forbidden;
 use crate::answer::{Answer, AnswerBody};
+use crate::guard::Forbidden;
 use crate::respond;
 
 /// The media type of an answer.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::guard::Asks;
 
 /// Method, path, and what is said of each call.
 fn described() -> Vec<(String, String, Value)> {
@@ -120,6 +121,10 @@ fn the_description_of_the_status_names_all_that_is_in_it() {
     };
     let schemas = &said["components"]["schemas"];
     described_by(&serde_json::to_value(status).unwrap(), &schemas["Status"], &said, "status");
-    let in_redis = serde_json::to_value(RoutesInRedis::default()).unwrap();
+    let in_redis = serde_json::to_value(RoutesInRedis {
+        used: vec![RouteTold::default()],
+        ..RoutesInRedis::default()
+    })
+    .unwrap();
     described_by(&in_redis, &schemas["StatusRoutesInRedis"], &said, "routes_in_redis");
 }

@@ -17,11 +17,11 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::admin::token;
 use crate::cli::AdminArgs;
 use crate::config;
 use crate::config::defaults::ADMIN;
 use crate::config::text::in_time;
+use crate::guard::token;
 
 /// How long connecting may take.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);

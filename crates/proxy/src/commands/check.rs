@@ -44,10 +44,13 @@ pub fn run(args: &CheckArgs) -> ExitCode {
     }
 }
 
-/// What is wrong with the Redis that the configuration names, a line each.
+/// What is wrong and does not keep it from starting, a line each: what cannot be stapled, and the Redis
+/// that the configuration names.
 fn warnings(config: &Config, args: &CheckArgs) -> String {
+    let unstapled = Tls::open(&config.tls).map_or(Vec::new(), |tls| tls.unstapled());
+    let unstapled = unstapled.into_iter().map(|why| format!("warning: tls: {why}\n"));
     if args.offline {
-        return String::new();
+        return unstapled.collect();
     }
     let of_routes = config.dynamic.as_ref().and_then(|dynamic| dynamic.redis.as_ref());
     let servers = config.redis.iter().chain(of_routes);
@@ -57,7 +60,7 @@ fn warnings(config: &Config, args: &CheckArgs) -> String {
         let heavy = examined.findings.iter().filter(|one| one.weight == Weight::Problem);
         heavy.map(|finding| format!("warning: {}: {finding}\n", examined.what))
     });
-    problems.collect()
+    unstapled.chain(problems).collect()
 }
 
 /// The files that the configuration names and that cannot be read, a line each.
@@ -112,11 +115,12 @@ fn fine(config: &Config, format: CheckFormat) -> String {
 /// What a configuration means, in short.
 pub fn summary(config: &Config) -> String {
     let mut text = String::new();
-    let listen: Vec<String> = config.listen.iter().map(Listen::to_string).collect();
-    line(&mut text, "listens on", &listen.join(", "));
-    if config.tls.is_on() {
-        let listen: Vec<String> = config.tls.listen.iter().map(Listen::to_string).collect();
-        line(&mut text, "and by TLS", &listen.join(", "));
+    let tls = if config.listen.is_empty() { "by TLS on" } else { "and by TLS" };
+    for (word, places) in [("listens on", &config.listen), (tls, &config.tls.listen)] {
+        let places: Vec<String> = places.iter().map(Listen::to_string).collect();
+        if !places.is_empty() {
+            line(&mut text, word, &places.join(", "));
+        }
     }
     let admin = config.admin.map_or("off".to_owned(), |admin| admin.to_string());
     line(&mut text, "admin", &admin);

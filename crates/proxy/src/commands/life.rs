@@ -23,11 +23,19 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(60);
 /// Has a node read its file again.
 pub fn reload(args: &ReloadArgs) -> ExitCode {
     let answer = ask(&args.admin, "/reload", &json!({}), RELOAD_PATIENCE);
-    let shown = |answer: &Value| match answer["routes"].as_u64() {
-        Some(1) => "reloaded: 1 route in the file\n".to_owned(),
-        routes => format!("reloaded: {} routes in the file\n", routes.unwrap_or(0)),
-    };
-    told("reload", answer, if args.json { json_text } else { shown })
+    told("reload", answer, if args.json { json_text } else { reloaded })
+}
+
+/// What a reload brought. A node of another version may say nothing of places.
+fn reloaded(answer: &Value) -> String {
+    let routes = answer["routes"].as_u64().unwrap_or(0);
+    let noun = if routes == 1 { "route" } else { "routes" };
+    let mut text = format!("reloaded: {routes} {noun} in the file\n");
+    for (key, words) in [("opened", "clients are accepted at"), ("left", "and no more at")] {
+        let places = answer[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        text.extend(places.map(|place| format!("{words} {place}\n")));
+    }
+    text
 }
 
 /// Has another process take over from a node.

@@ -15,25 +15,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use self::operators::{Operators, Token};
+use self::operators::Operators;
 use self::signals::Signals;
 use crate::admin::{Desks, Life, Phase};
 use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::commands::runtime::runtime;
-use crate::config::defaults::LISTEN;
-use crate::config::{self, Colours, Config, Limits, Listen, Switch, UpstreamSettings, text};
+use crate::config::{self, Colours, Config, Limits, Listen, UpstreamSettings};
+use crate::front::Front;
 use crate::gateway::{Connects, Gateway, Live};
-use crate::reload::{self, Bent, Reloader, Reloads};
+use crate::guard::Gate;
+use crate::reload::{self, Bent, Reloadable, Reloader, Reloads};
 use crate::route_watch;
-use crate::server::proxy_protocol::Spokesmen;
 use crate::server::{Drained, Inherited, NextTerms, Server};
 use crate::storage::{self, Storage};
 use crate::succession::{Legacy, Successor, Upgrader};
 use crate::systemd::{self, Notify};
 use crate::telemetry::{AccessLog, Telemetry};
 use crate::terminal::say;
-use crate::tls::Tls;
 use crate::traces::{self, Tracer};
 use crate::upstream::{Destinations, Networks, Own};
 
@@ -146,7 +145,9 @@ async fn serve_from(
 struct Opened {
     clients: Server,
     operators: Option<Operators>,
+    /// The sockets of systemd, and those of them that are for clients.
     activated: Vec<Listen>,
+    for_clients: Vec<Listen>,
     destinations: Arc<Destinations>,
     live: Live,
     desks: Desks,
@@ -160,22 +161,16 @@ impl Opened {
     ) -> Result<Self, String> {
         let activated = inherited.activated();
         let of_operators = inherited.of_operators();
-        let tls = match config.tls.is_on() {
-            true => Some(Tls::open(&config.tls).map_err(|cause| cause.to_string())?),
-            false => None,
-        };
-        let places = places(&config, inherited.activated(), tls.as_ref());
-        let spokesmen = Spokesmen::of(&config.proxy_protocol);
-        let clients = Server::bind_beside(&places, &config.limits, spokesmen, &mut inherited);
+        let for_clients = inherited.activated();
+        let Front { wanted, tls } = Front::open(&config, &for_clients)?;
+        let clients = Server::bind_beside(&wanted, &config.limits, &mut inherited);
         let clients = clients.map_err(|cause| cause.to_string())?;
         // What nobody wants any more is closed by the last process that has it.
         drop(inherited);
         let operators = Operators::bind(&config, of_operators)?;
         let access_log = AccessLog::open(&config)?;
-        let own = Own {
-            public: clients.listening().to_vec(),
-            admin: operators.as_ref().map(Operators::address),
-        };
+        let own =
+            Own { public: clients.listening(), admin: operators.as_ref().map(Operators::address) };
         let destinations = Arc::new(Destinations::new(config.destinations.clone(), own));
         let networks = Networks::new(destinations.clone());
         let connects =
@@ -196,15 +191,12 @@ impl Opened {
         let gateway = gateway.map_err(|cause| cause.to_string())?;
         watch_routes(&gateway).await;
         if let Some(tls) = tls {
-            tls.open_store().map_err(|cause| cause.to_string())?;
-            borrow_certificates(&gateway, &tls);
-            tokio::spawn(Arc::clone(&tls).watch());
-            tokio::spawn(Arc::clone(&tls).keep_given());
-            gateway.secure(tls);
+            gateway.secure(Arc::clone(&tls));
+            tls.keep();
         }
         let live = Live::of(gateway);
         let desks = Desks::open(&live, Life::default()).map_err(|cause| cause.to_string())?;
-        Ok(Opened { clients, operators, activated, destinations, live, desks })
+        Ok(Opened { clients, operators, activated, for_clients, destinations, live, desks })
     }
 
     async fn serve(
@@ -215,26 +207,34 @@ impl Opened {
         end: impl Future<Output = ()>,
         ready: impl FnOnce(),
     ) -> Result<Drained, String> {
-        let Opened { clients, operators, activated, destinations, live, mut desks } = self;
+        let Opened { clients, operators, activated, for_clients, destinations, live, mut desks } =
+            self;
         let gateway = live.now();
-        let token =
-            operators.as_ref().map(|it| it.token(gateway.config(), of_predecessor.as_deref()));
-        say(&banner(&gateway, clients.listening(), operators.as_ref().zip(token.as_ref())));
+        let gate =
+            operators.as_ref().map(|it| it.gate(gateway.config(), of_predecessor.as_deref()));
+        say(&banner(&gateway, &clients.listening(), operators.as_ref().zip(gate.as_deref())));
         let legacy = Legacy {
             clients: clients.estate(),
             operators: operators.as_ref().map(Operators::estate),
             activated,
-            token: token.as_ref().and_then(Token::made),
+            gate: gate.clone(),
         };
         let terms = clients.terms();
-        let (life, succeeded) =
-            life(args, &live, &destinations, bent(&terms, operators.as_ref()), legacy, &notify);
+        let reloaded = Reloadable {
+            live: live.clone(),
+            destinations: Arc::clone(&destinations),
+            places: clients.places(),
+            activated: for_clients,
+            gate: gate.clone(),
+            terms: bent(&terms, operators.as_ref()),
+        };
+        let (life, succeeded) = life(args, reloaded, legacy, &notify);
         desks.life = life;
         let (phase, watched) = watch::channel(Phase::Serving);
         let sweeper = gateway.clone();
         tokio::spawn(async move { sweeper.sweep().await });
-        let operators = operators.zip(token).map(|(operators, token)| {
-            operators.serve(live.clone(), watched, token, destinations, desks)
+        let operators = operators.zip(gate).map(|(operators, gate)| {
+            operators.serve(live.clone(), watched, gate, destinations, desks)
         });
         drop(gateway);
         ready();
@@ -285,36 +285,6 @@ async fn close(gateway: &Gateway, operators: Option<operators::Answering>) {
     });
 }
 
-/// Lets certificates be looked up in the Redis of the cache, where that is wanted.
-fn borrow_certificates(gateway: &Gateway, tls: &Tls) {
-    let (config, shared) = (gateway.config(), &gateway.storage().shared);
-    if let (Switch::On, Some(shared), Some(redis)) = (config.tls.redis, shared, &config.redis) {
-        tls.borrow_from(Arc::clone(&shared.link), &redis.prefix);
-    }
-}
-
-/// Where clients are accepted, in the clear and by TLS: as the configuration says, and where systemd
-/// has opened a socket. The default is what nobody said.
-fn places(
-    config: &Config,
-    activated: Vec<Listen>,
-    tls: Option<&Arc<Tls>>,
-) -> Vec<(Listen, Option<Arc<Tls>>)> {
-    let is_default = text::listen(LISTEN).is_ok_and(|default| config.listen == [default]);
-    let mut all = match is_default && !activated.is_empty() {
-        true => Vec::new(),
-        false => config.listen.clone(),
-    };
-    for place in activated {
-        if !all.contains(&place) && !config.tls.listen.contains(&place) {
-            all.push(place);
-        }
-    }
-    let plain = all.into_iter().map(|place| (place, None));
-    let secured = config.tls.listen.iter().map(|place| (place.clone(), tls.cloned()));
-    plain.chain(secured).collect()
-}
-
 /// Whose limits a reload changes, and how they are those of the configuration.
 fn bent(clients: &NextTerms, operators: Option<&Operators>) -> Vec<Bent> {
     let mut all: Vec<Bent> = vec![(clients.clone(), Limits::clone)];
@@ -325,24 +295,21 @@ fn bent(clients: &NextTerms, operators: Option<&Operators>) -> Vec<Bent> {
 /// How a process that was started with flags goes on: by reloads, by upgrades, by signals.
 fn life(
     args: Option<(Signals, RunArgs)>,
-    live: &Live,
-    destinations: &Arc<Destinations>,
-    terms: Vec<Bent>,
+    reloaded: Reloadable,
     legacy: Legacy,
     notify: &Notify,
 ) -> (Life, watch::Receiver<Option<u32>>) {
+    let live = reloaded.live.clone();
     let (upgrader, succeeded) = Upgrader::new(live.clone(), legacy, notify.clone());
     let Some((signals, args)) = args else { return (Life::default(), succeeded) };
     let reloader = Arc::new(Reloader {
         args,
-        live: live.clone(),
-        destinations: Arc::clone(destinations),
-        terms,
+        reloaded,
         notify: notify.clone(),
         told: Reloads::default().into(),
     });
     tokio::spawn(reload::watch(Arc::clone(&reloader)));
-    tokio::spawn(signals.heed(live.clone(), Arc::clone(&reloader), Arc::clone(&upgrader)));
+    tokio::spawn(signals.heed(live, Arc::clone(&reloader), Arc::clone(&upgrader)));
     (Life { reloader: Some(reloader), upgrader: Some(upgrader) }, succeeded)
 }
 
@@ -367,22 +334,24 @@ async fn watch_routes(gateway: &Gateway) {
 }
 
 /// Where it listens, what it keeps and where, and how to see why something was a miss.
-fn banner(
-    gateway: &Gateway,
-    clients: &[Listen],
-    operators: Option<(&Operators, &Token)>,
-) -> String {
+fn banner(gateway: &Gateway, clients: &[Listen], operators: Option<(&Operators, &Gate)>) -> String {
     let mut shown = gateway.config().clone();
     shown.admin = operators.map(|(operators, _)| operators.address());
     let (plain, secured) = clients.split_at(clients.len().saturating_sub(shown.tls.listen.len()));
     (shown.listen, shown.tls.listen) = (plain.to_vec(), secured.to_vec());
     let mut text = format!("forebay {}\n{}", env!("CARGO_PKG_VERSION"), check::summary(&shown));
-    text += &operators.map(|(operators, token)| operators.banner(token)).unwrap_or_default();
-    if let Some(Listen::Tcp(address)) = clients.first() {
-        text += &format!(
-            "why a miss  curl -so /dev/null -D - http://{address}/ | grep -i cache-status   (or --log text)\n"
-        );
-    }
+    text += &operators.map(|(operators, gate)| operators.banner(gate)).unwrap_or_default();
+    let url = match (plain.first(), secured.first()) {
+        (Some(Listen::Tcp(address)), _) => Some(format!("-so /dev/null -D - http://{address}/")),
+        // Whose name the certificate bears is not known here.
+        (None, Some(Listen::Tcp(address))) => {
+            Some(format!("-sko /dev/null -D - https://{address}/"))
+        }
+        (_, _) => None,
+    };
+    text += &url.map_or(String::new(), |url| {
+        format!("why a miss  curl {url} | grep -i cache-status   (or --log text)\n")
+    });
     text
 }
 

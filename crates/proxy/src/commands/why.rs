@@ -12,7 +12,7 @@ use crate::admin::why::{AskWhy, WhyAll};
 use crate::cli::WhyArgs;
 use crate::commands::admin_client::AdminClient;
 use crate::commands::runtime::runtime;
-use crate::config::text::in_time;
+use crate::config::text::{in_bytes, in_time};
 use crate::why::{Lying, Why};
 
 /// Asks, and shows the answer.
@@ -74,9 +74,12 @@ fn shown(why: &Why) -> String {
 }
 
 fn described(lying: &Lying) -> String {
-    let mut text = match lying.variants {
-        Some(count) => format!("{count} variants"),
-        None => lying.kind.clone(),
+    let mut text = match (lying.variants, &lying.coding, lying.body_bytes) {
+        (Some(count), _, _) => format!("{count} variants"),
+        (None, Some(coding), Some(0)) => format!("{coding} form: it would not be shorter"),
+        (None, Some(coding), Some(bytes)) => format!("{coding} form of {}", in_bytes(bytes)),
+        (None, Some(coding), None) => format!("{coding} form"),
+        (None, None, _) => lying.kind.clone(),
     };
     if let Some(status) = lying.status {
         let _ = write!(text, " {status}");

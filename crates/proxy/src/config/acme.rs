@@ -6,10 +6,9 @@ use http::Uri;
 
 use super::HostPattern;
 use super::problem::Problem;
-use super::raw::{Section, said, word};
+use super::raw::{Section, said, values, word};
 use super::text::{self, Refusal, refuse};
-use super::tls::{path, values};
-use super::words::refuse_none;
+use super::words::{file, refuse_none};
 
 /// Certificates that are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub(super) fn read(tls: &mut Section<'_>) -> Option<AcmeSettings> {
     table.set("directory", said(directory), &mut settings.directory);
     settings.contact = table.read("contact", said(contact)).map(|contact| contact.value);
     table.set("store", said(text::directory_path), &mut settings.store);
-    settings.ca_file = table.read("ca_file", said(path)).map(|file| file.value);
+    settings.ca_file = table.read("ca_file", said(file)).map(|file| file.value);
     table.set("challenge", word(CHALLENGES), &mut settings.challenge);
     if settings.contact.is_some() && table.value("hosts").is_none() {
         let problem = Problem::at(table.place(), "`acme` has no `hosts`: nothing is asked for");

@@ -13,7 +13,7 @@ use super::flags::RunArgs;
 use super::problem::Problem;
 use super::raw::{Placed, Section, count, length, number, said, size, span, word};
 use super::text::{self, Refusal, in_bytes, refuse};
-use super::words::{networks, refuse_none, secret};
+use super::words::{at_once, networks, secret};
 use super::{
     AccessLog, Admin, Config, Limits, Listen, Reload, destinations, disk, dynamic, purge, redis,
     routes, tls, traces,
@@ -64,6 +64,9 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
     let taken: Vec<&Listen> = listen.iter().map(|one| &one.value).collect();
     let beside = tls::Beside { taken: &taken, admin: admin.value, redis: redis.settings.as_ref() };
     let tls = tls::read(&mut root, &beside);
+    if listen.is_empty() && !tls.is_on() {
+        refuse_nobody(&mut root);
+    }
     let stored_body_bytes = StoredBody::of(memory, disk.as_ref());
     let defaults = routes::defaults(&mut root, args, stored_body_bytes);
     let beside = dynamic::Beside {
@@ -78,6 +81,8 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         routes::refuse_none(&mut root);
     }
     let purge = purge::read(&mut root, redis.settings.as_ref());
+    let trusted_peers = networks(&mut root, "trusted_peers").unwrap_or_default();
+    let limits = Limits { uncounted_peers: trusted_peers.clone(), ..limits(&mut root) };
     let config = Config {
         listen: listen.into_iter().map(|listen| listen.value).collect(),
         tls,
@@ -89,8 +94,8 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
         memory_bytes: memory,
         disk,
         redis: redis.settings,
-        limits: limits(&mut root),
-        trusted_peers: networks(&mut root, "trusted_peers").unwrap_or_default(),
+        limits,
+        trusted_peers,
         access_log: access_log(&mut root, args),
         access_log_file: root.read("access_log_file", said(log_file)).map(|file| file.value),
         access_log_sample: root
@@ -115,7 +120,6 @@ pub(super) fn check(mut root: Section<'_>, args: &RunArgs) -> Checked {
 
 fn listeners(root: &mut Section<'_>, args: &RunArgs) -> Vec<Placed<Listen>> {
     let in_file = root.list("listen", said(text::listen));
-    refuse_none(root, "listen");
     let listen = if args.listen.is_empty() {
         in_file.unwrap_or_else(|| {
             vec![Placed::nowhere(text::listen(LISTEN).expect("a constant address"))]
@@ -124,12 +128,20 @@ fn listeners(root: &mut Section<'_>, args: &RunArgs) -> Vec<Placed<Listen>> {
         args.listen.iter().cloned().map(Placed::nowhere).collect()
     };
     for (at, one) in listen.iter().enumerate() {
-        if listen[..at].iter().any(|other| overlaps(&one.value, &other.value)) {
+        if listen[..at].iter().any(|other| one.value.overlaps(&other.value)) {
             let message = format!("`{}` is listened to already", one.value);
             root.findings().add(Problem { message, help: None, place: one.place.clone() });
         }
     }
     listen
+}
+
+/// A list without an entry says that nobody is accepted in the clear; then it must be by TLS. One with
+/// wrong entries alone is refused already.
+fn refuse_nobody(root: &mut Section<'_>) {
+    let Some(value) = root.value("listen").filter(|value| value.list().is_empty()) else { return };
+    let problem = Problem::at(value.place(), "`listen` is empty, and nobody is accepted by TLS");
+    root.findings().add(problem.with_help("write an address, or `[tls]` with a `listen`"));
 }
 
 fn admin(root: &mut Section<'_>, args: &RunArgs) -> Placed<Option<SocketAddr>> {
@@ -149,27 +161,14 @@ fn refuse_same_address(
     admin: &Placed<Option<SocketAddr>>,
 ) {
     let Some(address) = admin.value else { return };
-    let Some(same) = listen.iter().find(|one| overlaps(&one.value, &Listen::Tcp(address))) else {
+    let admin_listen = Listen::Tcp(address);
+    let Some(same) = listen.iter().find(|one| one.value.overlaps(&admin_listen)) else {
         return;
     };
     let message = format!("`admin` cannot be `{address}`: clients are accepted there");
     let place = admin.place.clone().or_else(|| same.place.clone());
     let help = "choose another port, or `off`";
     root.findings().add(Problem { message, help: Some(help.to_owned()), place });
-}
-
-/// Whether both cannot be bound at once. Port 0 is another one each time.
-pub(super) fn overlaps(one: &Listen, other: &Listen) -> bool {
-    match (one, other) {
-        (Listen::Tcp(one), Listen::Tcp(other)) => {
-            let is_same_family = one.is_ipv4() == other.is_ipv4();
-            let is_either_all = one.ip().is_unspecified() || other.ip().is_unspecified();
-            let is_same_ip = one.ip() == other.ip() || (is_same_family && is_either_all);
-            is_same_ip && one.port() == other.port() && one.port() != 0
-        }
-        (Listen::Unix(one), Listen::Unix(other)) => one == other,
-        (Listen::Tcp(_), Listen::Unix(_)) | (Listen::Unix(_), Listen::Tcp(_)) => false,
-    }
 }
 
 fn refuse_open_admin(
@@ -253,6 +252,8 @@ fn limits(root: &mut Section<'_>) -> Limits {
         return limits;
     };
     table.set("connections_max", count(1..=10_000_000), &mut limits.connections_max);
+    let per_address = &mut limits.connections_per_address_max;
+    table.set("connections_per_address_max", at_once, per_address);
     table.set("requests_max", count(1..=10_000_000), &mut limits.requests_max);
     table.set("head_bytes_max", length(1 << 10..=16 << 20), &mut limits.head_bytes_max);
     table.set("target_bytes_max", length(256..=16 << 20), &mut limits.target_bytes_max);

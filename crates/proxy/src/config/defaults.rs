@@ -165,6 +165,9 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             connections_max: 16_384,
+            // Behind a balancer or one household's router many clients have one address.
+            connections_per_address_max: None,
+            uncounted_peers: Vec::new(),
             requests_max: 16_384,
             head_bytes_max: 64 * 1024,
             target_bytes_max: 16 * 1024,

@@ -1,4 +1,5 @@
-//! What a running gateway cannot change: sockets, tiers, names and all that was laid out at its start.
+//! What a running gateway cannot change: tiers, names, where operators are answered, and all else that
+//! was laid out at its start.
 //!
 //! A configuration with another word for any of it is refused as a whole; a new process can have it.
 
@@ -10,9 +11,9 @@ impl Config {
     pub fn fixed_in(&self, next: &Config) -> Vec<&'static str> {
         // Every setting is named, so that a new one does not compile until it is known which it is.
         let Config {
-            listen,
+            listen: _,
             admin,
-            admin_token,
+            admin_token: _,
             workers,
             name,
             memory_bytes,
@@ -27,25 +28,21 @@ impl Config {
             purge,
             destinations: _,
             traces,
-            tls,
-            proxy_protocol,
+            tls: _,
+            proxy_protocol: _,
             routes,
             dynamic,
         } = self;
         let mut differing = Vec::new();
         let mut note =
             |name: &'static str, differs: bool| differing.extend(differs.then_some(name));
-        note("listen", *listen != next.listen);
         note("admin", *admin != next.admin);
-        note("admin_token", *admin_token != next.admin_token);
         note("workers", *workers != next.workers);
         note("name", *name != next.name);
         note("memory", *memory_bytes != next.memory_bytes);
         note("disk", *disk != next.disk);
         note("redis", *redis != next.redis);
         note("traces", *traces != next.traces);
-        note("tls", *tls != next.tls);
-        note("proxy_protocol", *proxy_protocol != next.proxy_protocol);
         differing.extend(purge.fixed_in(&next.purge));
         match (dynamic, &next.dynamic) {
             (Some(own), Some(next)) => differing.extend(own.fixed_in(next)),
@@ -138,7 +135,6 @@ mod tests {
             assert_eq!(before.fixed_in(&next), fixed, "{head}{tail}");
         };
         check(BEFORE, "", &[]);
-        check("listen = [\"127.0.0.1:81\"]\nadmin = \"off\"\n", "", &["listen"]);
         check("listen = [\"127.0.0.1:80\"]\n", "", &["admin"]);
         check(&format!("{BEFORE}workers = 3\nname = \"x\"\n"), "", &["workers", "name"]);
         check(&format!("{BEFORE}memory = \"64MiB\"\n"), "", &["memory"]);
@@ -147,6 +143,9 @@ mod tests {
         check(BEFORE, "[routes]\nredis = \"redis://a\"\n", &["routes"]);
         check(BEFORE, "[purge]\ndoubt_after = \"9s\"\nrefresh_max = 7\n", &["purge.doubt_after"]);
         check(BEFORE, "stale = \"9s\"\n[[route]]\nhost = \"x\"\nto = \"b:1\"\n", &[]);
+        let places = "listen = []\nadmin = \"off\"\nadmin_token = \"t\"\n";
+        let secured = "[tls]\nlisten = [\"127.0.0.1:81\"]\n[tls.acme]\nhosts = [\"a.example\"]\n";
+        check(places, &format!("{secured}[proxy_protocol]\npeers = [\"10.0.0.1\"]\n"), &[]);
         let free = "trusted_peers = [\"10.0.0.0/8\"]\naccess_log = \"json\"\nreload = \"watch\"\n";
         check(
             &format!("{BEFORE}{free}"),

@@ -11,7 +11,7 @@ use super::lifetimes::statuses;
 use super::problem::Problem;
 use super::raw::{Section, Value, count, said, span, word};
 use super::text::{Refusal, refuse};
-use super::words::refuse_none;
+use super::words::{at_once, refuse_none};
 
 /// Between two health checks: more often helps nobody, and loads the origin.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
@@ -98,9 +98,7 @@ pub(super) fn read(table: &mut Section<'_>, upstream: &mut UpstreamSettings) {
     if let Some(listed) = table.list("retry_statuses", retry_status) {
         upstream.retry_statuses = listed.into_iter().map(|status| status.value).collect();
     }
-    if let Some(at_once) = table.read("requests_max", limit) {
-        upstream.requests_max = at_once.value;
-    }
+    table.set("requests_max", at_once, &mut upstream.requests_max);
     table.set("queue_max", count(0..=65_535), &mut upstream.queue_max);
     table.set("queue_timeout", span(WAIT), &mut upstream.queue_timeout);
     if let Some(name) = table.read("server_name", said(server_name)) {
@@ -157,14 +155,6 @@ fn retry_status(value: Value<'_>) -> Result<StatusCode, Refusal> {
     let number = count(400..=599)(value)?;
     let status = u16::try_from(number).ok().and_then(|number| StatusCode::from_u16(number).ok());
     status.ok_or_else(|| value.is_not("a status"))
-}
-
-/// A number of requests at once, or `off`.
-fn limit(value: Value<'_>) -> Result<Option<usize>, Refusal> {
-    if value.as_text() == Some("off") {
-        return Ok(None);
-    }
-    count(1..=1_000_000)(value).map(Some)
 }
 
 fn times(value: Value<'_>) -> Result<u32, Refusal> {

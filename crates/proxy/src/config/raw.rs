@@ -57,6 +57,11 @@ impl<T> Placed<T> {
     }
 }
 
+/// Values without their places.
+pub(super) fn values<T>(placed: Vec<Placed<T>>) -> Vec<T> {
+    placed.into_iter().map(|one| one.value).collect()
+}
+
 /// A value of the file.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a>(&'a Spanned<DeValue<'a>>);

@@ -21,7 +21,7 @@ use super::traces::TraceSettings;
 /// Everything that one gateway is told at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where clients are accepted; at least one.
+    /// Where clients are accepted in the clear; at least one, unless they are by TLS.
     pub listen: Vec<Listen>,
     /// TLS toward clients.
     pub tls: TlsSettings,
@@ -93,6 +93,22 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
+impl Listen {
+    /// Whether both cannot be bound at once. Port 0 is another one each time.
+    pub fn overlaps(&self, other: &Listen) -> bool {
+        match (self, other) {
+            (Listen::Tcp(one), Listen::Tcp(other)) => {
+                let is_same_family = one.is_ipv4() == other.is_ipv4();
+                let is_either_all = one.ip().is_unspecified() || other.ip().is_unspecified();
+                let is_same_ip = one.ip() == other.ip() || (is_same_family && is_either_all);
+                is_same_ip && one.port() == other.port() && one.port() != 0
+            }
+            (Listen::Unix(one), Listen::Unix(other)) => one == other,
+            (Listen::Tcp(_), Listen::Unix(_)) | (Listen::Unix(_), Listen::Tcp(_)) => false,
+        }
+    }
+}
+
 /// Where operators are answered, as they say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admin {
@@ -136,6 +152,12 @@ pub enum Reload {
 pub struct Limits {
     /// Connections at once; beyond it the newest wait in the system's backlog.
     pub connections_max: usize,
+    /// Connections at once of one client, by its address; beyond it the newest are closed. `None` is
+    /// no bound but the one above.
+    pub connections_per_address_max: Option<usize>,
+    /// Peers whose connections are not counted by address: those of `trusted_peers`, who pass others'
+    /// requests on.
+    pub uncounted_peers: Vec<Network>,
     /// Exchanges at once; beyond it 503.
     pub requests_max: usize,
     /// Bytes of a request head.

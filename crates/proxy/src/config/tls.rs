@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::acme::{self, AcmeSettings};
-use super::check::overlaps;
 use super::problem::Problem;
-use super::raw::{Placed, Section, Value, count, said, span, word};
+use super::raw::{Placed, Section, Value, count, said, span, values, word};
 use super::text::{self, Refusal, refuse};
-use super::words::{SWITCH, networks, refuse_none};
+use super::words::{SWITCH, file, networks, refuse_none};
 use super::{HostPattern, Listen, Network, RedisSettings, Switch};
 
 /// TLS toward clients.
@@ -228,7 +227,7 @@ fn certificates<'a>(table: &mut Section<'a>) -> Vec<CertificateSettings> {
 fn certificate(table: &mut Section<'_>) -> Option<CertificateSettings> {
     let certificate_file = required(table, "certificate_file");
     let key_file = required(table, "key_file");
-    let ocsp_file = table.read("ocsp_file", said(path)).map(|file| file.value);
+    let ocsp_file = table.read("ocsp_file", said(file)).map(|file| file.value);
     let hosts = table.list("hosts", said(host)).unwrap_or_default();
     refuse_none(table, "hosts");
     let mut default = Switch::Off;
@@ -237,7 +236,7 @@ fn certificate(table: &mut Section<'_>) -> Option<CertificateSettings> {
         certificate_file: certificate_file?,
         key_file: key_file?,
         ocsp_file,
-        hosts: hosts.into_iter().map(|host| host.value).collect(),
+        hosts: values(hosts),
         default,
     })
 }
@@ -248,15 +247,7 @@ fn required<'a>(table: &mut Section<'a>, key: &'a str) -> Option<PathBuf> {
         let problem = Problem::at(table.place(), message);
         table.findings().add(problem.with_help(format!("write `{key} = \"/path/to/file.pem\"`")));
     }
-    table.read(key, said(path)).map(|file| file.value)
-}
-
-/// The path of a file; whether it is there is seen when it is opened.
-pub(super) fn path(text: &str) -> Result<PathBuf, Refusal> {
-    match text.is_empty() || text.contains('\0') {
-        true => refuse("it is no path", "a file such as /etc/forebay/example.pem"),
-        false => Ok(PathBuf::from(text)),
-    }
+    table.read(key, said(file)).map(|file| file.value)
 }
 
 /// A host that a certificate is shown for.
@@ -295,7 +286,7 @@ fn refuse_taken(table: &Section<'_>, listen: &[Placed<Listen>], beside: &Beside<
     for (at, one) in listen.iter().enumerate() {
         let others = listen[..at].iter().map(|one| &one.value);
         let mut others = others.chain(beside.taken.iter().copied()).chain(&admin);
-        if others.any(|other| overlaps(&one.value, other)) {
+        if others.any(|other| one.value.overlaps(other)) {
             let message = format!("`{}` is listened to already", one.value);
             table.findings().add(Problem { message, help: None, place: one.place.clone() });
         }
@@ -319,9 +310,4 @@ fn refuse_redis(table: &Section<'_>, settings: &TlsSettings, beside: &Beside<'_>
             Problem::at(table.place(), "`redis` of `tls` does nothing: there is no Redis");
         table.findings().add(problem.with_help("write `[redis]` with its `url`"));
     }
-}
-
-/// Values without their places.
-pub(super) fn values<T>(placed: Vec<Placed<T>>) -> Vec<T> {
-    placed.into_iter().map(|one| one.value).collect()
 }

@@ -1,10 +1,11 @@
 //! What several tables of the file read in the same way.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::problem::Problem;
-use super::raw::{Section, said};
+use super::raw::{Section, Value, count, said};
 use super::text::{self, Refusal, SPAN_MAX, refuse};
 use super::{Network, Switch};
 
@@ -29,6 +30,22 @@ pub(super) fn refuse_none<'a>(table: &mut Section<'a>, key: &'a str) {
 pub(super) fn networks<'a>(section: &mut Section<'a>, key: &'a str) -> Option<Vec<Network>> {
     let list = section.list(key, said(text::network))?;
     Some(list.into_iter().map(|network| network.value).collect())
+}
+
+/// The path of a file; whether it is there is seen when it is opened.
+pub(super) fn file(text: &str) -> Result<PathBuf, Refusal> {
+    match text.is_empty() || text.contains('\0') {
+        true => refuse("it is no path", "a file such as /etc/forebay/example.pem"),
+        false => Ok(PathBuf::from(text)),
+    }
+}
+
+/// How many there may be at once, or `off`.
+pub(super) fn at_once(value: Value<'_>) -> Result<Option<usize>, Refusal> {
+    if value.as_text() == Some("off") {
+        return Ok(None);
+    }
+    count(1..=1_000_000)(value).map(Some)
 }
 
 /// A secret that fits into a field.

@@ -17,7 +17,7 @@ use crate::redirect;
 use crate::reply::Reply;
 use crate::server::{Refused, Request, Service, Transport};
 use crate::telemetry::Telling;
-use crate::traces::Here;
+use crate::traceparent::Here;
 
 /// An answer, or the rest of the story that leads to one. Only what waits is a future of its own, in
 /// a box: what a future may grow to is copied whenever it is moved.

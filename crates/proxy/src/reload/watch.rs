@@ -32,7 +32,7 @@ pub async fn watch(reloader: Arc<Reloader>) {
             continue;
         }
         taken = seen;
-        match reloader.live.now().config().reload {
+        match reloader.reloaded.live.now().config().reload {
             // It is told by itself.
             Reload::Watch => drop(behind(&reloader).await),
             Reload::Asked => {}

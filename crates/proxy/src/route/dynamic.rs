@@ -28,6 +28,7 @@ use super::rate::Rate;
 use super::source::{Source, Stored};
 use super::value::{Meaning, Reading};
 use super::walk::Walk;
+use super::way::Way;
 use super::{HOST_BYTES_MAX, Table};
 use crate::config::{DynamicSettings, MemberSettings, Route, text};
 
@@ -39,18 +40,6 @@ const READS_MAX: usize = 3;
 
 /// How long a read for an operator may take.
 const REREAD_LIMIT: Duration = Duration::from_secs(1);
-
-/// Where a request goes.
-pub enum Way {
-    /// Here.
-    Lane(Arc<Lane>),
-    /// There is no route.
-    None,
-    /// There is a value for the host, and it never was a good one.
-    Wrong,
-    /// Redis has to be asked first.
-    Unknown,
-}
 
 /// Why Redis does not say where a host is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

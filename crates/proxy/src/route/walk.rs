@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use super::dynamic::Way;
 use super::known::{At, Grounds, KnownRoutes};
 use super::lane::Lane;
+use super::way::Way;
 use super::{Table, name};
 
 /// A walk under way.

@@ -1,36 +1,33 @@
-//! Listeners, the accept loop, and the drain that ends it.
+//! The accept loop, and the drain that ends it.
 
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::clients::ClientPlace;
 use super::connection;
 use super::estate::{Estate, Inherited};
-use super::h3::{Attempt, Endpoints, Origin};
-use super::listen::{Accepted, BindError, Listener};
-use super::proxy_protocol::Spokesmen;
-use super::request::{Peer, Service};
-use super::secured::{self, Beginning};
+use super::h3::{Attempt, Endpoints};
+use super::listen::{Accepted, BindError};
+use super::places::{Arrived, Places, Wanted};
+use super::request::Service;
+use super::secured;
 use super::stats::{ServerStats, count};
 use super::terms::{NextTerms, Terms};
 use crate::config::{Limits, Listen};
-use crate::tls::Tls;
 
 /// How long accepting pauses when the system has no descriptor left or fails otherwise.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Listeners that are bound and not yet served. Dropping it unbinds them.
+/// Places that are bound and not yet served. Dropping it unbinds them.
 pub struct Server {
-    listeners: Arc<Vec<Listener>>,
+    places: Bound,
     /// What is beside them for QUIC.
     endpoints: Endpoints,
-    beginnings: Vec<Beginning>,
-    listening: Vec<Listen>,
     terms: NextTerms,
 }
 
@@ -46,43 +43,31 @@ pub struct Drained {
 impl Server {
     /// Binds every listener, or says which cannot be bound and why. Must be called on a runtime.
     pub fn bind(listen: &[Listen], limits: &Limits) -> Result<Server, BindError> {
-        let places: Vec<_> = listen.iter().map(|listen| (listen.clone(), None)).collect();
-        Server::bind_beside(&places, limits, None, &mut Inherited::default())
+        let places = listen.iter().map(|listen| (listen.clone(), None)).collect();
+        let wanted = Wanted { places, spokesmen: None };
+        Server::bind_beside(&wanted, limits, &mut Inherited::default())
     }
 
-    /// The same, where what was inherited is taken before anything is bound; a place's connections
-    /// are secured by its TLS, if it has one, and `spokesmen` say first for whom they speak.
+    /// The same for these places, where what was inherited is taken before anything is bound.
     pub fn bind_beside(
-        places: &[(Listen, Option<Arc<Tls>>)],
+        wanted: &Wanted,
         limits: &Limits,
-        spokesmen: Option<Spokesmen>,
         inherited: &mut Inherited,
     ) -> Result<Server, BindError> {
-        let (mut listeners, mut listening) = (Vec::new(), Vec::new());
-        let mut endpoints = Endpoints::none();
-        for (asked, tls) in places {
-            let from = if inherited.has(asked) { Origin::Inherited } else { Origin::Bound };
-            let listener = Listener::take(inherited, asked)?;
-            let place = listener.place().unwrap_or_else(|_| asked.clone());
-            if let Some(tls) = tls {
-                endpoints.add(&place, tls, from)?;
-            }
-            listeners.push(listener);
-            listening.push(place);
-        }
-        let spokesmen = spokesmen.map(Arc::new);
-        let begins = |(_, tls): &(_, Option<_>)| Beginning {
-            spokesmen: spokesmen.clone(),
-            tls: tls.clone(),
-        };
-        let beginnings = places.iter().map(begins).collect();
-        let (listeners, terms) = (Arc::new(listeners), NextTerms::new(limits.clone()));
-        Ok(Server { listeners, endpoints, beginnings, listening, terms })
+        let from = inherited.whence();
+        let places = Bound(Places::bind(wanted, inherited)?);
+        let endpoints = Endpoints::beside(&places.0, from)?;
+        Ok(Server { places, endpoints, terms: NextTerms::new(limits.clone()) })
     }
 
     /// Where it listens, with the ports that the system chose for port 0.
-    pub fn listening(&self) -> &[Listen] {
-        &self.listening
+    pub fn listening(&self) -> Vec<Listen> {
+        self.places.0.listening()
+    }
+
+    /// Its places, which can be others while it serves.
+    pub fn places(&self) -> Places {
+        self.places.0.clone()
     }
 
     /// Its counters, which live on after it.
@@ -97,7 +82,7 @@ impl Server {
 
     /// Its sockets, for who takes them over while it serves. It keeps none of them open.
     pub fn estate(&self) -> Estate {
-        Estate(Arc::downgrade(&self.listeners))
+        Estate(self.places.0.clone())
     }
 
     /// Serves until `shutdown` is ready, then drains: nothing new is accepted, idle connections are
@@ -107,25 +92,19 @@ impl Server {
         service: S,
         shutdown: impl Future<Output = ()>,
     ) -> Drained {
-        let Server { listeners, mut endpoints, beginnings, terms: next, .. } = self;
+        let Server { places, mut endpoints, terms: next } = self;
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
-        let mut first = 0;
         loop {
             let full = connections.len() >= next.now().limits.connections_max;
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 Some(_) = connections.join_next() => {}
-                accepted = poll_fn(|cx| poll_any(&listeners, &mut first, cx)), if !full => {
-                    match accepted {
-                        Ok((place, accepted)) => {
-                            let beginning = &beginnings[place];
-                            spawn(&mut connections, accepted, beginning, &next.now(), &service);
-                        }
-                        Err(error) => pause(&next.now(), &error).await,
-                    }
-                }
+                arrived = poll_fn(|cx| places.0.poll_accept(cx)), if !full => match arrived {
+                    Ok(arrived) => spawn(&mut connections, arrived, &next.now(), &service),
+                    Err(error) => pause(&next.now(), &error).await,
+                },
                 // Who comes by UDP waits in no backlog, and is told.
                 attempt = endpoints.accept() => match full {
                     true => attempt.refuse(),
@@ -133,7 +112,7 @@ impl Server {
                 },
             }
         }
-        drop(listeners);
+        drop(places);
         let terms = next.now();
         let drained = tokio::select! {
             drained = drain(connections, &terms) => drained,
@@ -144,21 +123,13 @@ impl Server {
     }
 }
 
-/// Accepts on whichever listener has a client, beginning behind the one that had the last; says which
-/// it was.
-fn poll_any(
-    listeners: &[Listener],
-    first: &mut usize,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<(usize, (Accepted, Peer))>> {
-    for offset in 0..listeners.len() {
-        let place = (*first + offset) % listeners.len();
-        if let Poll::Ready(accepted) = listeners[place].poll_accept(cx) {
-            *first = place + 1;
-            return Poll::Ready(accepted.map(|accepted| (place, accepted)));
-        }
+/// Places as long as their server is there.
+struct Bound(Places);
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        self.0.close();
     }
-    Poll::Pending
 }
 
 /// Accepting failed. A client that went away before it was accepted is no reason to wait.
@@ -173,24 +144,39 @@ async fn pause(terms: &Terms, error: &io::Error) {
 
 fn spawn<S: Service>(
     connections: &mut JoinSet<()>,
-    (accepted, peer): (Accepted, Peer),
-    beginning: &Beginning,
+    arrived: Arrived,
     terms: &Arc<Terms>,
     service: &S,
 ) {
+    let Arrived { accepted, peer, beginning } = arrived;
     count(&terms.stats.connections_accepted);
     let (terms, service) = (terms.clone(), service.clone());
+    // For whom a spokesman speaks is not known yet.
+    let place = match beginning.speaks_for_others(&peer) {
+        true => None,
+        false => match terms.enter_client(&peer) {
+            Ok(place) => place,
+            Err(crowded) => return service.refused(&crowded),
+        },
+    };
     match accepted {
         Accepted::Tcp(stream) if beginning.is_http(&peer) => {
-            connections.spawn(connection::serve(stream, peer, terms, service));
+            connections.spawn(held(place, connection::serve(stream, peer, terms, service)));
         }
         Accepted::Tcp(stream) => {
-            connections.spawn(secured::serve(stream, peer, beginning.clone(), terms, service));
+            let serving = secured::serve(stream, peer, beginning, terms, service);
+            connections.spawn(held(place, serving));
         }
         Accepted::Unix(stream) => {
             connections.spawn(connection::serve(stream, peer, terms, service));
         }
     }
+}
+
+/// Serves a connection in its place among those of its client.
+async fn held(place: Option<ClientPlace>, serving: impl Future<Output = ()>) {
+    serving.await;
+    drop(place);
 }
 
 fn begin<S: Service>(

@@ -4,15 +4,14 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Weak;
 
 use socket2::{Domain, Socket, Type};
 
-use super::listen::Listener;
+use super::places::Places;
 use crate::config::Listen;
 
-/// The sockets of a server that may be left to another process. It keeps none of them open.
-pub struct Estate(pub(super) Weak<Vec<Listener>>);
+/// The sockets of a server that may be left to another process: those that it has at that moment.
+pub struct Estate(pub(super) Places);
 
 /// One listening socket, and what it is for.
 #[derive(Debug)]
@@ -39,6 +38,15 @@ pub enum Part {
     ActivatedOperators,
 }
 
+/// Whose a process's places are at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Its own.
+    Bound,
+    /// Another process's, which may be there still.
+    Inherited,
+}
+
 /// Sockets that were inherited and that nobody has taken yet. Dropped, they are closed.
 #[derive(Debug, Default)]
 pub struct Inherited(pub Vec<Bequest>);
@@ -46,20 +54,17 @@ pub struct Inherited(pub Vec<Bequest>);
 impl Estate {
     /// A second hold of each socket; none of a server that drains.
     pub fn sockets(&self) -> io::Result<Vec<(Listen, OwnedFd)>> {
-        let Some(listeners) = self.0.upgrade() else { return Ok(Vec::new()) };
-        listeners.iter().map(Listener::bequest).collect()
+        self.0.sockets()
     }
 
     /// Whether the server accepts no more.
     pub fn is_closed(&self) -> bool {
-        self.0.strong_count() == 0
+        self.0.is_closed()
     }
 
     /// Another process has them: the paths of Unix sockets stay where they are.
     pub fn leave(&self) {
-        if let Some(listeners) = self.0.upgrade() {
-            listeners.iter().for_each(Listener::keep_path);
-        }
+        self.0.keep_paths();
     }
 }
 
@@ -107,22 +112,18 @@ impl Inherited {
         Inherited(operators)
     }
 
-    /// Whether there is a socket for this place.
-    pub(super) fn has(&self, wanted: &Listen) -> bool {
-        self.find(wanted).is_some()
+    /// Whose places those are that will be bound.
+    pub(super) fn whence(&self) -> Origin {
+        if self.0.is_empty() { Origin::Bound } else { Origin::Inherited }
     }
 
     /// The socket for this place, taken out.
     pub(super) fn take(&mut self, wanted: &Listen) -> Option<Bequest> {
-        let place = self.find(wanted)?;
-        Some(self.0.swap_remove(place))
-    }
-
-    fn find(&self, wanted: &Listen) -> Option<usize> {
         let exact = self.0.iter().position(|one| one.listen == *wanted);
         // Whatever port the system chose for it the last time is as good as any.
         let any = || self.0.iter().position(|one| is_any_port_of(wanted, &one.listen));
-        exact.or_else(any)
+        let place = exact.or_else(any)?;
+        Some(self.0.swap_remove(place))
     }
 }
 

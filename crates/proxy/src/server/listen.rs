@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::estate::{Bequest, Inherited};
@@ -117,24 +117,44 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, address) = ready!(listener.poll_accept(cx))?;
-                // Without it answers would wait for the client's acknowledgements; should it fail,
-                // the connection is dead anyway.
-                let _ = stream.set_nodelay(true);
-                let local = stream.local_addr().ok();
-                Poll::Ready(Ok((
-                    Accepted::Tcp(stream),
-                    Peer { address: Some(address), local, transport: Transport::Plain },
-                )))
+                Poll::Ready(Ok(of_tcp(stream, address)))
             }
             Listener::Unix(listener, _) => {
                 let (stream, _) = ready!(listener.poll_accept(cx))?;
-                Poll::Ready(Ok((
-                    Accepted::Unix(stream),
-                    Peer { address: None, local: None, transport: Transport::Plain },
-                )))
+                Poll::Ready(Ok(of_unix(stream)))
             }
         }
     }
+
+    /// Who waits in the backlog, if somebody does: asks the system, whatever the runtime has heard.
+    pub(super) fn accept_waiting(&self) -> Option<(Accepted, Peer)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (socket, address) = SockRef::from(listener).accept().ok()?;
+                socket.set_nonblocking(true).ok()?;
+                Some(of_tcp(TcpStream::from_std(socket.into()).ok()?, address.as_socket()?))
+            }
+            Listener::Unix(listener, _) => {
+                let (socket, _) = SockRef::from(listener).accept().ok()?;
+                socket.set_nonblocking(true).ok()?;
+                Some(of_unix(UnixStream::from_std(socket.into()).ok()?))
+            }
+        }
+    }
+}
+
+fn of_tcp(stream: TcpStream, address: SocketAddr) -> (Accepted, Peer) {
+    // Without it answers would wait for the client's acknowledgements; should it fail, the
+    // connection is dead anyway.
+    let _ = stream.set_nodelay(true);
+    let local = stream.local_addr().ok();
+    let peer = Peer { address: Some(address), local, transport: Transport::Plain };
+    (Accepted::Tcp(stream), peer)
+}
+
+fn of_unix(stream: UnixStream) -> (Accepted, Peer) {
+    let peer = Peer { address: None, local: None, transport: Transport::Plain };
+    (Accepted::Unix(stream), peer)
 }
 
 fn name(listen: &Listen) -> String {

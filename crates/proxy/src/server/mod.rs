@@ -7,6 +7,7 @@
 //! a connection, and `proxy_protocol` reads for whom a peer speaks.
 
 mod accept;
+mod clients;
 mod connection;
 mod date;
 mod estate;
@@ -20,6 +21,7 @@ mod h3;
 mod link;
 mod listen;
 mod misdirected;
+mod places;
 pub mod proxy_protocol;
 mod refusal;
 mod request;
@@ -36,6 +38,7 @@ pub use estate::{Bequest, Estate, Inherited, Part};
 pub use link::InformationalSender;
 pub(crate) use listen::BACKLOG;
 pub use listen::BindError;
+pub use places::{Moved, NextPlaces, Places, Wanted};
 pub use refusal::RefusalReason;
 pub use request::{Peer, Refused, Request, RequestBody, Service, Transport};
 pub use stats::ServerStats;

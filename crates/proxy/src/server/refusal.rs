@@ -17,6 +17,8 @@ pub enum RefusalReason {
     Misdirected,
     /// A peer that must say for whom it speaks has not, or not well.
     ProxyHeader,
+    /// The client has as many connections as it may.
+    Crowded,
     /// Where the body ends is not said clearly (9112 6).
     Framing,
     /// The head is too long or has too many fields.
@@ -43,12 +45,13 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [RefusalReason; 16] = [
+    pub const ALL: [RefusalReason; 17] = [
         RefusalReason::Syntax,
         RefusalReason::Target,
         RefusalReason::Host,
         RefusalReason::Misdirected,
         RefusalReason::ProxyHeader,
+        RefusalReason::Crowded,
         RefusalReason::Framing,
         RefusalReason::HeadTooLarge,
         RefusalReason::TargetTooLong,
@@ -70,6 +73,7 @@ impl RefusalReason {
             RefusalReason::Host => "host",
             RefusalReason::Misdirected => "misdirected",
             RefusalReason::ProxyHeader => "proxy_header",
+            RefusalReason::Crowded => "crowded",
             RefusalReason::Framing => "framing",
             RefusalReason::HeadTooLarge => "head_too_large",
             RefusalReason::TargetTooLong => "target_too_long",
@@ -98,6 +102,7 @@ impl RefusalReason {
             | RefusalReason::ProxyHeader
             | RefusalReason::Framing => StatusCode::BAD_REQUEST,
             RefusalReason::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            RefusalReason::Crowded => StatusCode::TOO_MANY_REQUESTS,
             RefusalReason::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             RefusalReason::TargetTooLong => StatusCode::URI_TOO_LONG,
             RefusalReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -40,7 +40,8 @@ impl Beginning {
         self.tls.is_none() && !self.speaks_for_others(peer)
     }
 
-    fn speaks_for_others(&self, peer: &Peer) -> bool {
+    /// Whether it begins with for whom the peer speaks.
+    pub(super) fn speaks_for_others(&self, peer: &Peer) -> bool {
         self.spokesmen.as_ref().is_some_and(|spokesmen| spokesmen.hold(peer.address))
     }
 }
@@ -54,13 +55,21 @@ pub(super) async fn serve<S: Service>(
     service: S,
 ) {
     let mut read = BytesMut::new();
+    let mut place = None;
     if beginning.speaks_for_others(&peer)
         && let Some(spokesmen) = &beginning.spokesmen
     {
         match Box::pin(proxy_protocol::receive(&mut stream, spokesmen)).await {
             Ok((client, rest)) => {
-                peer.address = client.or(peer.address);
                 read = rest;
+                // Who speaks for nobody, as health checks do, is not counted.
+                if client.is_some() {
+                    peer.address = client;
+                    place = match terms.enter_client(&peer) {
+                        Ok(place) => place,
+                        Err(crowded) => return service.refused(&crowded),
+                    };
+                }
             }
             Err(Some(refusal)) => {
                 service.refused(&Refused::new(peer, refusal));
@@ -78,6 +87,7 @@ pub(super) async fn serve<S: Service>(
             serve_secured(secured, peer, terms, service).await;
         }
     }
+    drop(place);
 }
 
 /// Serves what was agreed on, and nothing else: without an agreement nobody speaks HTTP/2 here.

@@ -9,7 +9,10 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::clients::{ClientPlace, Clients};
 use super::link::Link;
+use super::refusal::{Refusal, RefusalReason};
+use super::request::{Peer, Refused};
 use super::stats::ServerStats;
 use crate::config::Limits;
 
@@ -18,6 +21,7 @@ pub(super) struct Terms {
     pub(super) limits: Limits,
     pub(super) stats: Arc<ServerStats>,
     pub(super) drain: Arc<Drain>,
+    pub(super) clients: Arc<Clients>,
 }
 
 /// The terms of a server's next connection. Cloning it shares it.
@@ -35,9 +39,13 @@ impl NextTerms {
 
     /// Accepts under these limits from here on; connections that are there keep theirs.
     pub fn bound_by(&self, limits: &Limits) {
-        let Terms { stats, drain, .. } = &*self.now();
-        let (stats, drain) = (Arc::clone(stats), Arc::clone(drain));
-        self.0.store(Arc::new(Terms { limits: limits.clone(), stats, drain }));
+        let Terms { limits: _, stats, drain, clients } = &*self.now();
+        self.0.store(Arc::new(Terms {
+            limits: limits.clone(),
+            stats: Arc::clone(stats),
+            drain: Arc::clone(drain),
+            clients: Arc::clone(clients),
+        }));
     }
 
     /// Lets connections without a request wait so long for one when the server drains, and answers
@@ -49,7 +57,24 @@ impl NextTerms {
 
 impl Terms {
     pub(super) fn new(limits: Limits, stats: Arc<ServerStats>) -> Arc<Self> {
-        Arc::new(Terms { limits, stats, drain: Arc::default() })
+        Arc::new(Terms { limits, stats, drain: Arc::default(), clients: Arc::default() })
+    }
+
+    /// A place for a connection among those of its client, where clients are counted; or that it has
+    /// as many as it may, which is counted.
+    pub(super) fn enter_client(&self, peer: &Peer) -> Result<Option<ClientPlace>, Refused> {
+        let counted = self.limits.connections_per_address_max.zip(peer.address);
+        let Some((at_once, address)) = counted else { return Ok(None) };
+        if self.limits.uncounted_peers.iter().any(|peers| peers.holds(address.ip())) {
+            return Ok(None);
+        }
+        if let Some(place) = self.clients.enter(address.ip(), at_once) {
+            return Ok(Some(place));
+        }
+        self.stats.count_refused(RefusalReason::Crowded);
+        let text = "its address has as many connections as one may have";
+        let refusal = Refusal::new(RefusalReason::Crowded, text);
+        Err(Refused { status: None, ..Refused::new(*peer, refusal) })
     }
 
     /// A place among the exchanges under way, or none when all are taken.

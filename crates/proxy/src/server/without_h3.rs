@@ -3,11 +3,11 @@
 use std::future::pending;
 use std::sync::Arc;
 
+use super::estate::Origin;
 use super::listen::BindError;
+use super::places::Places;
 use super::request::Service;
 use super::terms::Terms;
-use crate::config::Listen;
-use crate::tls::Tls;
 
 /// No sockets.
 pub(super) struct Endpoints;
@@ -15,19 +15,9 @@ pub(super) struct Endpoints;
 /// A client that does not come.
 pub(super) enum Attempt {}
 
-/// Where a listener is from.
-pub(super) enum Origin {
-    Bound,
-    Inherited,
-}
-
 impl Endpoints {
-    pub(super) fn none() -> Self {
-        Endpoints
-    }
-
-    pub(super) fn add(&mut self, _: &Listen, _: &Arc<Tls>, _: Origin) -> Result<(), BindError> {
-        Ok(())
+    pub(super) fn beside(_: &Places, _: Origin) -> Result<Self, BindError> {
+        Ok(Endpoints)
     }
 
     pub(super) async fn accept(&mut self) -> Attempt {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::paced::Paced;
-use super::{HotKey, NodeTold, Status, storage, story, traffic, upstreams};
+use super::{HotKey, NodeTold, RouteTold, Status, storage, story, traffic, upstreams};
 use crate::admin::Phase;
 use crate::gateway::Gateway;
 
@@ -16,6 +16,9 @@ const HOTTEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often Redis is asked who the nodes are.
 const NODES_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often the routes in Redis are walked for those that have been used.
+const USED_PAUSE: Duration = Duration::from_secs(1);
+
 /// Tells how a node is. Cloning it shares it.
 #[derive(Clone)]
 pub struct StatusDesk(Arc<Desk>);
@@ -24,6 +27,7 @@ struct Desk {
     began: Instant,
     hottest: Paced<Vec<HotKey>>,
     nodes: Paced<Vec<NodeTold>>,
+    used: Paced<(Vec<RouteTold>, u64)>,
 }
 
 impl StatusDesk {
@@ -33,6 +37,7 @@ impl StatusDesk {
             began: Instant::now(),
             hottest: Paced::new(HOTTEST_PAUSE),
             nodes: Paced::new(NODES_PAUSE),
+            used: Paced::new(USED_PAUSE),
         }))
     }
 
@@ -40,6 +45,7 @@ impl StatusDesk {
     pub async fn status(&self, gateway: &Gateway, phase: Phase) -> Status {
         let hottest = self.0.hottest.read(storage::hottest(gateway)).await;
         let nodes = self.0.nodes.read(story::nodes(gateway)).await;
+        let used = self.0.used.read(async { upstreams::used(gateway) }).await;
         let totals = gateway.telemetry().metrics.totals();
         let cache = gateway.cache().snapshot();
         let (routes, routes_left_out) = upstreams::routes(gateway);
@@ -58,7 +64,9 @@ impl StatusDesk {
             reasons: traffic::reasons(&totals),
             routes,
             routes_left_out,
-            routes_in_redis: gateway.routes().map(|it| upstreams::in_redis(&it.counts())),
+            routes_in_redis: gateway
+                .routes()
+                .map(|routes| upstreams::in_redis(&routes.counts(), (*used).clone())),
             log: story::log(gateway),
             nodes: nodes.to_vec(),
             purges: story::purges(gateway),

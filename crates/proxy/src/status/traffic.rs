@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Clients, Counted, Latency, Reason, Traffic};
+use crate::record::Outcome;
 use crate::server::{RefusalReason, ServerStats};
-use crate::telemetry::{BUCKETS_MICROS, Distribution, Outcome, Totals};
+use crate::telemetry::{BUCKETS_MICROS, Distribution, Totals};
 
 pub(super) fn traffic(now: &Totals) -> Traffic {
     let of = |outcome: Outcome| now.exchanges[outcome.place()].iter().sum::<u64>();

@@ -19,6 +19,7 @@ use super::{VARIABLE, VERSION, Word};
 use crate::config::Listen;
 use crate::config::text::in_time;
 use crate::gateway::Live;
+use crate::guard::Gate;
 use crate::route_watch;
 use crate::server::{Estate, Part};
 use crate::systemd::Notify;
@@ -41,7 +42,7 @@ pub struct Upgrader {
     clients: Estate,
     operators: Option<Estate>,
     activated: Vec<Listen>,
-    token: Option<String>,
+    gate: Option<Arc<Gate>>,
     notify: Notify,
     succeeded: watch::Sender<Option<u32>>,
     turn: Mutex<()>,
@@ -64,8 +65,8 @@ pub struct Legacy {
     pub operators: Option<Estate>,
     /// Those of both that systemd has passed.
     pub activated: Vec<Listen>,
-    /// The token that this process made.
-    pub token: Option<String>,
+    /// Who guards the operators' listener: by a token that this process made, perhaps.
+    pub gate: Option<Arc<Gate>>,
 }
 
 impl Default for Wish {
@@ -82,7 +83,7 @@ impl Upgrader {
         notify: Notify,
     ) -> (Arc<Self>, watch::Receiver<Option<u32>>) {
         let (succeeded, told) = watch::channel(None);
-        let Legacy { clients, operators, activated, token } = legacy;
+        let Legacy { clients, operators, activated, gate } = legacy;
         let upgrader = Upgrader {
             program: own_program(),
             arguments: std::env::args_os().skip(1).collect(),
@@ -90,7 +91,7 @@ impl Upgrader {
             clients,
             operators,
             activated,
-            token,
+            gate,
             notify,
             succeeded,
             turn: Mutex::new(()),
@@ -217,8 +218,8 @@ impl Attempt<'_> {
         for (part, socket) in self.upgrader.sockets()? {
             self.channel.say_with(&Word::Socket(part), socket.as_fd())?;
         }
-        if let Some(token) = &self.upgrader.token {
-            self.channel.say(&Word::Token(token.clone()))?;
+        if let Some(token) = self.upgrader.gate.as_ref().and_then(|gate| gate.made()) {
+            self.channel.say(&Word::Token(token))?;
         }
         self.channel.say(&Word::All)
     }

@@ -20,8 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use forebay_semantics::coding::Coding;
 use parking_lot::Mutex;
 
-use super::{Outcome, Record};
 use crate::config::{AccessLog as Form, Config};
+use crate::record::{Outcome, Record};
 use crate::server::Refused;
 
 /// Lines that may wait for the writer.

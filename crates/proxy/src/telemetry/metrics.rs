@@ -11,9 +11,10 @@ use forebay_semantics::status::CacheStatus;
 use http::StatusCode;
 use parking_lot::Mutex;
 
+use super::Reading;
 use super::histogram::{Distribution, Histogram};
 use super::lately::Lately;
-use super::{Outcome, Reading};
+use crate::record::Outcome;
 
 /// Reasons that are told apart in `forebay_reasons_total`; words are the program's own, so this is
 /// a guard against a mistake and not against a client.

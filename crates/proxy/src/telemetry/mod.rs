@@ -1,6 +1,6 @@
 //! What is told to the outside of each exchange: `Cache-Status`, the access log and the metrics,
-//! all from one value, the [`Record`]. What was refused before it was a request has no exchange: it
-//! is a line in the log, from a [`Refused`], and the server counts it.
+//! all from one value, the [`Record`](crate::record::Record). What was refused before it was a request
+//! has no exchange: it is a line in the log, from a [`Refused`], and the server counts it.
 
 mod access_log;
 mod compression;
@@ -10,7 +10,6 @@ mod metrics;
 mod process;
 mod purges;
 mod readings;
-mod record;
 mod reloads;
 mod routes;
 mod storage;
@@ -24,7 +23,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub(crate) use access_log::rfc3339;
-pub use access_log::{AccessLog, LINES_MAX};
+pub use access_log::{AccessLog, LINES_MAX, Opened};
 pub use compression::write_compression;
 pub use histogram::{BUCKETS_MICROS, Distribution};
 pub use lately::{Lately, ORDERS_MAX, OrderTold, PROBLEMS_MAX, Problem};
@@ -32,7 +31,6 @@ pub use metrics::{Metrics, Totals};
 pub use process::write_process;
 pub use purges::write_purges;
 pub use readings::{Reading, write_destinations, write_refused};
-pub use record::{Outcome, Record};
 pub use reloads::write_reloads;
 pub use routes::write_routes;
 pub use storage::{write_disk, write_leases, write_redis};
@@ -45,7 +43,8 @@ pub use upstreams::{MEMBERS_TOLD_MAX, write_upstreams};
 use tokio::time::Instant;
 
 use crate::server::{Refused, Request};
-use crate::traces::{Here, Tracer};
+use crate::traceparent::Here;
+use crate::traces::Tracer;
 
 /// Where records go.
 #[derive(Clone)]

@@ -14,13 +14,13 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::Instant;
 
-use super::{Record, Telemetry};
+use super::Telemetry;
 use crate::answer::{Answer, AnswerBody, BodyError};
 use crate::compressor::Saving;
 use crate::failure::FetchFailure;
+use crate::record::Record;
 use crate::server::Request;
-use crate::traces::traceparent::Traceparent;
-use crate::traces::{Here, Sampled};
+use crate::traceparent::{Here, Sampled, Traceparent};
 
 /// What is known of an exchange before it is answered.
 pub struct Telling {

@@ -45,9 +45,22 @@ pub fn write_tls(text: &mut String, tls: &Tls) {
         ),
     ];
     write_rows(text, &rows);
-    let name = "forebay_tls_certificate_expires_seconds";
-    write_head(text, name, "When a certificate ceases to hold, in seconds since 1970.", GAUGE);
-    for (host, seconds) in tls.ends() {
-        let _ = writeln!(text, "{name}{{host=\"{host}\"}} {seconds}");
+    let ends = [
+        (
+            "forebay_tls_certificate_expires_seconds",
+            "When a certificate ceases to hold, in seconds since 1970.",
+            tls.ends(),
+        ),
+        (
+            "forebay_tls_staple_expires_seconds",
+            "When what is stapled to a certificate ceases to hold, in seconds since 1970.",
+            tls.staple_ends(),
+        ),
+    ];
+    for (name, help, rows) in ends {
+        write_head(text, name, help, GAUGE);
+        for (host, seconds) in rows {
+            let _ = writeln!(text, "{name}{{host=\"{host}\"}} {seconds}");
+        }
     }
 }

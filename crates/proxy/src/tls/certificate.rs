@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer};
@@ -17,7 +18,8 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, version};
 
 use super::names;
-use super::validity::Validity;
+use super::staple::Staple;
+use super::validity::{Validity, serial};
 use crate::config::{CertificateSettings, HostPattern, TlsVersion};
 
 /// Bytes of a file with a certificate, a key or what its authority says of it.
@@ -38,6 +40,8 @@ pub struct Certificate {
     pub(super) hosts: Vec<HostPattern>,
     /// When it holds; `None` where that cannot be read.
     pub(super) validity: Option<Validity>,
+    /// What is stapled, where something was to be, or why nothing is.
+    pub(super) staple: Option<Result<Staple, String>>,
     /// How it is spoken with.
     pub(super) config: Arc<ServerConfig>,
     /// It, for QUIC, where all certificates share a TLS.
@@ -52,8 +56,8 @@ pub(super) struct Texts {
     pub(super) chain: Vec<u8>,
     /// Its key, as PEM.
     pub(super) key: Vec<u8>,
-    /// What its authority says of it, as DER.
-    pub(super) ocsp: Option<Vec<u8>>,
+    /// What its authority says of it, as DER, where there is a file; or why that cannot be read.
+    pub(super) ocsp: Option<Result<Vec<u8>, String>>,
 }
 
 /// Why a certificate cannot be shown: what was read, and what is wrong with it.
@@ -74,12 +78,13 @@ impl fmt::Display for CertificateError {
 impl std::error::Error for CertificateError {}
 
 impl Texts {
-    /// Reads the files that a configuration names.
+    /// Reads the files that a configuration names. Without what its authority says a certificate can be
+    /// shown all the same.
     pub(super) fn read(settings: &CertificateSettings) -> Result<Texts, CertificateError> {
         Ok(Texts {
             chain: read(&settings.certificate_file)?,
             key: read(&settings.key_file)?,
-            ocsp: settings.ocsp_file.as_ref().map(read).transpose()?,
+            ocsp: settings.ocsp_file.as_ref().map(|file| read(file).map_err(|error| error.cause)),
         })
     }
 }
@@ -120,6 +125,11 @@ impl Certificate {
         })
     }
 
+    /// Whether what is stapled has ceased to hold.
+    pub(super) fn is_stapled_too_long(&self, now: SystemTime) -> bool {
+        matches!(&self.staple, Some(Ok(staple)) if !staple.holds(now))
+    }
+
     /// Whether it is for this host.
     pub(super) fn covers(&self, host: &str) -> bool {
         names::covers(&self.hosts, host)
@@ -145,12 +155,21 @@ fn make(texts: &Texts, hosts: &[HostPattern], least: TlsVersion) -> Result<Certi
         return Err("it names no host; write `hosts`".to_owned());
     }
     let validity = Validity::of(own);
+    let staple = texts.ocsp.as_ref().map(|read| {
+        let response = read.as_ref().map_err(String::clone)?;
+        Staple::of(response, serial(own).unwrap_or_default(), SystemTime::now())
+    });
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let key = Arc::new(certified(chain, texts, &provider)?);
+    let mut key = certified(chain, texts, &provider)?;
+    if let (Some(Ok(_)), Some(Ok(response))) = (&staple, &texts.ocsp) {
+        key.ocsp = Some(response.clone());
+    }
+    let key = Arc::new(key);
     let config = Arc::new(config(Arc::clone(&key), least, provider)?);
     Ok(Certificate {
         hosts,
         validity,
+        staple,
         config,
         #[cfg(feature = "http3")]
         key,
@@ -164,12 +183,10 @@ fn certified(
 ) -> Result<CertifiedKey, String> {
     let key = PrivateKeyDer::from_pem_slice(&texts.key)
         .map_err(|error| format!("its key cannot be read: {error}"))?;
-    let mut key = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => "the key is another certificate's".to_owned(),
         other => format!("its key cannot be used: {other}"),
-    })?;
-    key.ocsp = texts.ocsp.clone();
-    Ok(key)
+    })
 }
 
 /// A TLS that shows this certificate alone.

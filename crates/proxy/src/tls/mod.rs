@@ -7,11 +7,13 @@
 mod acme;
 mod borrowed;
 mod certificate;
+mod der;
 mod handshake;
 mod names;
 #[cfg(feature = "http3")]
 mod quic;
 mod shelf;
+mod staple;
 mod stats;
 mod validity;
 mod watch;
@@ -20,9 +22,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
-use crate::config::TlsSettings;
+use crate::config::{Switch, TlsSettings};
 
 pub use acme::StoreError;
 pub use certificate::{Certificate, CertificateError};
@@ -36,16 +40,18 @@ use self::acme::Challenges;
 use self::borrowed::Borrowed;
 use self::shelf::Shelf;
 
-/// TLS toward the clients of one process.
+/// TLS toward the clients of one process, as one configuration wants it.
 pub struct Tls {
     settings: TlsSettings,
     shelf: Shelf,
-    borrowed: Borrowed,
-    stats: TlsStats,
+    borrowed: Arc<Borrowed>,
+    stats: Arc<TlsStats>,
     /// What authorities are shown.
-    challenges: Challenges,
+    challenges: Arc<Challenges>,
     /// Handshakes that may be under way.
     places: Arc<Semaphore>,
+    /// Who looks after the certificates.
+    keepers: Mutex<Vec<AbortHandle>>,
     /// What clients are told of HTTP/3 while it is spoken.
     alternative: ArcSwapOption<HeaderValue>,
 }
@@ -53,17 +59,69 @@ pub struct Tls {
 impl Tls {
     /// Reads all certificates, or says which cannot be shown and why.
     pub fn open(settings: &TlsSettings) -> Result<Arc<Tls>, CertificateError> {
-        let places = Arc::new(Semaphore::new(settings.handshakes_max));
         let shelf = Shelf::open(settings)?;
         Ok(Arc::new(Tls {
             settings: settings.clone(),
             shelf,
-            borrowed: Borrowed::default(),
-            stats: TlsStats::default(),
-            challenges: Challenges::default(),
-            places,
+            borrowed: Arc::default(),
+            stats: Arc::default(),
+            challenges: Arc::default(),
+            places: Arc::new(Semaphore::new(settings.handshakes_max)),
+            keepers: Mutex::default(),
             alternative: ArcSwapOption::empty(),
         }))
+    }
+
+    /// The TLS of other settings in the place of this one, or which certificate cannot be shown and
+    /// why. Certificates of which nothing else is said stay the same ones, with their sessions; what
+    /// was counted goes on.
+    pub fn succeeded_by(
+        self: &Arc<Tls>,
+        settings: &TlsSettings,
+    ) -> Result<Arc<Tls>, CertificateError> {
+        if *settings == self.settings {
+            self.look_again();
+            return Ok(Arc::clone(self));
+        }
+        let before = &self.settings;
+        let is_read_alike = before.min_version == settings.min_version;
+        let borrowed = match (before.redis, settings.redis) {
+            (Switch::On, Switch::On) if is_read_alike => Arc::clone(&self.borrowed),
+            (Switch::On | Switch::Off, Switch::On | Switch::Off) => Arc::default(),
+        };
+        // Otherwise those under way, by the old bound, are beside those of the new one.
+        let places = match before.handshakes_max == settings.handshakes_max {
+            true => Arc::clone(&self.places),
+            false => Arc::new(Semaphore::new(settings.handshakes_max)),
+        };
+        let next = Arc::new(Tls {
+            settings: settings.clone(),
+            shelf: self.shelf.succeeded_by(before, settings)?,
+            borrowed,
+            stats: Arc::clone(&self.stats),
+            challenges: Arc::clone(&self.challenges),
+            places,
+            keepers: Mutex::default(),
+            alternative: ArcSwapOption::empty(),
+        });
+        next.look_again();
+        Ok(next)
+    }
+
+    /// Looks after its certificates from now on, unless it does already: takes files that have
+    /// changed, asks authorities. To be called within a runtime.
+    pub fn keep(self: &Arc<Tls>) {
+        let mut keepers = self.keepers.lock();
+        if keepers.is_empty() {
+            let watching = tokio::spawn(Arc::clone(self).watch());
+            let asking = tokio::spawn(Arc::clone(self).keep_given());
+            *keepers = vec![watching.abort_handle(), asking.abort_handle()];
+        }
+    }
+
+    /// Looks after them no more: another is in its place. Connections that it has secured go on.
+    pub fn retire(&self) {
+        self.keepers.lock().drain(..).for_each(|keeper| keeper.abort());
     }
 
     /// What it has counted.
@@ -85,5 +143,15 @@ impl Tls {
     /// Each certificate's first host, and when it ceases to hold in seconds since 1970.
     pub fn ends(&self) -> Vec<(String, u64)> {
         self.shelf.ends()
+    }
+
+    /// The same of what is stapled to certificates.
+    pub fn staple_ends(&self) -> Vec<(String, u64)> {
+        self.shelf.staple_ends()
+    }
+
+    /// Why nothing is stapled to certificates where something was to be.
+    pub fn unstapled(&self) -> Vec<String> {
+        self.shelf.unstapled()
     }
 }

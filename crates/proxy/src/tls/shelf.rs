@@ -26,6 +26,7 @@ pub(super) struct Shelf {
 }
 
 /// A certificate in files, and what they held when it was made.
+#[derive(Clone)]
 struct OfFiles {
     settings: CertificateSettings,
     texts: Texts,
@@ -58,16 +59,47 @@ impl Shelf {
     /// Reads all files.
     pub(super) fn open(settings: &TlsSettings) -> Result<Shelf, CertificateError> {
         let least = settings.min_version;
-        let read = |settings: &CertificateSettings| {
-            let texts = Texts::read(settings)?;
-            let certificate = Arc::new(Certificate::of_files(settings, &texts, least)?);
-            warn_of_time(settings, &certificate);
-            Ok(OfFiles { settings: settings.clone(), texts, certificate, failure: None })
+        let read = |settings| OfFiles::read(settings, least);
+        let files = settings.certificates.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let given = BTreeMap::new();
+        Ok(Shelf::of(least, files, restored(settings, given)))
+    }
+
+    /// The shelf of other settings than those before. What is said of a certificate as before leaves it
+    /// as it is, with its sessions; all others are read.
+    pub(super) fn succeeded_by(
+        &self,
+        before: &TlsSettings,
+        settings: &TlsSettings,
+    ) -> Result<Shelf, CertificateError> {
+        let least = settings.min_version;
+        if least != self.least {
+            return Shelf::open(settings);
+        }
+        let there = self.files.lock().clone();
+        let read = |settings: &CertificateSettings| match there
+            .iter()
+            .find(|one| one.settings == *settings)
+        {
+            Some(same) => Ok(same.clone()),
+            None => OfFiles::read(settings, least),
         };
         let files = settings.certificates.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let given = restored(settings);
+        let store = |settings: &TlsSettings| settings.acme.as_ref().map(|acme| acme.store.clone());
+        let given = match store(before) == store(settings) {
+            true => self.given.lock().clone(),
+            false => BTreeMap::new(),
+        };
+        Ok(Shelf::of(least, files, restored(settings, given)))
+    }
+
+    fn of(
+        least: TlsVersion,
+        files: Vec<OfFiles>,
+        given: BTreeMap<String, Arc<Certificate>>,
+    ) -> Shelf {
         let snapshot = RwLock::new(Arc::new(Snapshot::of(&files, &given)));
-        Ok(Shelf { least, files: Mutex::new(files), given: Mutex::new(given), snapshot })
+        Shelf { least, files: Mutex::new(files), given: Mutex::new(given), snapshot }
     }
 
     /// The certificate that names this host.
@@ -99,7 +131,7 @@ impl Shelf {
         for one in files.iter_mut() {
             match one.look_again(self.least) {
                 Ok(Some((texts, certificate))) => {
-                    warn_of_time(&one.settings, &certificate);
+                    warn_of(&one.settings, &certificate);
                     (one.texts, one.certificate) = (texts, Arc::new(certificate));
                     one.failure = None;
                     looked.taken += 1;
@@ -135,25 +167,50 @@ impl Shelf {
 
     /// Each certificate's first host, and when it ceases to hold in seconds since 1970.
     pub(super) fn ends(&self) -> Vec<(String, u64)> {
+        self.told(|one| Some(one.validity?.ends))
+    }
+
+    /// The same of what is stapled.
+    pub(super) fn staple_ends(&self) -> Vec<(String, u64)> {
+        self.told(|one| one.staple.as_ref()?.as_ref().ok()?.ends)
+    }
+
+    /// Why nothing is stapled to certificates where something was to be.
+    pub(super) fn unstapled(&self) -> Vec<String> {
+        let files = self.files.lock();
+        files.iter().filter_map(|one| unstapled(&one.settings, &one.certificate)).collect()
+    }
+
+    fn told(&self, moment: impl Fn(&Certificate) -> Option<SystemTime>) -> Vec<(String, u64)> {
         let snapshot = self.snapshot.read().clone();
         let told = snapshot.all.iter().take(TOLD_MAX);
         told.filter_map(|one| {
             let host = one.hosts.first().map(HostPattern::to_string)?;
-            let ends = one.validity?.ends.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-            Some((host, ends.as_secs()))
+            let at = moment(one)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+            Some((host, at.as_secs()))
         })
         .collect()
     }
 }
 
 impl OfFiles {
+    fn read(
+        settings: &CertificateSettings,
+        least: TlsVersion,
+    ) -> Result<OfFiles, CertificateError> {
+        let texts = Texts::read(settings)?;
+        let certificate = Arc::new(Certificate::of_files(settings, &texts, least)?);
+        warn_of(settings, &certificate);
+        Ok(OfFiles { settings: settings.clone(), texts, certificate, failure: None })
+    }
+
     /// What the files hold now, if it is something else.
     fn look_again(
         &self,
         least: TlsVersion,
     ) -> Result<Option<(Texts, Certificate)>, CertificateError> {
         let texts = Texts::read(&self.settings)?;
-        if texts == self.texts {
+        if texts == self.texts && !self.certificate.is_stapled_too_long(SystemTime::now()) {
             return Ok(None);
         }
         let certificate = Certificate::of_files(&self.settings, &texts, least)?;
@@ -182,12 +239,19 @@ impl Snapshot {
     }
 }
 
-/// What an authority gave before, as far as it can be read; the rest is asked for anew.
-fn restored(settings: &TlsSettings) -> BTreeMap<String, Arc<Certificate>> {
-    let mut given = BTreeMap::new();
-    let Some(acme) = &settings.acme else { return given };
+/// What an authority gave before for the hosts of these settings: what is there already, then what is
+/// on disk, as far as it can be read. The rest is asked for anew.
+fn restored(
+    settings: &TlsSettings,
+    mut given: BTreeMap<String, Arc<Certificate>>,
+) -> BTreeMap<String, Arc<Certificate>> {
+    let Some(acme) = &settings.acme else { return BTreeMap::new() };
+    given.retain(|host, _| acme.hosts.contains(host));
     let store = Store::of(acme);
     for host in &acme.hosts {
+        if given.contains_key(host) {
+            continue;
+        }
         let texts = match store.certificate(host) {
             Ok(Some(texts)) => texts,
             Ok(None) => continue,
@@ -206,6 +270,23 @@ fn restored(settings: &TlsSettings) -> BTreeMap<String, Arc<Certificate>> {
     given
 }
 
+/// What an operator is told of a certificate that is shown.
+fn warn_of(settings: &CertificateSettings, certificate: &Certificate) {
+    let file = settings.certificate_file.display();
+    if let Some(why) = unstapled(settings, certificate) {
+        tracing::warn!("{why}; the certificate in `{file}` is shown without it");
+    }
+    warn_of_time(settings, certificate);
+}
+
+/// Why nothing is stapled to a certificate, where something was to be.
+fn unstapled(settings: &CertificateSettings, certificate: &Certificate) -> Option<String> {
+    let (file, Err(why)) = (settings.ocsp_file.as_ref()?, certificate.staple.as_ref()?) else {
+        return None;
+    };
+    Some(format!("cannot staple `{}`: {why}", file.display()))
+}
+
 /// A certificate out of its time is shown all the same: a client's clock is the one that counts.
 fn warn_of_time(settings: &CertificateSettings, certificate: &Certificate) {
     let file = settings.certificate_file.display();
@@ -219,5 +300,57 @@ fn warn_of_time(settings: &CertificateSettings, certificate: &Certificate) {
             tracing::warn!("the certificate in `{file}` does not hold yet");
         }
         Some(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::staple::{GOOD, Staple, tests::response};
+    use super::super::validity::serial;
+    use super::*;
+
+    /// A certificate in files of a folder that is removed at the end, with an OCSP response until then.
+    fn of_files(ends: &str, check: impl FnOnce(OfFiles)) {
+        let name = format!("forebay-shelf-{:x}", rand::random::<u64>());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        let own = params.self_signed(&key).unwrap();
+        let said = response(serial(own.der()).unwrap(), GOOD, "20200101000000Z", Some(ends));
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let settings = CertificateSettings {
+            certificate_file: write("c", own.pem().as_bytes()),
+            key_file: write("k", key.serialize_pem().as_bytes()),
+            ocsp_file: Some(write("o", &said)),
+            hosts: Vec::new(),
+            default: Switch::Off,
+        };
+        check(OfFiles::read(&settings, TlsVersion::Tls12).unwrap());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_stapled_goes_when_it_has_ceased_to_hold() {
+        of_files("20991231000000Z", |one| {
+            assert!(matches!(one.certificate.staple, Some(Ok(_))));
+            assert!(one.look_again(TlsVersion::Tls12).unwrap().is_none());
+        });
+        of_files("20200102000000Z", |mut one| {
+            assert_eq!(one.certificate.staple, Some(Err("it has expired".to_owned())));
+            assert!(one.look_again(TlsVersion::Tls12).unwrap().is_none(), "it is told once");
+            // As it was the moment before.
+            let ends = Some(SystemTime::now() - Duration::from_secs(1));
+            let certificate = Arc::get_mut(&mut one.certificate).unwrap();
+            certificate.staple = Some(Ok(Staple { ends }));
+            let (_, next) = one.look_again(TlsVersion::Tls12).unwrap().unwrap();
+            assert_eq!(next.staple, Some(Err("it has expired".to_owned())));
+        });
     }
 }

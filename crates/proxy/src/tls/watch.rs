@@ -8,7 +8,7 @@ use super::stats::count;
 
 impl Tls {
     /// Takes what has changed in the files, at the interval of the settings. To be spawned.
-    pub async fn watch(self: Arc<Tls>) {
+    pub(super) async fn watch(self: Arc<Tls>) {
         loop {
             tokio::time::sleep(self.settings.reload_interval).await;
             let own = Arc::clone(&self);

@@ -6,9 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::Here;
-use super::traceparent::Hex;
-use crate::telemetry::{Outcome, Record};
+use crate::record::{Outcome, Record};
+use crate::traceparent::{Here, Hex};
 
 /// `SPAN_KIND_SERVER` and `SPAN_KIND_CLIENT`.
 const SERVER: u8 = 2;

@@ -44,7 +44,7 @@ pub struct Destinations {
     settings: ArcSwap<DestinationSettings>,
     /// How often the settings have changed.
     revision: AtomicU64,
-    own: Own,
+    own: ArcSwap<Own>,
     local: Box<dyn Local>,
     counts: [AtomicU64; RefusedWhy::ALL.len()],
 }
@@ -101,7 +101,7 @@ impl Destinations {
 
     /// The same, told otherwise which addresses are this machine's.
     pub fn beside(settings: DestinationSettings, own: Own, local: Box<dyn Local>) -> Self {
-        let settings = ArcSwap::from_pointee(settings);
+        let (settings, own) = (ArcSwap::from_pointee(settings), ArcSwap::from_pointee(own));
         let revision = AtomicU64::new(0);
         Destinations { settings, revision, own, local, counts: Default::default() }
     }
@@ -112,7 +112,13 @@ impl Destinations {
         self.revision.fetch_add(1, Ordering::Release);
     }
 
-    /// Changes whenever what may be connected to does.
+    /// From here on the gateway accepts clients there.
+    pub fn listens_at(&self, public: Vec<Listen>) {
+        let admin = self.own.load().admin;
+        self.own.store(Arc::new(Own { public, admin }));
+    }
+
+    /// Changes whenever what the settings say does.
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
@@ -147,7 +153,7 @@ impl Destinations {
             Listen::Unix(own) => place(own) == wanted,
             Listen::Tcp(_) => false,
         };
-        if !self.own.public.iter().any(is_own) {
+        if !self.own.load().public.iter().any(is_own) {
             return Ok(());
         }
         let destination = path.display().to_string();
@@ -194,10 +200,11 @@ impl Destinations {
             let at = listener.ip().to_canonical();
             listener.port() == port && (at == ip || (at.is_unspecified() && self.is_here(ip)))
         };
-        if self.own.admin.is_some_and(answers) {
+        let own = self.own.load();
+        if own.admin.is_some_and(answers) {
             return Some(RefusedWhy::OwnAdmin);
         }
-        let is_public = self.own.public.iter().any(|listen| match listen {
+        let is_public = own.public.iter().any(|listen| match listen {
             Listen::Tcp(listener) => answers(*listener),
             Listen::Unix(_) => false,
         });

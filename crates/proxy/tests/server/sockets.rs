@@ -28,7 +28,7 @@ struct Running {
 
 fn run(stage: Stage, limits: &Limits) -> Running {
     let server = Server::bind(&[Listen::Tcp("127.0.0.1:0".parse().unwrap())], limits).unwrap();
-    let [Listen::Tcp(address)] = *server.listening() else { panic!("one TCP listener") };
+    let [Listen::Tcp(address)] = server.listening()[..] else { panic!("one TCP listener") };
     let stats = server.stats();
     let (stop, stopped) = oneshot::channel();
     let end = tokio::spawn(server.serve(stage, async {
@@ -256,7 +256,7 @@ async fn ipv6_is_a_listener_of_its_own() {
     else {
         return;
     };
-    let [Listen::Tcp(address)] = *server.listening() else { panic!("one TCP listener") };
+    let [Listen::Tcp(address)] = server.listening()[..] else { panic!("one TCP listener") };
     tokio::spawn(server.serve(Stage::echo(), std::future::pending()));
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(GET).await.unwrap();

@@ -47,6 +47,20 @@ fn fields_of_the_connection_are_never_stored() {
 }
 
 #[test]
+fn names_and_values_are_taken_as_a_map_takes_them() {
+    for byte in 0..=255_u8 {
+        let name = [b'a', byte];
+        let taken = HeaderName::from_bytes(&name).is_ok_and(|it| it.as_str().as_bytes() == name);
+        assert_eq!(is_lower_name(&name), taken, "{byte}");
+        assert_eq!(is_value(&[byte]), HeaderValue::from_bytes(&[byte]).is_ok(), "{byte}");
+    }
+    for length in [0, 1, FIELD_NAME_BYTES_MAX, FIELD_NAME_BYTES_MAX + 1] {
+        let name = vec![b'a'; length];
+        assert_eq!(is_lower_name(&name), HeaderName::from_bytes(&name).is_ok(), "{length}");
+    }
+}
+
+#[test]
 fn connection_names_fields_in_any_case_on_any_line() {
     let head = fields("Connection: close, X-One | Connection: x-TWO");
     let named = named_by_connection(&head);

@@ -4,6 +4,7 @@
 //! One file a class. The program is found by `FOREBAY_BIN`, or beside this test.
 
 mod bodies;
+mod crowds;
 mod deception;
 mod destinations;
 mod downgrade;

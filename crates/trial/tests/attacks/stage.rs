@@ -129,13 +129,7 @@ impl Stage {
 
     /// One of the numbers under /metrics.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let mut operator = Client::connect(self.gateway.admin).await.expect("the admin listens");
-        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        let answer = operator.ask(request, PATIENCE).await.expect("metrics are told");
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        let number = line.and_then(|number| number.parse::<f64>().ok());
-        number.unwrap_or_else(|| panic!("no metric {name} in\n{text}")) as u64
+        self.gateway.metric(name).await.unwrap_or_else(|failure| panic!("{failure}"))
     }
 
     /// Bytes of memory that the process has resident.

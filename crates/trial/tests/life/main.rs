@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "in a test a failure is what it is for")]
 
 mod logs;
+mod places;
 mod reload;
 mod support;
 mod systemd;
+mod tokens;
 mod upgrade;

@@ -66,6 +66,19 @@ impl Life {
         write(&self.folder, self.address, self.admin, tables);
     }
 
+    /// Writes another file: where clients are to be accepted, then this.
+    pub(crate) fn write_at(&self, listen: &[&str], rest: &str) {
+        let head = format!("listen = {listen:?}\nadmin = \"{}\"\n", self.admin);
+        write_whole(&self.folder, &(head + rest));
+    }
+
+    /// Reads its file again, and says what that brought.
+    pub(crate) async fn reload(&self) -> String {
+        let typed = self.type_in(&["reload"]).await;
+        assert_eq!(typed.status, 0, "{typed:?}\n{}", self.process.output());
+        typed.said
+    }
+
     /// The answer to a GET over a connection of its own.
     pub(crate) async fn get(&self, path: &str) -> Message {
         let mut client = Client::connect(self.address).await.unwrap();
@@ -103,9 +116,15 @@ impl Life {
 
     /// A subcommand that asks it.
     pub(crate) async fn type_in(&self, words: &[&str]) -> Typed {
+        self.type_in_with(Some(TOKEN), words).await
+    }
+
+    /// The same with another token, or with that which the process made.
+    pub(crate) async fn type_in_with(&self, token: Option<&str>, words: &[&str]) -> Typed {
         let mut command = Command::new(process::forebay().unwrap());
         command.args(words).args(["--admin", &self.admin.to_string()]).kill_on_drop(true);
-        command.env("FOREBAY_TOKEN", TOKEN).stdin(Stdio::null());
+        command.env_remove("FOREBAY_TOKEN").stdin(Stdio::null());
+        command.envs(token.map(|token| ("FOREBAY_TOKEN", token)));
         let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
         typed(output)
     }
@@ -158,11 +177,15 @@ impl Drop for Life {
 }
 
 fn write(folder: &Folder, address: SocketAddr, admin: SocketAddr, tables: &str) {
-    let tables = tables.replace("{folder}", &folder.path().display().to_string());
     let head =
         format!("listen = [\"{address}\"]\nadmin = \"{admin}\"\nadmin_token = \"{TOKEN}\"\n");
+    write_whole(folder, &(head + tables));
+}
+
+fn write_whole(folder: &Folder, text: &str) {
+    let text = text.replace("{folder}", &folder.path().display().to_string());
     // As editors do it: whoever reads meanwhile reads the old one or the new one.
-    let new = folder.write("new.toml", &(head + &tables)).unwrap();
+    let new = folder.write("new.toml", &text).unwrap();
     std::fs::rename(new, folder.path().join("forebay.toml")).unwrap();
 }
 

@@ -1,10 +1,12 @@
 //! `forebay routes`: what it shows, what it writes, and who uses it then.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 
 use forebay_trial::client::Client;
 use forebay_trial::patience::until;
 use forebay_trial::process;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -188,4 +190,45 @@ async fn watchers_are_bounded_and_leave_their_places() {
     assert!(typed.status == 1 && typed.complained.contains("16 watch already"), "{typed:?}");
     drop(all);
     until("there is room again", PATIENCE, async || watch().await.1 == 200).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_status_tells_of_the_members_of_routes_in_redis_that_are_used() {
+    let fleet = Fleet::start(1).await;
+    let one = origin("one").await;
+    let well = one.address().to_string();
+    for (host, to) in [("a.example", &*well), ("b.example", &*well), ("c.example", "127.0.0.1:9")] {
+        let typed = fleet.type_at(0, &["set", host, to]).await;
+        assert_eq!(typed.status, 0, "{typed:?}");
+    }
+    let node = fleet.nodes.node(0);
+    let status = async || {
+        let token = format!("Authorization: Bearer {TOKEN}");
+        let answer = node.operate("GET", "/status", &[&token]).await.unwrap();
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["routes_in_redis"].clone()
+    };
+    assert_eq!(status().await["used"], serde_json::json!([]), "nobody has asked for them");
+    for host in ["a.example", "b.example", "c.example"] {
+        node.get("/", &[&format!("Host: {host}")]).await.unwrap();
+    }
+    let told = async || status().await["used"].as_array().is_some_and(|used| used.len() == 2);
+    until("the used ones are told of", PATIENCE, told).await.unwrap();
+    let used = status().await["used"].clone();
+    let members = |at: usize| (&used[at]["members"][0]["name"], &used[at]["members"][0]["state"]);
+    // Who is in trouble stands first.
+    assert_eq!((&used[0]["host"], &used[0]["sharing"]), (&"c.example".into(), &0.into()), "{used}");
+    assert_eq!(members(0), (&"127.0.0.1:9".into(), &"out".into()), "{used}");
+    assert_eq!(used[1]["sharing"], 1, "two hosts lead there: {used}");
+    assert_eq!(members(1), (&well.clone().into(), &"up".into()), "{used}");
+    let shown = top(node.admin()).await;
+    assert!(shown.contains("127.0.0.1:9") && shown.contains("and 1 more"), "{shown}");
+}
+
+/// What `forebay top` prints once.
+async fn top(admin: SocketAddr) -> String {
+    let mut command = Command::new(process::forebay().unwrap());
+    command.args(["top", "--once", "--admin", &admin.to_string()]).env("FOREBAY_TOKEN", TOKEN);
+    let typed = typed(command.kill_on_drop(true).output().await.unwrap());
+    assert_eq!(typed.status, 0, "{typed:?}");
+    typed.said
 }

@@ -141,3 +141,52 @@ async fn many_pages_at_once_are_all_answered_whole_in_either_form() {
     assert_eq!(stage.metric(STORED).await, 50);
     assert_eq!(stage.origin.count(), 50);
 }
+
+/// What `forebay why` says of a page to who accepts this.
+async fn why(stage: &Stage, path: &str, accept: &str) -> (String, String) {
+    let mut why = tokio::process::Command::new(program());
+    let url = format!("http://{}{path}", stage.gateway.address);
+    let (field, admin) = (format!("Accept-Encoding: {accept}"), stage.gateway.admin.to_string());
+    why.args(["why", &url, "-H", &field, "--admin", &admin]);
+    let typed = why.output().await.expect("the program starts");
+    let said = String::from_utf8_lossy(&typed.stdout).into_owned();
+    assert!(typed.status.success(), "{said}{}", String::from_utf8_lossy(&typed.stderr));
+    let sentence = said.lines().next().unwrap_or_default().to_owned();
+    (sentence, said)
+}
+
+#[tokio::test]
+async fn why_says_which_forms_are_kept_and_in_which_one_it_would_answer() {
+    let stage = stage(ROUTE, |asked, out| async move {
+        let body = match path(&asked).as_str() {
+            "/noise" => noise(),
+            other => page(other).into_bytes(),
+        };
+        out.send(200, FIELDS, body).await
+    })
+    .await;
+    let host = format!("{}", stage.gateway.address);
+    let warm = async |path: &str, accept: &str| {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: {accept}\r\n\r\n");
+        stage.ask(&request).await
+    };
+    warm("/a", "identity").await;
+    stage.stored(1).await;
+    let (sentence, said) = why(&stage, "/a", "br").await;
+    assert!(sentence.contains("as it is stored, and its br form made behind the answer"), "{said}");
+    assert!(!said.contains("form of"), "nobody has asked for one, and why makes none: {said}");
+    warm("/a", "br").await;
+    stage.made(1).await;
+    let (sentence, said) = why(&stage, "/a", "br, gzip;q=0.5").await;
+    assert!(sentence.contains("it would be served from memory in br: fresh for"), "{said}");
+    assert!(said.contains("  memory        br form of "), "{said}");
+    let (sentence, said) = why(&stage, "/a", "identity").await;
+    assert!(sentence.contains("it would be served from memory: fresh for"), "{said}");
+    assert!(said.contains("br form of"), "{said}");
+    warm("/noise", "gzip").await;
+    stage.measures("forebay_compressions_total{result=\"not-shorter\"}", |tried| tried == 1).await;
+    let (sentence, said) = why(&stage, "/noise", "gzip").await;
+    assert!(sentence.contains("it would be served from memory: fresh for"), "{said}");
+    assert!(said.contains("gzip form: it would not be shorter"), "{said}");
+}

@@ -115,10 +115,7 @@ impl Stage {
 
     /// The value of a metric, its labels included in its name.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let text = self.admin("/metrics").await;
-        let text = String::from_utf8(text.body).expect("metrics are text");
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no `{name}` in\n{text}")).parse().expect("a whole number")
+        self.gateway.metric(name).await.unwrap_or_else(|failure| panic!("{failure}"))
     }
 
     /// Waits until this holds of a metric.

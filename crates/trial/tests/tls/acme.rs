@@ -178,3 +178,35 @@ async fn a_certificate_is_given_by_http_01_though_all_else_is_sent_to_https() {
     passing.abort();
     given.unwrap_or_else(|why| panic!("{why}{}\n{}", stage.words(), pebble.words()));
 }
+
+#[tokio::test]
+async fn a_host_that_a_reload_adds_is_given_a_certificate_beside_those_that_there_are() {
+    if !Pebble::is_here() {
+        return;
+    }
+    let secured = free_address().unwrap();
+    let store = Folder::new("acme-store").unwrap();
+    let pebble = Pebble::start(1, secured.port()).await;
+    let roots = pebble.roots().await;
+    let acme =
+        ["hosts = [\"a.example\"]".to_owned(), format!("store = \"{}\"", store.path().display())];
+    let mut stage = self::stage(&pebble, &acme, &[format!("listen = [\"{secured}\"]")]).await;
+    stage.secured = secured;
+    let is_given = async |stage: &Stage, host: &str| {
+        let given = async || shown(stage, host, &roots).await.is_some();
+        let given = until("a certificate is given", PATIENCE, given).await;
+        given.unwrap_or_else(|why| panic!("{why}{}\n{}", stage.words(), pebble.words()));
+    };
+    is_given(&stage, "a.example").await;
+    let first = shown(&stage, "a.example", &roots).await;
+    let more = [("tls.acme", "hosts = [\"a.example\", \"b.example\"]")];
+    let (is_taken, said) = stage.reload(&more).await;
+    assert!(is_taken, "{said}");
+    is_given(&stage, "b.example").await;
+    assert_eq!(shown(&stage, "a.example", &roots).await, first, "it is not asked for again");
+    assert_eq!(stage.metric("forebay_acme_issued_total").await, 2);
+    let (is_taken, said) = stage.reload(&[("tls.acme", "hosts = [\"b.example\"]")]).await;
+    assert!(is_taken, "{said}");
+    assert!(shown(&stage, "a.example", &roots).await.is_none(), "nobody wants it any more");
+    assert!(shown(&stage, "b.example", &roots).await.is_some());
+}

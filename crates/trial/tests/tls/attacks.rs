@@ -137,3 +137,15 @@ async fn http2_that_was_not_agreed_on_is_not_spoken() {
     let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed");
     assert!(!answer.starts_with(b"HTTP/1"), "{}", String::from_utf8_lossy(&answer));
 }
+
+#[tokio::test]
+async fn a_client_with_as_many_connections_as_it_may_have_gets_no_further_handshake() {
+    let lines = [("limits", "connections_per_address_max = 2")];
+    let stage = Stage::with(&[&["a.example"]], &lines).await;
+    let (_one, two) = (stage.client("a.example").await, stage.client("a.example").await);
+    assert!(stage.secure("a.example", stage.terms(&[])).await.is_err());
+    assert_eq!(stage.metric("forebay_tls_handshakes_total{end=\"done\"}").await, 2);
+    drop(two);
+    let room = async || stage.secure("a.example", stage.terms(&[])).await.is_ok();
+    until("the place is given back", PATIENCE, room).await.unwrap();
+}

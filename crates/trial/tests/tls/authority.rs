@@ -1,5 +1,8 @@
 //! An authority of the trial's own, and what it signs.
 
+use std::process::Command;
+
+use forebay_trial::folder::Folder;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -9,6 +12,7 @@ pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     own: CertificateDer<'static>,
     pem: String,
+    key: String,
 }
 
 /// What is signed, as PEM.
@@ -25,8 +29,8 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, "the trial's authority");
         let key = KeyPair::generate().expect("a key");
         let signed = params.self_signed(&key).expect("a certificate");
-        let (own, pem) = (signed.der().clone(), signed.pem());
-        Authority { issuer: Issuer::new(params, key), own, pem }
+        let (own, pem, key_pem) = (signed.der().clone(), signed.pem(), key.serialize_pem());
+        Authority { issuer: Issuer::new(params, key), own, pem, key: key_pem }
     }
 
     /// A certificate for these names.
@@ -60,6 +64,33 @@ impl Authority {
     /// The authority itself, as PEM.
     pub(crate) fn pem(&self) -> &str {
         &self.pem
+    }
+
+    /// What it says of a certificate from now on for so many minutes, as `openssl ocsp` writes it into
+    /// this folder.
+    pub(crate) fn says_of(&self, one: &Issued, minutes: u32, folder: &Folder) -> Vec<u8> {
+        folder.write("authority.pem", &self.pem).expect("a file");
+        folder.write("authority.key", &self.key).expect("a file");
+        folder.write("asked.pem", &one.certificate).expect("a file");
+        let run = |words: &str| {
+            let words = words.split(' ').filter(|word| !word.is_empty());
+            let ran = Command::new("openssl").args(words).current_dir(folder.path()).output();
+            let ran = ran.expect("openssl is on this machine");
+            let said = [&ran.stdout[..], b"\n", &ran.stderr[..]].concat();
+            assert!(ran.status.success(), "{}", String::from_utf8_lossy(&said));
+            String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+        };
+        let serial = run("x509 -in asked.pem -noout -serial");
+        let serial = serial.strip_prefix("serial=").expect("it has a number");
+        let row = format!("V\t491231235959Z\t\t{serial}\tunknown\t/CN=a\n");
+        folder.write("index.txt", &row).expect("a file");
+        folder.write("index.txt.attr", "unique_subject = no\n").expect("a file");
+        run("ocsp -issuer authority.pem -cert asked.pem -no_nonce -reqout asked.der");
+        run(&format!(
+            "ocsp -index index.txt -rsigner authority.pem -rkey authority.key -CA authority.pem \
+             -reqin asked.der -respout said.der -nmin {minutes}"
+        ));
+        std::fs::read(folder.path().join("said.der")).expect("a file")
     }
 
     /// Whom a client trusts.

@@ -5,6 +5,7 @@
 
 mod acme;
 mod agreeing;
+mod alone;
 mod attacks;
 mod authority;
 mod borrowed;
@@ -15,5 +16,7 @@ mod hosts;
 mod http3;
 mod pebble;
 mod redirecting;
+mod reloading;
 mod spokesmen;
+mod staples;
 mod support;

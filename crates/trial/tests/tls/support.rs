@@ -38,6 +38,8 @@ pub(crate) struct Stage {
     pub(crate) issued: Vec<Issued>,
     pub(crate) folder: Folder,
     origin: AbortHandle,
+    origin_address: SocketAddr,
+    tables: Vec<Table>,
 }
 
 impl Drop for Stage {
@@ -75,14 +77,11 @@ impl Stage {
         let mut tables = vec![Table { name: "tls".to_owned(), lines: own }];
         for (place, one) in issued.iter().enumerate() {
             write(&folder, place, one);
-            let file = |ending: &str| folder.path().join(format!("{place}.{ending}"));
-            let mut own = vec![
-                format!("certificate_file = \"{}\"", file("pem").display()),
-                format!("key_file = \"{}\"", file("key").display()),
-            ];
+            let mut table = certificate(&folder, place);
             let name = format!("certificate {place}");
-            own.extend(lines.iter().filter(|line| line.0 == name).map(|line| line.1.to_owned()));
-            tables.push(Table { name: "[tls.certificate]".to_owned(), lines: own });
+            let own = lines.iter().filter(|line| line.0 == name);
+            table.lines.extend(own.map(|line| line.1.to_owned()));
+            tables.push(table);
         }
         for (name, line) in lines.iter().filter(|line| !line.0.starts_with("certificate")) {
             match tables.iter_mut().find(|table| table.name == *name) {
@@ -95,7 +94,54 @@ impl Stage {
         let (address, origin) = mirror().await;
         let gateway = Gateway::start(&program(), address, &tables).await;
         let gateway = gateway.unwrap_or_else(|failure| panic!("{failure}"));
-        Stage { gateway, secured, authority, issued, folder, origin }
+        Stage {
+            gateway,
+            secured,
+            authority,
+            issued,
+            folder,
+            origin,
+            origin_address: address,
+            tables,
+        }
+    }
+
+    /// Has the program read its file again, in which these lines stand in the place of what they say
+    /// of the same keys; what it said, and whether it took the file.
+    pub(crate) async fn reload(&mut self, lines: &[(&str, &str)]) -> (bool, String) {
+        for (name, line) in lines {
+            set(&mut self.tables, name, line);
+        }
+        self.reload_as_it_is().await
+    }
+
+    /// The same with one more certificate, which is in files already.
+    pub(crate) async fn reload_with(&mut self, place: usize) -> (bool, String) {
+        let table = certificate(&self.folder, place);
+        self.tables.push(table);
+        self.reload_as_it_is().await
+    }
+
+    /// What stands in its file.
+    pub(crate) fn tables(&self) -> Vec<Table> {
+        self.tables.clone()
+    }
+
+    /// The same with these tables.
+    pub(crate) async fn reload_to(&mut self, tables: Vec<Table>) -> (bool, String) {
+        self.tables = tables;
+        self.reload_as_it_is().await
+    }
+
+    async fn reload_as_it_is(&self) -> (bool, String) {
+        self.gateway.rewrite(self.origin_address, &self.tables).expect("its file is written");
+        let admin = self.gateway.admin.to_string();
+        let mut command = tokio::process::Command::new(program());
+        command.args(["reload", "--admin", &admin]).kill_on_drop(true);
+        let typed = tokio::time::timeout(PATIENCE, command.output()).await;
+        let typed = typed.expect("it is answered").expect("it runs");
+        let said = [typed.stdout, typed.stderr].concat();
+        (typed.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
 
     /// Puts another certificate in the place of one.
@@ -161,13 +207,7 @@ impl Stage {
 
     /// One of the numbers under /metrics.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let mut operator = Client::connect(self.gateway.admin).await.expect("the admin listens");
-        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        let answer = operator.ask(request, PATIENCE).await.expect("metrics are told");
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        let number = line.and_then(|number| number.parse::<f64>().ok());
-        number.unwrap_or_else(|| panic!("no metric {name} in\n{text}")) as u64
+        self.gateway.metric(name).await.unwrap_or_else(|failure| panic!("{failure}"))
     }
 
     /// What the gateway said.
@@ -176,7 +216,27 @@ impl Stage {
     }
 }
 
-fn write(folder: &Folder, place: usize, one: &Issued) {
+/// The table of a certificate in files.
+fn certificate(folder: &Folder, place: usize) -> Table {
+    let file = |ending: &str| folder.path().join(format!("{place}.{ending}"));
+    let lines = vec![
+        format!("certificate_file = \"{}\"", file("pem").display()),
+        format!("key_file = \"{}\"", file("key").display()),
+    ];
+    Table { name: "[tls.certificate]".to_owned(), lines }
+}
+
+/// Puts a line in the place of that for the same key.
+fn set(tables: &mut Vec<Table>, name: &str, line: &str) {
+    let key = |line: &str| line.split(" = ").next().unwrap_or_default().to_owned();
+    let Some(table) = tables.iter_mut().find(|table| table.name == name) else {
+        return tables.push(Table { name: name.to_owned(), lines: vec![line.to_owned()] });
+    };
+    table.lines.retain(|old| key(old) != key(line));
+    table.lines.push(line.to_owned());
+}
+
+pub(crate) fn write(folder: &Folder, place: usize, one: &Issued) {
     folder.write(&format!("{place}.key"), &one.key).expect("a file");
     folder.write(&format!("{place}.pem"), &one.certificate).expect("a file");
 }

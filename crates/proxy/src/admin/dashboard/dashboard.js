@@ -162,7 +162,7 @@ const tables = {
     number("Latency", (row) => row.latency_micros, micros),
     number("Ejected", (row) => row.ejections, null, { mood: ifAny("warn") }),
     number("Unwell", (row) => row.checks_failed, null, { mood: ifAny("warn") }),
-  ], { key: (row) => row.key, empty: "The file names no routes." }),
+  ], { key: (row) => row.key, empty: "The file names no routes, and none in Redis has been used." }),
   nodes: new Table("nodes", "Nodes", [
     column("Node", (row) => row.node + (row.is_this ? " (this)" : ""), null, { look: "key grow" }),
     column("Purges", (row) => row.state, (value, row) => (row.unheard_millis !== null && value !== "applied" ? `${value} ${span(row.unheard_millis)}` : value), { mood: stateMood }),
@@ -195,8 +195,10 @@ function nodesOf(purge) {
 
 function memberRows(status) {
   const rows = [];
-  status.routes.forEach((route) => route.members.forEach((it, place) => rows.push({
-    ...it, route: route.name, serves: route.host + route.path, key: [route.name, place, it.name].join(" "),
+  const used = status.routes_in_redis?.used || [];
+  const shared = (route) => (route.sharing ? ` and ${count(route.sharing)} more` : "");
+  [...status.routes, ...used].forEach((route, turn) => route.members.forEach((it, place) => rows.push({
+    ...it, route: route.name, serves: route.host + route.path + shared(route), key: [turn < status.routes.length, route.name, place, it.name].join(" "),
     stateText: it.state + (it.why ? ` (${it.why}${it.out_millis ? ", " + span(it.out_millis) : ""})` : ""),
   })));
   return rows;
@@ -212,7 +214,8 @@ function drawTables(status) {
   tables.hottest.draw(status.hottest.map((it, place) => ({ ...it, place, rate: speed(it.hits, before?.hot.get(it.url)) })), "Memory\u2019s, since each was stored");
   tables.reasons.draw(status.reasons.map((it) => ({ ...it, rate: speed(it.count, before?.reasons.get(it.result + " " + it.detail)) })));
   const redis = status.routes_in_redis;
-  const more = status.routes_left_out ? `${count(status.routes_left_out)} more routes` : "";
+  const leftOut = status.routes_left_out + (redis?.used_left_out || 0);
+  const more = leftOut ? `${count(leftOut)} more routes` : "";
   const inRedis = redis ? `in Redis: ${count(redis.known)} known, ${count(redis.wrong)} wrong${redis.is_up ? "" : ", out of reach"}` : "";
   tables.members.draw(memberRows(status), [more, inRedis].filter(Boolean).join(" \u00b7 "));
   const log = status.log;

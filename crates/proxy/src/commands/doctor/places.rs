@@ -16,7 +16,7 @@ const ROOM_BYTES_LEAST: u64 = 64 << 20;
 /// Looks at every address and at every folder that something is written into.
 pub(super) fn examine(config: &Config) -> Vec<Examined> {
     let admin = config.admin.map(Listen::Tcp);
-    let listen = config.listen.iter().chain(&admin);
+    let listen = config.listen.iter().chain(&config.tls.listen).chain(&admin);
     let mut all: Vec<Examined> = listen.map(address).collect();
     let table = config.dynamic.as_ref().and_then(|dynamic| dynamic.table.as_ref());
     let files = [("access log", config.access_log_file.as_ref()), ("table of routes", table)];

@@ -1,4 +1,4 @@
-//! The operators' side of `forebay run`: the admin listener, and the token that guards it.
+//! The operators' side of `forebay run`: the admin listener.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admin::token::MadeToken;
-use crate::admin::{Admin, Desks, Guard, Phase};
+use crate::admin::{Admin, Desks, Phase};
 use crate::config::{Config, Limits, Listen};
 use crate::gateway::Live;
-use crate::server::{Drained, Estate, Inherited, NextTerms, Server};
+use crate::guard::Gate;
+use crate::server::{Drained, Estate, Inherited, NextTerms, Server, Wanted};
 use crate::upstream::Destinations;
 
 /// Connections to the admin listener at once.
@@ -26,26 +26,20 @@ pub(super) struct Operators {
     address: SocketAddr,
 }
 
-/// The token that guards the listener, and where it is from.
-pub(super) enum Token {
-    /// The operator set it.
-    Set(String),
-    /// It was made, and lies in a file.
-    Made(MadeToken),
-    /// It could not be put anywhere; why not.
-    Missing(String),
-}
-
 /// Operators are answered until this is told that it is over.
 pub(super) struct Answering {
     end: watch::Sender<bool>,
     serving: JoinHandle<Drained>,
-    token: Option<MadeToken>,
+    gate: Arc<Gate>,
 }
 
 /// The limits of the admin listener, where these are those of the gateway.
 pub(super) fn limits(limits: &Limits) -> Limits {
-    Limits { connections_max: ADMIN_CONNECTIONS_MAX, ..limits.clone() }
+    Limits {
+        connections_max: ADMIN_CONNECTIONS_MAX,
+        connections_per_address_max: None,
+        ..limits.clone()
+    }
 }
 
 impl Operators {
@@ -66,8 +60,8 @@ impl Operators {
                  write `admin_token_file`"
             ));
         }
-        let place = [(Listen::Tcp(asked), None)];
-        let bound = Server::bind_beside(&place, &limits(&config.limits), None, &mut inherited);
+        let wanted = Wanted { places: vec![(Listen::Tcp(asked), None)], spokesmen: None };
+        let bound = Server::bind_beside(&wanted, &limits(&config.limits), &mut inherited);
         let server = bound.map_err(|cause| cause.to_string())?;
         let address = match server.listening().first() {
             Some(Listen::Tcp(address)) => *address,
@@ -91,30 +85,15 @@ impl Operators {
         self.server.estate()
     }
 
-    /// The token that the configuration sets, or one that is made; the predecessor's, if there was
-    /// one. To be called when no other process puts its own in the same place.
-    pub(super) fn token(&self, config: &Config, of_predecessor: Option<&str>) -> Token {
-        let made = match (&config.admin_token, of_predecessor) {
-            (Some(token), _) => return Token::Set(token.clone()),
-            (None, Some(token)) => MadeToken::keep(self.address, token),
-            (None, None) => MadeToken::make(self.address),
-        };
-        made.map_or_else(Token::Missing, Token::Made)
+    /// Who guards it. To be called when no other process puts its own token in the same place.
+    pub(super) fn gate(&self, config: &Config, of_predecessor: Option<&str>) -> Arc<Gate> {
+        Arc::new(Gate::open(self.address, config.admin_token.as_deref(), of_predecessor))
     }
 
     /// What the user is told at the start.
-    pub(super) fn banner(&self, token: &Token) -> String {
-        let at = self.address;
-        let places = format!("dashboard   http://{at}/\nmetrics     http://{at}/metrics\n");
-        match token {
-            Token::Set(_) => places,
-            Token::Made(made) => {
-                format!("{places}token       {} (admin calls)\n", made.path().display())
-            }
-            Token::Missing(why) => {
-                format!("{places}token       none, so nothing can be changed: {why}\n")
-            }
-        }
+    pub(super) fn banner(&self, gate: &Gate) -> String {
+        let (at, token) = (self.address, gate.told());
+        format!("dashboard   http://{at}/\nmetrics     http://{at}/metrics\n{token}")
     }
 
     /// Answers operators from now on, behind.
@@ -122,16 +101,11 @@ impl Operators {
         self,
         live: Live,
         phase: watch::Receiver<Phase>,
-        token: Token,
+        gate: Arc<Gate>,
         destinations: Arc<Destinations>,
         desks: Desks,
     ) -> Answering {
-        let (guard, token) = match token {
-            Token::Set(token) => (Guard::Set(token), None),
-            Token::Made(made) => (Guard::Made(made.token().to_owned()), Some(made)),
-            Token::Missing(_) => (Guard::Missing, None),
-        };
-        let admin = Admin::new(live, phase, guard, destinations, desks);
+        let admin = Admin::new(live, phase, Arc::clone(&gate), destinations, desks);
         let server = self.server;
         let (end, mut ended) = watch::channel(false);
         let over = async move {
@@ -139,24 +113,14 @@ impl Operators {
             let _ = ended.wait_for(|is_over| *is_over).await;
         };
         let serving = tokio::spawn(async move { server.serve(admin, over).await });
-        Answering { end, serving, token }
-    }
-}
-
-impl Token {
-    /// The one that was made, for who takes over.
-    pub(super) fn made(&self) -> Option<String> {
-        match self {
-            Token::Made(made) => Some(made.token().to_owned()),
-            Token::Set(_) | Token::Missing(_) => None,
-        }
+        Answering { end, serving, gate }
     }
 }
 
 impl Answering {
     /// Accepts no more: another process does.
     pub(super) fn leave(&self) {
-        self.token.iter().for_each(MadeToken::leave);
+        self.gate.leave();
         self.end.send_replace(true);
     }
 
@@ -165,5 +129,6 @@ impl Answering {
         self.end.send_replace(true);
         // What an operator still watches is cut.
         let _ = tokio::time::timeout(LAST_WORDS, self.serving).await;
+        self.gate.close();
     }
 }

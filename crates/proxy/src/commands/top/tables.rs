@@ -195,13 +195,19 @@ pub(super) fn members(status: &Status) -> Table {
         right("ejected"),
         right("unwell"),
     ];
-    let rows = status.routes.iter().flat_map(|route| {
-        route.members.iter().map(|member| {
+    let used = status.routes_in_redis.iter().flat_map(|in_redis| &in_redis.used);
+    let rows = status.routes.iter().chain(used).flat_map(|route| {
+        let shared = match route.sharing {
+            0 => String::new(),
+            more => format!(" and {} more", count(more)),
+        };
+        let name = format!("{}{shared}", route.name);
+        route.members.iter().map(move |member| {
             let left = member.out_millis.map(|left| format!(", {}", span(left)));
             let why = member.why.as_ref();
             let why = why.map(|why| format!(" ({why}{})", left.unwrap_or_default()));
             vec![
-                Cell::text(&route.name),
+                Cell::text(&name),
                 Cell::text(&member.name),
                 Cell::state(&member.state, &why.unwrap_or_default()),
                 Cell::count(member.requests),
@@ -212,7 +218,7 @@ pub(super) fn members(status: &Status) -> Table {
             ]
         })
     });
-    let (rows, empty) = (rows.collect(), "the file names no routes");
+    let (rows, empty) = (rows.collect(), "the file names no routes, and none in Redis was used");
     Table { title: "Routes and members", columns: COLUMNS, rows, empty }
 }
 

@@ -34,7 +34,7 @@ const LONG: &[(&str, &str)] = &[
     ),
     (
         "<IN_LIMITS>",
-        "`body_bytes_max`, `body_timeout`, `connections_max`, `drain_timeout`, `fields_max`, `head_bytes_max`, `head_timeout`, `idle_timeout`, `requests_max`, `resets_max`, `send_timeout`, `streams_max`, `target_bytes_max`",
+        "`body_bytes_max`, `body_timeout`, `connections_max`, `connections_per_address_max`, `drain_timeout`, `fields_max`, `head_bytes_max`, `head_timeout`, `idle_timeout`, `requests_max`, `resets_max`, `send_timeout`, `streams_max`, `target_bytes_max`",
     ),
     (
         "<IN_DEFAULTS>",
@@ -109,7 +109,12 @@ fn a_problem_at_the_top_is_said_with_its_place() {
 
 #[test]
 fn a_listener_that_cannot_be_is_refused() {
-    top("listen = []", &["1:10: `listen` is empty"]);
+    top(
+        "listen = []",
+        &[
+            "1:10: `listen` is empty, and nobody is accepted by TLS; write an address, or `[tls]` with a `listen`",
+        ],
+    );
     top(
         "listen = 8080",
         &["1:10: `listen` cannot be `8080`: it is a whole number; allowed: a text in quotes"],

@@ -3,10 +3,11 @@
 //! QUIC's own bounds are all here. Early data is never taken (8470): there is nothing that a handshake
 //! could go on with.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::select_all;
@@ -16,10 +17,13 @@ use quinn::{ServerConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::time::{sleep, timeout};
 
+use super::super::estate::Origin;
 use super::super::listen::BindError;
+use super::super::places::Places;
 use super::super::request::{Peer, Service, Transport};
 use super::super::stats::count;
 use super::super::terms::Terms;
+use super::code::Code;
 use super::connection;
 use crate::config::{Limits, Listen};
 use crate::tls::{HandshakeEnd, HandshakePlace, Party, Tls};
@@ -51,8 +55,11 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// All sockets of a server.
 pub(in super::super) struct Endpoints {
+    /// The places that they are beside, and how often those had changed when they were looked at.
+    beside: Places,
+    turns: u64,
     open: Vec<Endpoint>,
-    /// Places that the process has which was there before us.
+    /// Places that another process has, or that cannot be had for another reason.
     waiting: Vec<Place>,
 }
 
@@ -80,44 +87,68 @@ pub(in super::super) struct Attempt {
 }
 
 impl Endpoints {
-    /// None.
-    pub(in super::super) fn none() -> Self {
-        Endpoints { open: Vec::new(), waiting: Vec::new() }
+    /// Those beside these places whose TLS wants it; or which cannot be bound, and why. One that another
+    /// process has, from which the places are, is waited for.
+    pub(in super::super) fn beside(places: &Places, from: Origin) -> Result<Self, BindError> {
+        let (open, waiting) = (Vec::new(), Vec::new());
+        let mut all = Endpoints { beside: places.clone(), turns: places.turns(), open, waiting };
+        for place in all.wanted() {
+            match (place.open(), from) {
+                (Ok(endpoint), _) => all.open.push(endpoint),
+                (Err((place, cause)), Origin::Inherited)
+                    if cause.kind() == io::ErrorKind::AddrInUse =>
+                {
+                    all.waiting.push(place);
+                }
+                (Err((place, cause)), Origin::Bound | Origin::Inherited) => {
+                    return Err(BindError::of(format!("{} by UDP", place.address), cause));
+                }
+            }
+        }
+        Ok(all)
     }
 
-    /// Accepts here as well, if its TLS wants that. `from` says where the listener beside it is from:
-    /// the process that had it may have the UDP socket still, and then it is waited for.
-    pub(in super::super) fn add(
-        &mut self,
-        listen: &Listen,
-        tls: &Arc<Tls>,
-        from: Origin,
-    ) -> Result<(), BindError> {
-        let Listen::Tcp(address) = listen else { return Ok(()) };
-        if !tls.wants_quic() {
-            return Ok(());
-        }
-        let place = Place { address: *address, tls: tls.clone() };
-        match (place.open(), from) {
-            (Ok(endpoint), _) => self.open.push(endpoint),
-            (Err((place, cause)), Origin::Inherited)
-                if cause.kind() == io::ErrorKind::AddrInUse =>
-            {
-                self.waiting.push(place);
-            }
-            (Err((place, cause)), _) => {
-                return Err(BindError::of(format!("{} by UDP", place.address), cause));
+    fn wanted(&self) -> Vec<Place> {
+        let place = |(listen, tls): (Listen, Arc<Tls>)| match listen {
+            Listen::Tcp(address) if tls.wants_quic() => Some(Place { address, tls }),
+            Listen::Tcp(_) | Listen::Unix(_) => None,
+        };
+        self.beside.secured().into_iter().filter_map(place).collect()
+    }
+
+    /// Goes with the places where a reload has changed them. A socket that is left is closed with its
+    /// last connection; one that cannot be bound is tried again and again, as a reload must not fail
+    /// halfway.
+    fn follow(&mut self) {
+        self.turns = self.beside.turns();
+        let mut before = std::mem::take(&mut self.open);
+        self.waiting.clear();
+        for place in self.wanted() {
+            match before.iter().position(|one| one.place.address == place.address) {
+                Some(at) => self.open.push(before.swap_remove(at).turned_to(place)),
+                None => self.waiting.push(place),
             }
         }
-        Ok(())
+        for left in before {
+            left.place.tls.take_back_quic();
+            left.endpoint.set_server_config(None);
+        }
+        self.open_waiting();
+        for place in &self.waiting {
+            tracing::warn!("cannot listen on {} by UDP yet; goes on without it", place.address);
+        }
     }
 
     /// Waits for a client that may begin its handshake.
     pub(in super::super) async fn accept(&mut self) -> Attempt {
         loop {
+            if self.turns != self.beside.turns() && !self.beside.is_closed() {
+                self.follow();
+            }
             self.open_waiting();
             let incoming = tokio::select! {
                 incoming = next(&self.open) => incoming,
+                () = turned(&self.beside, self.turns) => continue,
                 () = sleep(RETRY_PAUSE), if !self.waiting.is_empty() => continue,
             };
             let (at, Some(incoming)) = incoming else { return pending().await };
@@ -154,13 +185,13 @@ impl Endpoints {
     }
 }
 
-/// Where a listener is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Origin {
-    /// It was bound by this process.
-    Bound,
-    /// Another process had it.
-    Inherited,
+/// Waits until the places have changed; whoever accepts at them is woken by that.
+async fn turned(places: &Places, seen: u64) {
+    poll_fn(|_| match places.turns() == seen || places.is_closed() {
+        true => Poll::Pending,
+        false => Poll::Ready(()),
+    })
+    .await;
 }
 
 /// The next client of any of them, and of which.
@@ -184,7 +215,7 @@ impl Place {
         }
     }
 
-    fn endpoint(&self) -> io::Result<(quinn::Endpoint, ServerConfig)> {
+    fn config(&self) -> io::Result<ServerConfig> {
         let crypto = self.tls.quic_config().map_err(io::Error::other)?;
         let crypto = QuicServerConfig::try_from(crypto).map_err(io::Error::other)?;
         let mut config = ServerConfig::with_crypto(Arc::new(crypto));
@@ -192,6 +223,11 @@ impl Place {
             .max_incoming(UNSEEN_MAX)
             .incoming_buffer_size(EARLY_BYTES_MAX)
             .incoming_buffer_size_total(EARLY_BYTES_MAX_OF_ALL);
+        Ok(config)
+    }
+
+    fn endpoint(&self) -> io::Result<(quinn::Endpoint, ServerConfig)> {
+        let config = self.config()?;
         let mut bounds = EndpointConfig::default();
         bounds.max_udp_payload_size(DATAGRAM_BYTES_MAX).map_err(io::Error::other)?;
         let socket = bind(self.address)?;
@@ -233,6 +269,20 @@ fn transport(limits: &Limits) -> TransportConfig {
 }
 
 impl Endpoint {
+    /// The same socket, with the TLS of a place that is now there.
+    fn turned_to(mut self, place: Place) -> Self {
+        match place.config() {
+            Ok(config) => {
+                self.endpoint.set_server_config(Some(config.clone()));
+                self.config = config;
+            }
+            // It was made of the same before, so that this cannot be; the old one goes on.
+            Err(cause) => tracing::error!("cannot change TLS at {}: {cause}", place.address),
+        }
+        place.tls.say_quic(place.address.port());
+        Endpoint { place, ..self }
+    }
+
     /// Whether a client may begin now. One that may not is told so by now.
     fn judge(&self, incoming: Incoming) -> Option<Attempt> {
         let Place { address, tls } = &self.place;
@@ -261,14 +311,11 @@ impl Attempt {
 
     /// Serves the connection, from its handshake to its end.
     pub(in super::super) async fn serve<S: Service>(self, terms: Arc<Terms>, service: S) {
-        let Attempt { incoming, mut config, place, tls, local } = self;
         // The address that the handshake shows is the client's as long as the connection is there: from
         // others it may go on, but whoever could choose his address then could choose who he is.
-        let peer = Peer {
-            address: Some(incoming.remote_address()),
-            local: Some(local),
-            transport: Transport::Tls,
-        };
+        let Attempt { incoming, mut config, place, tls, local } = self;
+        let address = Some(incoming.remote_address());
+        let peer = Peer { address, local: Some(local), transport: Transport::Tls };
         config.transport_config(Arc::new(transport(&terms.limits)));
         let shaken = match incoming.accept_with(Arc::new(config)) {
             Ok(connecting) => timeout(tls.handshake_timeout(), shake(connecting, &tls)).await,
@@ -279,6 +326,14 @@ impl Attempt {
         tls.count_handshake(shaken.as_ref().err().copied().unwrap_or(HandshakeEnd::Done));
         let Ok((connection, party)) = shaken else { return };
         count(&terms.stats.connections_accepted);
+        // Only now is it known that the address is the client's.
+        let _place = match terms.enter_client(&peer) {
+            Ok(place) => place,
+            Err(crowded) => {
+                service.refused(&crowded);
+                return connection.close(Code::ExcessiveLoad.into(), crowded.text.as_bytes());
+            }
+        };
         Box::pin(connection::serve(connection, peer, party, terms, service)).await;
     }
 }

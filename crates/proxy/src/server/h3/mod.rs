@@ -21,4 +21,4 @@ pub mod qpack;
 mod reply;
 mod varint;
 
-pub(super) use self::endpoint::{Attempt, Endpoints, Origin};
+pub(super) use self::endpoint::{Attempt, Endpoints};

@@ -42,7 +42,7 @@ impl Tls {
     }
 
     /// Asks for certificates and renews them, for ever. To be spawned.
-    pub async fn keep_given(self: Arc<Tls>) {
+    pub(in crate::tls) async fn keep_given(self: Arc<Tls>) {
         let Some(settings) = self.settings.acme.clone() else { return };
         let wanted = |host: &String| {
             let given = self.shelf.given(host);

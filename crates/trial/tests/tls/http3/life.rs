@@ -125,3 +125,32 @@ async fn an_upgrade_ends_what_is_under_way_and_then_the_successor_accepts() {
     assert_eq!(Client::of(&stage, HOST).await.get(HOST, "/x").await.status(), 200);
     assert!(stage.get(HOST, "/x").await.head.field("alt-svc").is_some());
 }
+
+#[tokio::test]
+async fn a_reload_takes_http_3_away_and_gives_it_back() {
+    let stage = Stage::with(&[&[HOST], &["b.example"]], &[ON]).await;
+    let client = Client::of(&stage, HOST).await;
+    let pid = stage.gateway.process.id().unwrap();
+    let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    let file = words.trim_end_matches('\0').rsplit('\0').next().unwrap().to_owned();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let reload = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        assert!(Command::new("kill").args(["-HUP", &pid.to_string()]).status().unwrap().success());
+    };
+    let told = async || stage.get(HOST, "/x").await.head.field("alt-svc");
+    // Another TLS, with the same certificates: who is there goes on, and who comes is shown them.
+    reload(&text.replace("http3 = \"on\"", "http3 = \"on\"\nhttp3_port = 444"));
+    let is_other = async || told().await.is_some_and(|value| value.contains(":444"));
+    until("another TLS is there", PATIENCE, is_other).await.unwrap();
+    assert_eq!(client.get(HOST, "/").await.status(), 200);
+    assert_eq!(Client::of(&stage, "b.example").await.get("b.example", "/").await.status(), 200);
+    reload(&text.replace("http3 = \"on\"", "http3 = \"off\""));
+    let is_off = async || told().await.is_none();
+    until("it is off", PATIENCE, is_off).await.unwrap();
+    assert_eq!(client.get(HOST, "/").await.status(), 200);
+    drop(client);
+    reload(&text);
+    let is_on = async || told().await.is_some() && shake(&stage, HOST).await.is_ok();
+    until("it is on again", PATIENCE, is_on).await.unwrap();
+}

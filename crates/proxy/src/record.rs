@@ -1,4 +1,4 @@
-//! What is known of one exchange when it is over.
+//! What is known of one exchange when it is over: what logs, metrics and traces are told.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use forebay_semantics::coding::Coding;
 use forebay_semantics::status::{CacheStatus, Forward, Source};
 use http::{Method, StatusCode};
 
-use crate::traces::Here;
+use crate::traceparent::Here;
 
 /// One exchange as the log and the metrics see it.
 pub struct Record {

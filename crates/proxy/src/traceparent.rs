@@ -1,11 +1,9 @@
-//! `traceparent` and `tracestate` as clients send them: read strictly, and dropped where they are not
-//! well formed (W3C Trace Context, level 2).
+//! Where an exchange stands in a trace, and what clients say of theirs: `traceparent` and `tracestate`,
+//! read strictly, and dropped where they are not well formed (W3C Trace Context, level 2).
 
 use std::fmt;
 
 use http::{HeaderMap, HeaderName};
-
-use super::Sampled;
 
 /// Where a request stands in a trace.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -24,6 +22,44 @@ const LENGTH: usize = 55;
 
 /// Whose flag says that the trace is kept.
 const SAMPLED: u8 = 1;
+
+/// Whether anybody keeps the spans of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampled {
+    /// Its spans are sent.
+    Yes,
+    /// They are not.
+    No,
+}
+
+/// Where an exchange, or a fetch, stands in a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Here {
+    /// The trace.
+    pub trace_id: [u8; 16],
+    /// Its own span.
+    pub span_id: [u8; 8],
+    /// The span that caused it, unless it is the first.
+    pub parent_id: Option<[u8; 8]>,
+    /// Whether its span is sent.
+    pub sampled: Sampled,
+}
+
+impl Here {
+    /// As `traceparent` says it.
+    pub fn said(&self) -> String {
+        let flags = match self.sampled {
+            Sampled::Yes => "01",
+            Sampled::No => "00",
+        };
+        format!("00-{}-{}-{flags}", Hex(&self.trace_id), Hex(&self.span_id))
+    }
+
+    /// The trace, as logs name it.
+    pub fn trace(&self) -> String {
+        Hex(&self.trace_id).to_string()
+    }
+}
 
 /// What a client says of its trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

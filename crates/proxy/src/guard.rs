@@ -1,4 +1,4 @@
-//! Who may make a call. Pure: it sees the request's fields and knows the tokens.
+//! Who may make a call of operators. Pure: it sees the request's fields and knows the tokens.
 //!
 //! Any page in a browser on the operator's machine can make that browser send requests to a loopback
 //! address (CSRF), and a name that its owner points at 127.0.0.1 makes it read the answers too (DNS
@@ -7,8 +7,12 @@
 //! something has the media type of JSON, which no form can send, and as long as the operator set no
 //! token, the host must be one that only this machine has.
 
+mod gate;
+pub mod token;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+pub use self::gate::{Gate, NextToken};
 use crate::secret;
 
 /// From which site a browser's request comes (W3C, "Fetch Metadata Request Headers", section 2.4).
