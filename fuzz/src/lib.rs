@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "disk", run: targets::disk::run, words: targets::disk::WORDS },
     Target { name: "fields", run: targets::fields::run, words: targets::fields::WORDS },
     Target { name: "http1", run: targets::http1::run, words: targets::http1::WORDS },
+    Target { name: "http3", run: targets::http3::run, words: targets::http3::WORDS },
     Target { name: "index", run: targets::index::run, words: targets::index::WORDS },
     Target { name: "kept", run: targets::kept::run, words: targets::kept::WORDS },
     Target { name: "keys", run: targets::keys::run, words: targets::keys::WORDS },
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "response", run: targets::response::run, words: targets::response::WORDS },
     Target { name: "routes", run: targets::routes::run, words: targets::routes::WORDS },
     Target { name: "rules", run: targets::rules::run, words: targets::rules::WORDS },
+    Target { name: "sections", run: targets::sections::run, words: targets::sections::WORDS },
     Target { name: "stored", run: targets::stored::run, words: targets::stored::WORDS },
     Target { name: "variants", run: targets::variants::run, words: targets::variants::WORDS },
 ];

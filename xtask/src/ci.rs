@@ -34,6 +34,7 @@ fn lint_steps(summary: &mut Summary) {
     summary.step("features of the crate", published::features);
     summary.step("oldest Rust", published::oldest_rust);
     summary.step("clippy", || quiet(process::run(&mut clippy())));
+    summary.step("clippy with HTTP/3", || quiet(process::run(&mut clippy_with_http3())));
     summary.step("tidy", || quiet(tidy::run()));
     summary.step("doc", || quiet(process::run(&mut doc())));
     summary.step("doc of the crate", published::docs);
@@ -51,6 +52,14 @@ fn fmt_apart(package: &str) -> Command {
 fn clippy() -> Command {
     let mut command = workspace::cargo();
     command.args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
+    command
+}
+
+fn clippy_with_http3() -> Command {
+    let mut command = workspace::cargo();
+    command.args(["clippy", "--package", "forebay", "--package", "forebay-trial"]);
+    command.args(["--features", "forebay/http3,forebay-trial/http3"]);
+    command.args(["--all-targets", "--locked", "--", "-D", "warnings"]);
     command
 }
 

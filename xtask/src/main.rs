@@ -31,6 +31,7 @@ cargo xtask <command>
   ci --lints               fmt, clippy, tidy, doc, cargo-deny, without the tests
   tidy                     the style's checkable rules
   conformance              http-cache-tests, httpwg and kosoku against the built program
+  conformance http3        aioquic against the program with HTTP/3
   conformance --url URL    http-cache-tests against a gateway that runs already, before --origin PORT
   conformance --only ID    one test of http-cache-tests, its exchanges shown
   conformance --peer nginx http-cache-tests against nginx, to see that the harness tells the truth

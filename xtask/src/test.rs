@@ -11,9 +11,6 @@ use crate::summary::{Summary, quiet};
 use crate::tools::{self, SystemProgram};
 use crate::workspace;
 
-/// Set, the dashboard is not tried in a browser, and none is installed.
-const NO_BROWSER: &str = "FOREBAY_NO_BROWSER";
-
 /// Installs what is needed, builds, runs all tests and prints one table.
 pub(crate) fn run() -> Outcome {
     // Who must install it by hand hears so at once, and not after minutes of building.
@@ -34,6 +31,15 @@ pub(crate) fn steps(summary: &mut Summary) {
     summary.step("tests of the workspace", || workspace_tests(program.as_deref()));
     summary.step("commands of the manual", rooms_of_the_manual);
     summary.step("interleavings of the cache", interleavings);
+    let mut with_http3 = None;
+    summary.step("build the program with HTTP/3", || {
+        with_http3 = Some(program::with_http3()?);
+        Ok(String::new())
+    });
+    if let Some(program) = with_http3 {
+        summary.step("tests of HTTP/3", || http3_tests(&program));
+        summary.step("aioquic (HTTP/3)", || conformance::http3(&program));
+    }
     summary.step("fuzz, briefly", fuzz::smoke);
     match program {
         Some(program) => conformance::steps(summary, &program),
@@ -41,12 +47,21 @@ pub(crate) fn steps(summary: &mut Summary) {
     }
 }
 
+<<<<<<< HEAD
 /// Programs of the system, asked for together.
 fn programs() -> Vec<SystemProgram> {
     let mut programs = vec![tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON];
     programs.extend([tools::REDIS, tools::PEBBLE, tools::CURL, tools::UNSHARE, tools::IP]);
     if std::env::var_os(NO_BROWSER).is_none() {
         programs.extend([tools::BROWSER, tools::BROWSER_DRIVER]);
+=======
+fn install() -> Outcome {
+    let programs = [tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON];
+    tools::need(&programs)?;
+    tools::need(&[tools::REDIS, tools::PEBBLE])?;
+    if tools::wants_browser() {
+        tools::need(&[tools::BROWSER, tools::BROWSER_DRIVER])?;
+>>>>>>> h3
     }
     programs
 }
@@ -55,6 +70,7 @@ fn install() -> Outcome {
     tools::need(&programs())?;
     tools::node_packages()?;
     tools::kosoku()?;
+    tools::aioquic()?;
     tools::cargo_program(&tools::HTTPWG)?;
     Ok(())
 }
@@ -67,6 +83,18 @@ fn workspace_tests(program: Option<&Path>) -> Outcome<String> {
         command.env("FOREBAY_BIN", program);
     }
     counted(&mut command)
+}
+
+/// What is behind the feature, and no more: the rest is tested without it.
+fn http3_tests(program: &Path) -> Outcome<String> {
+    let mut rules = workspace::cargo();
+    rules.args(["test", "--locked", "--package", "forebay", "--features", "http3", "--lib"]);
+    let rules = counted(rules.args(["--", "server::h3", "config::tests::http3"]))?;
+    let mut trials = workspace::cargo();
+    trials.args(["test", "--locked", "--package", "forebay-trial", "--features", "http3"]);
+    trials.args(["--test", "tls", "http3"]).env("FOREBAY_BIN", program);
+    let trials = counted(&mut trials)?;
+    Ok(format!("rules: {rules}; trials: {trials}"))
 }
 
 /// The tests of the workspace run every command of the manual, in rooms that not every machine lets

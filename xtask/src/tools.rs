@@ -111,7 +111,16 @@ pub(crate) const CARGO_DEB: CargoProgram = CargoProgram {
     arguments: &["--no-default-features"],
 };
 
+/// Set, nothing is tried in a browser, and none is installed.
+const NO_BROWSER: &str = "FOREBAY_NO_BROWSER";
+
 const KOSOKU: &str = "kosoku==0.1.0";
+const AIOQUIC: &str = "aioquic==1.7.2";
+
+/// Whether something is tried in a browser.
+pub(crate) fn wants_browser() -> bool {
+    std::env::var_os(NO_BROWSER).is_none()
+}
 
 /// Sees to it that these programs are there: installs them as root, or says what to install.
 pub(crate) fn need(programs: &[SystemProgram]) -> Outcome {
@@ -168,15 +177,28 @@ pub(crate) fn node_packages() -> Outcome<PathBuf> {
 pub(crate) fn kosoku() -> Outcome<PathBuf> {
     need(&[PYTHON])?;
     let folder = workspace::tools().join("python");
-    let program = folder.join("bin/kosoku");
-    if program.exists() {
-        return Ok(program);
+    python_package(&folder, "bin/kosoku", KOSOKU)?;
+    Ok(folder.join("bin/kosoku"))
+}
+
+/// A Python that has aioquic, in an environment of its own.
+pub(crate) fn aioquic() -> Outcome<PathBuf> {
+    need(&[PYTHON])?;
+    let folder = workspace::tools().join("aioquic");
+    python_package(&folder, "installed", AIOQUIC)?;
+    workspace::write(&folder.join("installed"), AIOQUIC)?;
+    Ok(folder.join("bin/python"))
+}
+
+/// Installs a package into an environment of its own, where what it leaves is not there.
+fn python_package(folder: &Path, left: &str, package: &str) -> Outcome {
+    if folder.join(left).exists() {
+        return Ok(());
     }
-    make_python_environment(&folder)?;
+    make_python_environment(folder)?;
     let mut pip = Command::new(folder.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", KOSOKU]);
-    process::run(&mut pip)?;
-    Ok(program)
+    pip.args(["install", "--quiet", "--disable-pip-version-check", package]);
+    process::run(&mut pip)
 }
 
 fn make_python_environment(folder: &Path) -> Outcome {

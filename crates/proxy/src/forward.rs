@@ -327,6 +327,7 @@ pub fn version_word(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "1.0",
         Version::HTTP_2 => "2.0",
+        Version::HTTP_3 => "3.0",
         _ => "1.1",
     }
 }

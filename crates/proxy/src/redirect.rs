@@ -13,6 +13,7 @@ use crate::gateway::Gateway;
 use crate::reply::Reply;
 use crate::respond;
 use crate::server::{Request, Transport};
+use crate::tls::Tls;
 
 /// The method and its body are to be sent again (RFC 9110 section 15.4.9).
 const TO_HTTPS: Refusal = Refusal {
@@ -90,5 +91,12 @@ pub fn remember(settings: &TlsSettings, answer: &mut Answer) {
     };
     if let Ok(value) = HeaderValue::from_str(&format!("max-age={}{below}", age.as_secs())) {
         answer.fields.insert(FIELD, value);
+    }
+}
+
+/// Adds how else the same may be asked for (RFC 7838 section 3). What the origin says of it stands before.
+pub fn invite(tls: &Tls, answer: &mut Answer) {
+    if let Some(value) = tls.alternative() {
+        answer.fields.append(header::ALT_SVC, value);
     }
 }

@@ -3,7 +3,8 @@
 //! - http-cache-tests: what RFC 9111 asks of a cache, with the safe defaults and again with the
 //!   policies that the suite expects;
 //! - httpwg: HTTP/2 toward clients;
-//! - kosoku: WebSocket through the gateway, held against the same run without it.
+//! - kosoku: WebSocket through the gateway, held against the same run without it;
+//! - aioquic, a client that is not ours: HTTP/3, where the program is built with it.
 //!
 //! A failure is only accepted where `xtask/conformance/exceptions.toml` lists it with a reason,
 //! and a reason only while it is needed: an entry whose case passes fails the run.
@@ -12,6 +13,7 @@ mod cache_tests;
 mod exceptions;
 mod gateway;
 mod http2;
+mod http3;
 mod judge;
 mod websocket;
 
@@ -35,6 +37,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         }
         ["--peer", "nginx"] => try_nginx(),
         ["--only", id] => try_one(id),
+        ["http3"] => run_http3(),
         ["--url", url, "--origin", port] => {
             let port = port.parse().trying(format!("take `{port}` as a port"))?;
             let _origin = Origin::cache_tests_on(port)?;
@@ -43,7 +46,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
             Ok(())
         }
         unknown => fail(format!(
-            "no option `{}` of conformance; there are --only ID, --peer nginx, --url URL --origin PORT",
+            "no option `{}` of conformance; there are http3, --only ID, --peer nginx, --url URL --origin PORT",
             unknown.join(" ")
         )),
     }
@@ -64,6 +67,17 @@ fn cached(program: &Path, policies: Policies) -> Outcome<String> {
     let cases = cache_tests::run(&gateway.url(), None)?;
     println!("{}", cache_tests::report(&cases));
     cache_tests::judge(&cases, &exceptions.cache_tests(policies))
+}
+
+/// aioquic against the program with HTTP/3.
+pub(crate) fn http3(program: &Path) -> Outcome<String> {
+    http3::run(program)
+}
+
+fn run_http3() -> Outcome {
+    let note = http3::run(&program::with_http3()?)?;
+    println!("{note}");
+    Ok(())
 }
 
 /// nginx's result is known: the suite's own page has it, so a harness that lies is seen here.

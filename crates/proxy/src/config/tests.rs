@@ -5,6 +5,7 @@ mod balancing;
 mod dynamic;
 mod example;
 mod health;
+mod http3;
 mod refused;
 mod refused_tiers;
 

@@ -27,6 +27,10 @@ pub struct TlsSettings {
     pub hsts: Option<Duration>,
     /// Whether they are told so for the names below as well.
     pub hsts_subdomains: Switch,
+    /// Whether HTTP/3 is spoken beside it, by UDP.
+    pub http3: Switch,
+    /// The port at which clients are told that it is; `None` is the one that is listened to.
+    pub http3_port: Option<u16>,
     /// How often the files are looked at again.
     pub reload_interval: Duration,
     /// How long a handshake may take.
@@ -85,6 +89,8 @@ impl Default for TlsSettings {
             redirect_port: 443,
             hsts: None,
             hsts_subdomains: Switch::Off,
+            http3: Switch::Off,
+            http3_port: None,
             reload_interval: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             handshakes_max: 1024,
@@ -147,6 +153,10 @@ pub(super) fn read(root: &mut Section<'_>, beside: &Beside<'_>) -> TlsSettings {
     settings.redirect_port = port.map_or(settings.redirect_port, |port| port.value as u16);
     table.set("hsts", hsts, &mut settings.hsts);
     table.set("hsts_subdomains", word(SWITCH), &mut settings.hsts_subdomains);
+    table.set("http3", word(SWITCH), &mut settings.http3);
+    let port = table.read("http3_port", count(1..=65_535));
+    settings.http3_port = port.map(|port| port.value as u16);
+    refuse_http3(&table, &settings);
     table.set("reload_interval", span(INTERVAL), &mut settings.reload_interval);
     table.set("handshake_timeout", span(PATIENCE), &mut settings.handshake_timeout);
     table.set("handshakes_max", count(1..=1_000_000), &mut settings.handshakes_max);
@@ -280,6 +290,17 @@ fn refuse_taken(table: &Section<'_>, listen: &[Placed<Listen>], beside: &Beside<
             let message = format!("`{}` is listened to already", one.value);
             table.findings().add(Problem { message, help: None, place: one.place.clone() });
         }
+    }
+}
+
+/// Who asks for it is told at the start that it is not there, not by clients that do not come.
+fn refuse_http3(table: &Section<'_>, settings: &TlsSettings) {
+    if settings.http3 == Switch::On && !cfg!(feature = "http3") {
+        let message = "`http3` of `tls` is on, and this program is built without HTTP/3";
+        let problem = Problem::at(table.place(), message);
+        table.findings().add(problem.with_help(
+            "write `http3 = \"off\"`, or build it with `cargo build --release --features http3`",
+        ));
     }
 }
 

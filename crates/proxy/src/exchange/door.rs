@@ -107,7 +107,10 @@ fn leave(
 ) -> Answer {
     let mut answer = reply.into_answer(gateway, ask, telling);
     match transport {
-        Transport::Tls => redirect::remember(&gateway.config().tls, &mut answer),
+        Transport::Tls => {
+            redirect::remember(&gateway.config().tls, &mut answer);
+            gateway.tls().iter().for_each(|tls| redirect::invite(tls, &mut answer));
+        }
         Transport::Plain => {}
     }
     answer

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::clients::ClientPlace;
 use super::connection;
 use super::estate::{Estate, Inherited};
+use super::h3::{Attempt, Endpoints};
 use super::listen::{Accepted, BindError};
 use super::places::{Arrived, Places, Wanted};
 use super::request::Service;
@@ -25,6 +26,8 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 /// Places that are bound and not yet served. Dropping it unbinds them.
 pub struct Server {
     places: Bound,
+    /// What is beside them for QUIC.
+    endpoints: Endpoints,
     terms: NextTerms,
 }
 
@@ -51,8 +54,10 @@ impl Server {
         limits: &Limits,
         inherited: &mut Inherited,
     ) -> Result<Server, BindError> {
+        let from = inherited.whence();
         let places = Bound(Places::bind(wanted, inherited)?);
-        Ok(Server { places, terms: NextTerms::new(limits.clone()) })
+        let endpoints = Endpoints::beside(&places.0, from)?;
+        Ok(Server { places, endpoints, terms: NextTerms::new(limits.clone()) })
     }
 
     /// Where it listens, with the ports that the system chose for port 0.
@@ -87,7 +92,7 @@ impl Server {
         service: S,
         shutdown: impl Future<Output = ()>,
     ) -> Drained {
-        let Server { places, terms: next } = self;
+        let Server { places, mut endpoints, terms: next } = self;
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         loop {
@@ -100,10 +105,21 @@ impl Server {
                     Ok(arrived) => spawn(&mut connections, arrived, &next.now(), &service),
                     Err(error) => pause(&next.now(), &error).await,
                 },
+                // Who comes by UDP waits in no backlog, and is told.
+                attempt = endpoints.accept() => match full {
+                    true => attempt.refuse(),
+                    false => begin(&mut connections, attempt, &next.now(), &service),
+                },
             }
         }
         drop(places);
-        drain(connections, &next.now()).await
+        let terms = next.now();
+        let drained = tokio::select! {
+            drained = drain(connections, &terms) => drained,
+            never = endpoints.refuse() => never,
+        };
+        endpoints.close().await;
+        drained
     }
 }
 
@@ -161,6 +177,15 @@ fn spawn<S: Service>(
 async fn held(place: Option<ClientPlace>, serving: impl Future<Output = ()>) {
     serving.await;
     drop(place);
+}
+
+fn begin<S: Service>(
+    connections: &mut JoinSet<()>,
+    attempt: Attempt,
+    terms: &Arc<Terms>,
+    service: &S,
+) {
+    connections.spawn(attempt.serve(terms.clone(), service.clone()));
 }
 
 async fn drain(mut connections: JoinSet<()>, terms: &Terms) -> Drained {

@@ -38,6 +38,15 @@ pub enum Part {
     ActivatedOperators,
 }
 
+/// Whose a process's places are at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Its own.
+    Bound,
+    /// Another process's, which may be there still.
+    Inherited,
+}
+
 /// Sockets that were inherited and that nobody has taken yet. Dropped, they are closed.
 #[derive(Debug, Default)]
 pub struct Inherited(pub Vec<Bequest>);
@@ -101,6 +110,11 @@ impl Inherited {
         let (operators, clients) = std::mem::take(&mut self.0).into_iter().partition(is_theirs);
         self.0 = clients;
         Inherited(operators)
+    }
+
+    /// Whose places those are that will be bound.
+    pub(super) fn whence(&self) -> Origin {
+        if self.0.is_empty() { Origin::Bound } else { Origin::Inherited }
     }
 
     /// The socket for this place, taken out.

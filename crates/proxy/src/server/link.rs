@@ -1,4 +1,4 @@
-//! What an HTTP/1 connection and the exchange on it say to each other while the exchange runs:
+//! What an HTTP/1 connection (or one HTTP/3 stream) and the exchange on it say to each other while the exchange runs:
 //! body frames wanted and given, interim heads to send, and "wake up".
 //!
 //! One is made for each connection and used by all its exchanges, told apart by a number, so that
@@ -108,6 +108,14 @@ impl Link {
         let mut state = self.state.lock();
         state.interim_bytes = 0;
         std::mem::take(&mut state.interim)
+    }
+
+    /// The same, for who does nothing else meanwhile.
+    #[cfg(feature = "http3")]
+    pub(super) fn poll_interim(&self, cx: &mut Context<'_>) -> Poll<Vec<Interim>> {
+        self.connection.register(cx.waker());
+        let waiting = self.take_interim();
+        if waiting.is_empty() { Poll::Pending } else { Poll::Ready(waiting) }
     }
 
     pub(super) fn poll_body(

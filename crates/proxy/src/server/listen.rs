@@ -28,6 +28,13 @@ pub struct BindError {
     cause: io::Error,
 }
 
+impl BindError {
+    #[cfg(feature = "http3")]
+    pub(super) fn of(address: String, cause: io::Error) -> Self {
+        BindError { address, cause }
+    }
+}
+
 impl fmt::Display for BindError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "cannot listen on {}: ", self.address)?;

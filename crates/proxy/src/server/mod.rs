@@ -2,8 +2,9 @@
 //!
 //! Not here: what is answered. That is the [`Service`]'s, which sees one checked [`Request`] and
 //! gives back one [`Answer`](crate::answer::Answer). HTTP/1 is our own connection (`h1`, RFC 9112),
-//! HTTP/2 is hyper's under our checks (`h2`, RFC 9113); `docs/decisions.md` says why. TLS is `tls`'s;
-//! `secured` joins it to a connection, and `proxy_protocol` reads for whom a peer speaks.
+//! HTTP/2 is hyper's under our checks (`h2`, RFC 9113), HTTP/3 is our own on quinn's QUIC (`h3`, RFC
+//! 9114, with the feature `http3`); `docs/decisions.md` says why. TLS is `tls`'s; `secured` joins it to
+//! a connection, and `proxy_protocol` reads for whom a peer speaks.
 
 mod accept;
 mod clients;
@@ -12,6 +13,11 @@ mod date;
 mod estate;
 mod h1;
 mod h2;
+#[cfg(feature = "http3")]
+pub mod h3;
+#[cfg(not(feature = "http3"))]
+#[path = "without_h3.rs"]
+mod h3;
 mod link;
 mod listen;
 mod misdirected;
@@ -21,6 +27,7 @@ mod refusal;
 mod request;
 mod secured;
 mod stats;
+mod streams;
 mod target;
 mod terms;
 mod wire;

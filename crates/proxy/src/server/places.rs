@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
@@ -49,6 +50,8 @@ pub struct Moved {
 struct State {
     /// Nothing once they are closed.
     open: Mutex<Option<Open>>,
+    /// How often others took the place of those that were there.
+    turns: AtomicU64,
     /// The task that accepts.
     accepting: AtomicWaker,
 }
@@ -103,7 +106,11 @@ impl Places {
         };
         let places = wanted.places.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let open = Mutex::new(Some(Open { places, ..Open::default() }));
-        Ok(Places(Arc::new(State { open, accepting: AtomicWaker::new() })))
+        Ok(Places(Arc::new(State {
+            open,
+            turns: AtomicU64::new(0),
+            accepting: AtomicWaker::new(),
+        })))
     }
 
     /// Binds what these places want and is not there; nothing counts before [`Places::turn_to`]. To
@@ -138,6 +145,7 @@ impl Places {
             let waiting = (0..BACKLOG).map_while(|_| place.listener.accept_waiting());
             open.waiting.extend(waiting.map(|accepted| place.arrived(accepted)));
         }
+        self.0.turns.fetch_add(1, Ordering::Release);
         self.0.accepting.wake();
         Moved { opened, left }
     }
@@ -145,6 +153,19 @@ impl Places {
     /// Where clients are accepted, with the ports that the system chose for port 0.
     pub fn listening(&self) -> Vec<Listen> {
         self.0.open.lock().iter().flat_map(|it| &it.places).map(Place::listening).collect()
+    }
+
+    /// How often others took the place of those that were there; who accepts is woken by it.
+    #[cfg(feature = "http3")]
+    pub(super) fn turns(&self) -> u64 {
+        self.0.turns.load(Ordering::Acquire)
+    }
+
+    /// Where clients are accepted that speak TLS, and by which.
+    #[cfg(feature = "http3")]
+    pub(super) fn secured(&self) -> Vec<(Listen, Arc<Tls>)> {
+        let secured = |place: &Place| Some((place.listening(), place.beginning.tls.clone()?));
+        self.0.open.lock().iter().flat_map(|it| &it.places).filter_map(secured).collect()
     }
 
     /// Whether nobody is accepted any more.

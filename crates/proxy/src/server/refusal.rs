@@ -88,6 +88,12 @@ impl RefusalReason {
         }
     }
 
+    /// Whether a request refused for that is malformed, which ends its stream (9113 8.1.1, 8.2.1,
+    /// 8.3.1, 8.5; 9114 4.1.2).
+    pub(super) fn is_malformed(self) -> bool {
+        matches!(self, RefusalReason::Syntax | RefusalReason::Framing | RefusalReason::Host)
+    }
+
     fn status(self) -> StatusCode {
         match self {
             RefusalReason::Syntax

@@ -16,6 +16,8 @@ pub struct ServerStats {
     pub accepts_failed: AtomicU64,
     /// Connections on which HTTP/2 was spoken.
     pub connections_h2: AtomicU64,
+    /// Connections on which HTTP/3 was spoken.
+    pub connections_h3: AtomicU64,
     /// Exchanges under way now, from a request's head to the end of its answer.
     pub exchanges_open: AtomicU64,
     /// Requests whose head was accepted.
@@ -32,6 +34,10 @@ pub struct ServerStats {
     pub stalls: AtomicU64,
     /// HTTP/2 connections closed because the client reset streams faster than it may.
     pub floods: AtomicU64,
+    /// HTTP/3 streams reset because an answer made no progress.
+    pub h3_stalls: AtomicU64,
+    /// HTTP/3 connections closed because the client reset streams faster than it may.
+    pub h3_floods: AtomicU64,
     /// Connections cut when a drain had lasted too long.
     pub drain_cut: AtomicU64,
     refused: [AtomicU64; RefusalReason::ALL.len()],

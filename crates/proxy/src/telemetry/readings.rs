@@ -114,6 +114,9 @@ const SERVER: &[Row<ServerStats>] = &[
     ("forebay_connections_h2_total", "Client connections that spoke HTTP/2.", COUNTER, |now| {
         now.connections_h2.load(Relaxed)
     }),
+    ("forebay_connections_h3_total", "Client connections that spoke HTTP/3.", COUNTER, |now| {
+        now.connections_h3.load(Relaxed)
+    }),
     ("forebay_accepts_failed_total", "Accepts that failed.", COUNTER, |now| {
         now.accepts_failed.load(Relaxed)
     }),
@@ -143,6 +146,12 @@ const SERVER: &[Row<ServerStats>] = &[
     ),
     ("forebay_h2_floods_total", "HTTP/2 connections closed for too many resets.", COUNTER, |now| {
         now.floods.load(Relaxed)
+    }),
+    ("forebay_h3_stalls_total", "HTTP/3 streams reset as nobody took an answer.", COUNTER, |now| {
+        now.h3_stalls.load(Relaxed)
+    }),
+    ("forebay_h3_floods_total", "HTTP/3 connections closed for too many resets.", COUNTER, |now| {
+        now.h3_floods.load(Relaxed)
     }),
 ];
 

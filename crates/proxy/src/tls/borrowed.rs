@@ -78,6 +78,17 @@ enum Standing {
     Limited,
 }
 
+/// What is known of a host at once.
+#[cfg(feature = "http3")]
+pub(super) enum AtOnce {
+    /// It has this one.
+    Certificate(Arc<Certificate>),
+    /// It has none.
+    Nothing,
+    /// It is being asked for.
+    NotYet,
+}
+
 impl Borrowed {
     /// Whether a host is known to have a certificate there.
     pub(super) fn names(&self, host: &str) -> bool {
@@ -142,6 +153,27 @@ impl Tls {
             }
             Standing::Limited => None,
             Standing::Unknown => self.read_borrowed(host).await,
+        }
+    }
+
+    /// The same without a wait: a host that is not known is asked for behind.
+    #[cfg(feature = "http3")]
+    pub(super) fn borrowed_now(self: &Arc<Tls>, host: &str) -> AtOnce {
+        let Some(source) = self.borrowed.source.get() else { return AtOnce::Nothing };
+        let standing = self.borrowed.standing(source, host, self.settings.redis_interval);
+        match &standing {
+            Standing::Settled(_) | Standing::Limited => {}
+            Standing::Due(_) | Standing::Unknown => {
+                let (own, host) = (Arc::clone(self), host.to_owned());
+                tokio::spawn(async move { own.read_borrowed(&host).await });
+            }
+        }
+        match standing {
+            Standing::Settled(Some(certificate)) | Standing::Due(certificate) => {
+                AtOnce::Certificate(certificate)
+            }
+            Standing::Settled(None) | Standing::Limited => AtOnce::Nothing,
+            Standing::Unknown => AtOnce::NotYet,
         }
     }
 

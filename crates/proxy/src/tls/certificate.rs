@@ -44,6 +44,9 @@ pub struct Certificate {
     pub(super) staple: Option<Result<Staple, String>>,
     /// How it is spoken with.
     pub(super) config: Arc<ServerConfig>,
+    /// It, for QUIC, where all certificates share a TLS.
+    #[cfg(feature = "http3")]
+    pub(super) key: Arc<CertifiedKey>,
 }
 
 /// What a certificate is made of, as it was read.
@@ -161,8 +164,16 @@ fn make(texts: &Texts, hosts: &[HostPattern], least: TlsVersion) -> Result<Certi
     if let (Some(Ok(_)), Some(Ok(response))) = (&staple, &texts.ocsp) {
         key.ocsp = Some(response.clone());
     }
-    let config = config(key, least, provider)?;
-    Ok(Certificate { hosts, validity, staple, config: Arc::new(config) })
+    let key = Arc::new(key);
+    let config = Arc::new(config(Arc::clone(&key), least, provider)?);
+    Ok(Certificate {
+        hosts,
+        validity,
+        staple,
+        config,
+        #[cfg(feature = "http3")]
+        key,
+    })
 }
 
 fn certified(
@@ -180,7 +191,7 @@ fn certified(
 
 /// A TLS that shows this certificate alone.
 fn config(
-    key: CertifiedKey,
+    key: Arc<CertifiedKey>,
     least: TlsVersion,
     provider: Arc<CryptoProvider>,
 ) -> Result<ServerConfig, String> {

@@ -62,6 +62,15 @@ pub struct Party {
 }
 
 impl Party {
+    #[cfg(feature = "http3")]
+    pub(super) fn new(
+        tls: &Arc<Tls>,
+        certificate: Arc<Certificate>,
+        asked: Option<String>,
+    ) -> Self {
+        Party { tls: Arc::clone(tls), certificate, asked }
+    }
+
     /// Whether this host may be asked for here (RFC 9110 section 7.4): not one that another
     /// certificate is for. `host` is in lower case, without port and trailing dot.
     pub fn may_ask(&self, host: &str) -> bool {
@@ -148,7 +157,7 @@ impl Tls {
 }
 
 /// A name as certificates are found by; rustls has refused what is no name.
-fn host_of(name: &str) -> String {
+pub(super) fn host_of(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
@@ -230,16 +239,16 @@ fn end_of(error: io::Error) -> HandshakeEnd {
 }
 
 /// A handshake under way, as long as this is there.
-struct Open<'a>(&'a Tls);
+pub(super) struct Open(Arc<Tls>);
 
-impl<'a> Open<'a> {
-    fn new(tls: &'a Tls) -> Self {
+impl Open {
+    pub(super) fn new(tls: &Arc<Tls>) -> Self {
         count(&tls.stats.handshakes_open);
-        Open(tls)
+        Open(Arc::clone(tls))
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.stats.handshakes_open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
     }

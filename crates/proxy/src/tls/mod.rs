@@ -10,6 +10,8 @@ mod certificate;
 mod der;
 mod handshake;
 mod names;
+#[cfg(feature = "http3")]
+mod quic;
 mod shelf;
 mod staple;
 mod stats;
@@ -18,6 +20,8 @@ mod watch;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
+use http::HeaderValue;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -27,6 +31,8 @@ use crate::config::{Switch, TlsSettings};
 pub use acme::StoreError;
 pub use certificate::{Certificate, CertificateError};
 pub use handshake::{Agreed, Party, Secured};
+#[cfg(feature = "http3")]
+pub use quic::HandshakePlace;
 pub use stats::{HandshakeEnd, TlsStats};
 pub use validity::Validity;
 
@@ -46,6 +52,8 @@ pub struct Tls {
     places: Arc<Semaphore>,
     /// Who looks after the certificates.
     keepers: Mutex<Vec<AbortHandle>>,
+    /// What clients are told of HTTP/3 while it is spoken.
+    alternative: ArcSwapOption<HeaderValue>,
 }
 
 impl Tls {
@@ -60,6 +68,7 @@ impl Tls {
             challenges: Arc::default(),
             places: Arc::new(Semaphore::new(settings.handshakes_max)),
             keepers: Mutex::default(),
+            alternative: ArcSwapOption::empty(),
         }))
     }
 
@@ -93,6 +102,7 @@ impl Tls {
             challenges: Arc::clone(&self.challenges),
             places,
             keepers: Mutex::default(),
+            alternative: ArcSwapOption::empty(),
         });
         next.look_again();
         Ok(next)
@@ -117,6 +127,11 @@ impl Tls {
     /// What it has counted.
     pub fn stats(&self) -> &TlsStats {
         &self.stats
+    }
+
+    /// What clients are told of another way to ask the same (RFC 7838), if there is one now.
+    pub fn alternative(&self) -> Option<HeaderValue> {
+        self.alternative.load().as_deref().cloned()
     }
 
     /// What an authority is told that looks under this token whether a host leads here (RFC 8555

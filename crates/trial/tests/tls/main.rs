@@ -12,6 +12,8 @@ mod borrowed;
 mod files;
 mod frames;
 mod hosts;
+#[cfg(feature = "http3")]
+mod http3;
 mod pebble;
 mod redirecting;
 mod reloading;

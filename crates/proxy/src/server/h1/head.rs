@@ -203,7 +203,8 @@ fn framing(version: Version, fields: &HeaderMap) -> Result<Framing, Refusal> {
     }
 }
 
-fn content_length(text: &[u8]) -> Result<u64, Refusal> {
+/// The length that a body is said to have.
+pub(in super::super) fn content_length(text: &[u8]) -> Result<u64, Refusal> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Err(framing_refused("the Content-Length is not one number"));
     }

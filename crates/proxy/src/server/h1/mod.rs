@@ -34,6 +34,8 @@ use crate::http1::{BodyBounds, Decoder, Padding};
 
 pub(super) use self::close::{LINGER, LINGER_BYTES_MAX};
 pub(super) use self::encode::is_servers_own;
+#[cfg(feature = "http3")]
+pub(super) use self::head::content_length;
 pub(super) use self::receive::Spoken;
 pub(super) use self::socket::Socket;
 

@@ -122,11 +122,6 @@ fn sweep_interval(limits: &Limits) -> Duration {
     (limits.send_timeout.min(limits.idle_timeout) / 4).max(Duration::from_millis(10))
 }
 
-/// Whether a request refused for that is malformed, in 9113's terms (8.1.1, 8.2.1, 8.3.1, 8.5).
-fn is_malformed(reason: RefusalReason) -> bool {
-    matches!(reason, RefusalReason::Syntax | RefusalReason::Framing | RefusalReason::Host)
-}
-
 /// A malformed request ends its stream, as those do that h2 finds (9113 8.1.1).
 fn malformed(refusal: Refusal, terms: &Terms, progress: &Progress) -> h2::Error {
     terms.stats.count_refused(refusal.reason);
@@ -163,7 +158,7 @@ async fn exchange<S: Service>(
     });
     let request = match checked {
         Ok(request) => request,
-        Err(refusal) if is_malformed(refusal.reason) => {
+        Err(refusal) if refusal.reason.is_malformed() => {
             service.refused(&Refused { status: None, ..Refused::new(peer, refusal) });
             return Err(malformed(refusal, &terms, &progress));
         }

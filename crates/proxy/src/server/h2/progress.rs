@@ -13,9 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::super::link::Link;
-
-/// The span in which resets are counted together.
-const RESETS_SPAN: Duration = Duration::from_secs(1);
+use super::super::streams::resets::Resets;
 
 /// The answers of one connection that are not wholly taken. Bound by `streams_max`.
 pub(super) struct Answers {
@@ -24,14 +22,7 @@ pub(super) struct Answers {
     /// When the last exchange ended, in milliseconds since `epoch`.
     busy: AtomicU64,
     resets: Mutex<Resets>,
-    resets_max: usize,
     link: Arc<Link>,
-}
-
-/// Exchanges that the client ended before their answers were whole, in the present span.
-struct Resets {
-    since: Instant,
-    count: usize,
 }
 
 /// How far one answer is.
@@ -47,13 +38,11 @@ pub(super) struct Progress {
 impl Answers {
     /// No more than `resets_max` exchanges may be reset by the client within a second.
     pub(super) fn new(link: Arc<Link>, resets_max: usize) -> Self {
-        let now = Instant::now();
         Answers {
-            epoch: now,
+            epoch: Instant::now(),
             live: Mutex::default(),
             busy: AtomicU64::new(0),
-            resets: Mutex::new(Resets { since: now, count: 0 }),
-            resets_max,
+            resets: Mutex::new(Resets::new(resets_max)),
             link,
         }
     }
@@ -88,21 +77,16 @@ impl Answers {
 }
 
 impl Answers {
-    /// Whether the client resets streams faster than anybody does who wants answers: each reset
-    /// costs it nothing and us an exchange (CVE-2023-44487). h2 counts only those streams that
-    /// were reset before they were accepted.
+    /// Whether the client resets streams too fast. h2 counts only those that were reset before they
+    /// were accepted.
     pub(super) fn flooded(&self) -> bool {
-        self.resets.lock().count > self.resets_max
+        self.resets.lock().are_flood()
     }
 
     fn count_reset(&self) {
-        let now = Instant::now();
         let mut resets = self.resets.lock();
-        if now.saturating_duration_since(resets.since) > RESETS_SPAN {
-            *resets = Resets { since: now, count: 0 };
-        }
-        resets.count += 1;
-        if resets.count > self.resets_max {
+        resets.add();
+        if resets.are_flood() {
             self.link.connection.wake();
         }
     }

@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::super::streams::request::is_padded;
 use crate::answer::BodyError;
 use crate::config::Limits;
 use crate::http1::without_forbidden;
@@ -93,10 +94,4 @@ impl Body for ReceivedBody {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
-}
-
-/// 9113 8.2.1: a value never begins or ends with whitespace.
-pub(super) fn is_padded(value: &[u8]) -> bool {
-    let is_whitespace = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    is_whitespace(value.first()) || is_whitespace(value.last())
 }
