@@ -47,21 +47,12 @@ pub(crate) fn steps(summary: &mut Summary) {
     }
 }
 
-<<<<<<< HEAD
 /// Programs of the system, asked for together.
 fn programs() -> Vec<SystemProgram> {
     let mut programs = vec![tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON];
     programs.extend([tools::REDIS, tools::PEBBLE, tools::CURL, tools::UNSHARE, tools::IP]);
-    if std::env::var_os(NO_BROWSER).is_none() {
-        programs.extend([tools::BROWSER, tools::BROWSER_DRIVER]);
-=======
-fn install() -> Outcome {
-    let programs = [tools::COMPILER, tools::NODE, tools::NPM, tools::PYTHON];
-    tools::need(&programs)?;
-    tools::need(&[tools::REDIS, tools::PEBBLE])?;
     if tools::wants_browser() {
-        tools::need(&[tools::BROWSER, tools::BROWSER_DRIVER])?;
->>>>>>> h3
+        programs.extend([tools::BROWSER, tools::BROWSER_DRIVER]);
     }
     programs
 }
