@@ -115,7 +115,12 @@ pub(crate) fn make(path: &Path) -> Result<(), DiskError> {
     }
     // What clients were answered is nobody's business but this user's.
     let made = DirBuilder::new().mode(0o700).create(path);
-    made.map_err(DiskError::system("make directory", path))
+    made.map_err(|refused| match (refused.kind(), path.parent()) {
+        (io::ErrorKind::NotFound, Some(parent)) => {
+            DiskError::NoParent { path: path.to_owned(), parent: parent.to_owned() }
+        }
+        _ => DiskError::system("make directory", path)(refused),
+    })
 }
 
 /// Locks a file, and with it this directory; another process that has it is named.

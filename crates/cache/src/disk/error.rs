@@ -13,6 +13,13 @@ pub enum DiskError {
         /// What was given.
         path: PathBuf,
     },
+    /// What it would lie in is not there. A path that was mistyped is not made.
+    NoParent {
+        /// What was given.
+        path: PathBuf,
+        /// What is missing.
+        parent: PathBuf,
+    },
     /// Another process has it.
     Taken {
         /// The directory.
@@ -68,6 +75,12 @@ impl fmt::Display for DiskError {
             Self::NotADirectory { path } => {
                 write!(f, "cannot keep entries in `{}`: it is not a directory", path.display())
             }
+            Self::NoParent { path, parent } => write!(
+                f,
+                "cannot make directory `{}`: `{parent}` is not there; make it first: mkdir -p {parent}",
+                path.display(),
+                parent = parent.display()
+            ),
             Self::Taken { path, pid: Some(pid) } => {
                 write!(f, "cannot lock `{}`: process {pid} has it", path.display())
             }

@@ -50,7 +50,9 @@ fn what_is_no_directory_or_of_another_kind_is_refused_with_a_sentence() {
 
     let below = Scratch::under(&file.path().join("missing"));
     let refused = below.refused();
-    assert!(matches!(refused, DiskError::System { tried: "make directory", .. }), "{refused}");
+    assert!(matches!(refused, DiskError::NoParent { .. }), "{refused}");
+    let advice = format!("mkdir -p {}", file.path().join("missing").display());
+    assert!(refused.to_string().ends_with(&advice), "{refused}");
 
     let foreign = Scratch::new();
     std::fs::create_dir(foreign.path()).unwrap();
