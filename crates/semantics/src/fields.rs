@@ -164,12 +164,15 @@ fn never_stored(name: &[u8]) -> bool {
     )
 }
 
-/// A name as a map takes it, in lower case (RFC 9110 section 5.6.2).
+/// Whether a byte may stand in a token, such as a field's name (RFC 9110 section 5.6.2).
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+/// A name as a map takes it, in lower case.
 fn is_lower_name(name: &[u8]) -> bool {
-    let is_lower = |byte: &u8| {
-        matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*'
-            | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
-    };
+    let is_lower = |byte: &u8| is_token_byte(*byte) && !byte.is_ascii_uppercase();
     (1..=FIELD_NAME_BYTES_MAX).contains(&name.len()) && name.iter().all(is_lower)
 }
 

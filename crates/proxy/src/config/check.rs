@@ -8,6 +8,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use forebay_semantics::fields::is_token_byte;
+
 use super::defaults::{ADMIN, LISTEN, MEMORY_BYTES, MEMORY_BYTES_MIN, NAME, StoredBody};
 use super::flags::RunArgs;
 use super::problem::Problem;
@@ -277,8 +279,7 @@ fn limits(root: &mut Section<'_>) -> Limits {
 
 /// A name that `Via` can have (RFC 9110 section 7.6.3: a token).
 fn name(text: &str) -> Result<String, Refusal> {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if text.is_empty() || text.len() > NAME_BYTES_MAX || !text.bytes().all(is_token) {
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || !text.bytes().all(is_token_byte) {
         let form = format!("1 to {NAME_BYTES_MAX} letters, digits and -._~ without spaces");
         return refuse("it is no word for `Via`", form);
     }
