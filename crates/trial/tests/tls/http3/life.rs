@@ -58,16 +58,25 @@ async fn an_idle_connection_is_told_and_closed() {
     assert_eq!(client.closed().await, Ended::Closed(0x100));
 }
 
+/// A gateway before this origin.
+async fn before(origin: &Origin) -> Stage {
+    Stage::with(&[&[HOST]], &[ON, ("route", &*origin.route())]).await
+}
+
+/// Once the one request has reached the gateway.
+async fn heard(stage: &Stage) {
+    let under_way = async || stage.metric("forebay_requests").await == 1;
+    until("the request is heard", PATIENCE, under_way).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_drain_ends_what_is_under_way_and_refuses_what_comes() {
     let origin = Origin::start().await;
-    let route = origin.route();
-    let mut stage = Stage::with(&[&[HOST]], &[ON, ("route", &*route)]).await;
+    let mut stage = before(&origin).await;
     let client = Client::of(&stage, HOST).await;
     let mut control = control(&client).await;
     let mut held = client.send(&get(HOST, "/held")).await;
-    let under_way = async || stage.metric("forebay_requests").await == 1;
-    until("the request is heard", PATIENCE, under_way).await.unwrap();
+    heard(&stage).await;
     stage.gateway.process.terminate().await.unwrap();
     assert_eq!(told(&mut control, GOAWAY).await, [4]);
     let late = client.ask(&get(HOST, "/late")).await;
@@ -91,13 +100,11 @@ impl Drop for Successor {
 #[tokio::test]
 async fn an_upgrade_ends_what_is_under_way_and_then_the_successor_accepts() {
     let origin = Origin::start().await;
-    let route = origin.route();
-    let mut stage = Stage::with(&[&[HOST]], &[ON, ("route", &*route)]).await;
+    let mut stage = before(&origin).await;
     let client = Client::of(&stage, HOST).await;
     let mut control = control(&client).await;
     let mut held = client.send(&get(HOST, "/held")).await;
-    let under_way = async || stage.metric("forebay_requests").await == 1;
-    until("the request is heard", PATIENCE, under_way).await.unwrap();
+    heard(&stage).await;
     let old = stage.gateway.process.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-USR2", &old]).status().unwrap().success());
     let succeeded = async || stage.words().contains(" has taken over; draining");
