@@ -78,6 +78,12 @@ class Origin(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Takes a hundred connections at once: past its queue the kernel lets them wait, up to half a minute."""
+
+    request_queue_size = 256
+
+
 class Http3(H3Connection):
     """aioquic takes an answer to HEAD that says its length for a broken one (RFC 9114 section 4.1.2)."""
 
@@ -111,7 +117,10 @@ class Client(QuicConnectionProtocol):
             lines = [(name.encode(), value.encode()) for name, value in trailers]
             self.http.send_headers(stream, lines, end_stream=True)
         self.transmit()
-        await asyncio.wait_for(self.ends[stream], PATIENCE)
+        try:
+            await asyncio.wait_for(self.ends[stream], PATIENCE)
+        except asyncio.TimeoutError:
+            sys.exit(f"{method} {path} is not answered in {PATIENCE} s; so far: {self.answers[stream]}")
         return self.answers[stream]
 
     def quic_event_received(self, event):
@@ -256,7 +265,7 @@ def browse(browser, folder, port, key):
 
 
 def main(program, browser=None):
-    origin = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)
+    origin = Server(("127.0.0.1", 0), Origin)
     threading.Thread(target=origin.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
