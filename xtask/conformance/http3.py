@@ -120,7 +120,8 @@ class Client(QuicConnectionProtocol):
         try:
             await asyncio.wait_for(self.ends[stream], PATIENCE)
         except asyncio.TimeoutError:
-            sys.exit(f"{method} {path} is not answered in {PATIENCE} s; so far: {self.answers[stream]}")
+            heads = self.answers[stream]["heads"]
+            sys.exit(f"{method} {path} is not answered in {PATIENCE} s; heads so far: {heads}")
         return self.answers[stream]
 
     def quic_event_received(self, event):
