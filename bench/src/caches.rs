@@ -98,6 +98,29 @@ impl Peer for Ours {
     }
 }
 
+/// The crate, asked for what is fresh at once: the value alone and no future, as the others' calls are.
+pub(crate) struct OursAtOnce(Ours);
+
+impl OursAtOnce {
+    pub(crate) fn of(entries: usize) -> Self {
+        Self(Ours::of(entries))
+    }
+}
+
+impl Peer for OursAtOnce {
+    fn name(&self) -> &'static str {
+        "forebay-cache, `fresh`"
+    }
+
+    fn has(&self, key: u64) -> bool {
+        self.0.0.fresh(&key).is_some()
+    }
+
+    fn insert(&self, key: u64) {
+        self.0.insert(key);
+    }
+}
+
 impl Peer for quick_cache::sync::Cache<u64, Arc<Payload>> {
     fn name(&self) -> &'static str {
         "quick_cache (no lifetimes)"

@@ -109,6 +109,32 @@ impl<K, V: Send + Sync + 'static> Cache<K, V> {
         }
     }
 
+    /// The value that memory holds fresh, at once and without a future: the cheapest hit. It counts as a
+    /// use. `None` says only that [`Cache::get`] or [`Cache::get_or_load`] is to be asked: the value may be
+    /// stale, about to be loaded ahead, below memory, known not to exist, or not cached.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// # use forebay_cache::Cache;
+    /// # let squares: Cache<u64, u64> = Cache::builder("squares").build().await?;
+    /// squares.set(&12, 144).await?;
+    /// assert_eq!(squares.fresh(&12).as_deref(), Some(&144));
+    /// assert!(squares.fresh(&13).is_none());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[inline]
+    pub fn fresh<Q>(&self, key: &Q) -> Option<Value<V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+    {
+        let mut writer = KeyWriter::from_begin(&self.shared.begin);
+        key.write(&mut writer);
+        self.shared.fresh(writer.bytes().ok()?)
+    }
+
     /// What the tiers hold, or else what the loader returns, which is then cached.
     ///
     /// Of many callers at once, in this process and with Redis in the whole cluster, one calls its

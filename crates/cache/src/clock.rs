@@ -28,12 +28,12 @@ impl Timestamp {
 
     /// This moment and a span more, [`Timestamp::FAR`] at most.
     pub fn plus(self, span: Duration) -> Self {
-        self.plus_span(span.into())
+        Self(self.0.saturating_add(millis(span)))
     }
 
     #[inline]
     pub(crate) fn plus_span(self, span: Span) -> Self {
-        Self(self.0.saturating_add(span.0))
+        Self(self.0.saturating_add(span.as_millis()))
     }
 
     /// The span from an earlier moment to this one; nothing if it was not earlier.
@@ -42,32 +42,44 @@ impl Timestamp {
     }
 }
 
-/// A span as it is kept with each entry: in whole milliseconds, half the size of a [`Duration`].
+/// A span as it is kept with each entry, a fourth of the size of a [`Duration`]: in whole milliseconds up
+/// to 18 hours, and in steps of less than one in 30 million beyond that.
+// The upper bits say by how much the lower ones are shifted; so they are in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Span(u64);
+pub(crate) struct Span(u32);
+
+/// The bits of a span that are not shifts.
+const DIGITS: u32 = 26;
 
 impl Span {
-    #[cfg(feature = "stored")]
+    /// Rounded down.
     pub(crate) fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        let shift = (u64::BITS - millis.leading_zeros()).saturating_sub(DIGITS);
+        // It is in the bits that are left.
+        Self(shift << DIGITS | (millis >> shift) as u32)
     }
 
     pub(crate) fn as_millis(self) -> u64 {
-        self.0
+        let digits = self.0 & ((1 << DIGITS) - 1);
+        u64::from(digits) << (self.0 >> DIGITS)
     }
 }
 
 /// Rounded down; what is too long is the longest.
 impl From<Duration> for Span {
     fn from(span: Duration) -> Self {
-        Self(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+        Self::from_millis(millis(span))
     }
 }
 
 impl From<Span> for Duration {
     fn from(span: Span) -> Self {
-        Self::from_millis(span.0)
+        Self::from_millis(span.as_millis())
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Tells the time. All timers of this crate are tokio's, so a paused runtime drives both.
@@ -193,6 +205,21 @@ mod tests {
         assert_eq!(clock.clone().now(), Timestamp::from_millis(1_005));
         hand.advance(Duration::MAX);
         assert_eq!(clock.now(), Timestamp::FAR);
+    }
+
+    #[test]
+    fn a_kept_span_is_exact_up_to_18_hours_and_nearly_so_beyond() {
+        for millis in [0, 1, 999, (1 << DIGITS) - 1] {
+            assert_eq!(Span::from_millis(millis).as_millis(), millis);
+        }
+        let year = 365 * 24 * 3_600_000;
+        for millis in [1 << DIGITS, (1 << DIGITS) + 1, year + 1, u64::MAX / 3, u64::MAX] {
+            let kept = Span::from_millis(millis);
+            assert!(kept.as_millis() <= millis && millis - kept.as_millis() <= millis / 30_000_000);
+            assert_eq!(Span::from_millis(kept.as_millis()), kept);
+            assert!(Span::from_millis(millis / 2) < kept, "{millis}");
+        }
+        assert_eq!(Span::from(Duration::MAX), Span::from_millis(u64::MAX));
     }
 
     #[test]

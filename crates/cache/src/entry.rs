@@ -174,14 +174,15 @@ impl Stamp {
 }
 
 /// A head and a body, and until when a tier keeps them. Shared, never changed but for that.
-// In this order, so that all that a hit needs lies in as few lines as can be.
+// In this order, so that all that a hit needs lies in as few lines as can be: what the head has in front is
+// in one with the count of references.
 #[repr(C)]
 pub struct Entry<H> {
-    keep_until: AtomicU64,
     /// The version of the purges at which it was last found alive; 0 for never.
     alive_at: AtomicU64,
     uses: AtomicU32,
     head: H,
+    keep_until: AtomicU64,
     body: Body,
     stamp: Stamp,
     epoch: Epoch,

@@ -143,6 +143,7 @@ fn a_hit_through_the_face_allocates_nothing() {
         let Poll::Ready(Ok(Some(_))) = pin!(cache.get(key)).poll(&mut cx) else {
             panic!("a hit waits for nothing")
         };
+        assert_eq!(cache.fresh(key).as_deref(), Some(&key.1));
     }
     assert_eq!(ALLOCATOR.total_allocated() - before, 0);
 }

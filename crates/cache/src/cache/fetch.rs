@@ -319,7 +319,7 @@ impl<V: Send + Sync + 'static> Walk<'_, V> {
     }
 
     fn give_loaded(&self, entry: &Held<V>, level: Level) -> Result<Found<V>, Error> {
-        let until = entry.head().terms.fresh_until;
+        let until = entry.head().fresh_until;
         let seen = Seen { entry: Arc::clone(entry), level, what: Use::Fresh, until };
         self.shared.give(&seen)
     }

@@ -55,7 +55,8 @@ pub struct Found<V> {
     /// Whether it is within its lifetime.
     pub freshness: Freshness,
     // Spans are worked out for who asks for them.
-    made_at: Timestamp,
+    /// When it was found that there is nothing. A value itself knows since when it is.
+    nothing_since: Timestamp,
     until: Timestamp,
     now: Timestamp,
 }
@@ -159,13 +160,17 @@ impl<V> Found<V> {
         until: Timestamp,
         now: Timestamp,
     ) -> Self {
-        let made_at = entry.head().terms.made_at;
-        Self { value: Value::of(entry), from, freshness, made_at, until, now }
+        let nothing_since = match &entry.head().content {
+            Content::Value(_) => Timestamp::default(),
+            Content::Absent | Content::NotTransformed(_) => entry.head().terms.made_at,
+        };
+        Self { value: Value::of(entry), from, freshness, nothing_since, until, now }
     }
 
     /// How long ago its load ended.
     pub fn age(&self) -> Duration {
-        self.now.since(self.made_at)
+        let made_at = self.value.as_ref().map(|value| value.0.head().terms.made_at);
+        self.now.since(made_at.unwrap_or(self.nothing_since))
     }
 
     /// What is left of its lifetime.

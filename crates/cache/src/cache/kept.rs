@@ -10,12 +10,9 @@ use crate::entry::{Entry, Head, Shelf};
 use crate::log::{Purges, Trust};
 use crate::purge::{Belongs, Group, Verdict};
 
-/// The time terms of a value, and by which names it is purged.
-// In this order, as those of an entry: what a hit needs is in front.
+/// The time terms of a value beyond its lifetime, and by which names it is purged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[repr(C)]
 pub(crate) struct Terms {
-    pub(crate) fresh_until: Timestamp,
     /// When its load ended.
     pub(crate) made_at: Timestamp,
     /// How long its load took.
@@ -29,12 +26,14 @@ pub(crate) struct Terms {
 }
 
 /// A value as memory holds it.
+// In this order, as those of an entry: what a hit needs is in front.
 #[repr(C)]
 pub(crate) struct Kept<V> {
-    pub(crate) terms: Terms,
+    pub(crate) fresh_until: Timestamp,
     pub(crate) content: Content<V>,
     /// The bytes of the value.
-    pub(crate) weight: usize,
+    pub(crate) weight: u32,
+    pub(crate) terms: Terms,
 }
 
 pub(crate) enum Content<V> {
@@ -73,23 +72,23 @@ pub(crate) enum Doubt {
 }
 
 impl Terms {
-    /// Until when it is of any use.
-    pub(crate) fn keep_until(&self) -> Timestamp {
-        self.fresh_until.plus_span(self.while_refresh.max(self.on_error))
+    /// Until when what is fresh until then is of any use.
+    fn keep_until(&self, fresh_until: Timestamp) -> Timestamp {
+        fresh_until.plus_span(self.while_refresh.max(self.on_error))
     }
 
     /// For what it may be used now, and until when it was fresh.
     #[inline]
-    pub(crate) fn judge(&self, doubt: Doubt, now: Timestamp) -> (Use, Timestamp) {
+    fn judge(&self, fresh_until: Timestamp, doubt: Doubt, now: Timestamp) -> (Use, Timestamp) {
         let until = match doubt {
-            Doubt::None | Doubt::Unproven => self.fresh_until,
+            Doubt::None | Doubt::Unproven => fresh_until,
             // By another's clock that moment may be yet to come: it is over all the same.
-            Doubt::Since(moment) => self.fresh_until.min(moment).min(now),
+            Doubt::Since(moment) => fresh_until.min(moment).min(now),
             // Counted from the begin of the load: what was purged since then is not known.
             Doubt::Within(bound) => {
                 let begun = self.made_at.as_millis().saturating_sub(self.took.as_millis());
                 let begun = Timestamp::from_millis(begun);
-                self.fresh_until.min(begun.plus(bound))
+                fresh_until.min(begun.plus(bound))
             }
         };
         let is_proven = doubt != Doubt::Unproven;
@@ -104,6 +103,19 @@ impl Terms {
         };
         // What nobody can prove is not fresh now, whatever its lifetime.
         (what, if is_proven { until } else { until.min(now) })
+    }
+}
+
+impl<V> Kept<V> {
+    /// Until when it is of any use.
+    pub(crate) fn keep_until(&self) -> Timestamp {
+        self.terms.keep_until(self.fresh_until)
+    }
+
+    /// For what it may be used now, and until when it was fresh.
+    #[inline]
+    pub(crate) fn judge(&self, doubt: Doubt, now: Timestamp) -> (Use, Timestamp) {
+        self.terms.judge(self.fresh_until, doubt, now)
     }
 }
 
@@ -146,7 +158,7 @@ pub(crate) fn found<V>(
 impl<V: Send + Sync + 'static> Head for Kept<V> {
     fn weight_bytes(&self) -> usize {
         // The value's own size is in that of its head.
-        let beyond = self.weight.saturating_sub(size_of::<V>());
+        let beyond = (self.weight as usize).saturating_sub(size_of::<V>());
         size_of_val(&*self.terms.groups).saturating_add(beyond)
     }
 
@@ -212,15 +224,16 @@ mod tests {
         Terms {
             made_at: Timestamp::from_millis(10_000),
             took: Duration::from_millis(500).into(),
-            fresh_until: Timestamp::from_millis(20_000),
             while_refresh: (2 * SECOND).into(),
             on_error: (5 * SECOND).into(),
             groups: Box::default(),
         }
     }
 
+    const FRESH_UNTIL: Timestamp = Timestamp::from_millis(20_000);
+
     fn uses(doubt: Doubt, millis: u64) -> Use {
-        terms().judge(doubt, Timestamp::from_millis(millis)).0
+        terms().judge(FRESH_UNTIL, doubt, Timestamp::from_millis(millis)).0
     }
 
     #[test]
@@ -235,7 +248,7 @@ mod tests {
         ] {
             assert_eq!(uses(Doubt::None, millis), what, "{millis}");
         }
-        assert_eq!(terms().keep_until(), Timestamp::from_millis(25_000));
+        assert_eq!(terms().keep_until(FRESH_UNTIL), Timestamp::from_millis(25_000));
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
         match self.run(&key, &call, work).await {
             Ok((loaded, took)) => {
                 let kept = self.keep(loaded, &call, took);
-                let keep_until = kept.terms.keep_until();
+                let keep_until = kept.keep_until();
                 let entry = self.tiers.fill(flight, kept, self.no_body.clone(), keep_until);
                 self.teller.tell(|| Event::Loaded { key, took });
                 Ok((entry, Level::Loader))

@@ -67,7 +67,7 @@ impl Settings {
         loaded.ttl.or(of_call).unwrap_or(own)
     }
 
-    /// The terms of what was loaded just now. `random` is a draw from [0, 1).
+    /// Until when what was loaded just now is fresh, and its other terms. `random` is a draw from [0, 1).
     pub(crate) fn terms<V>(
         &self,
         loaded: &Loaded<V>,
@@ -76,7 +76,7 @@ impl Settings {
         took: Duration,
         now: Timestamp,
         random: f64,
-    ) -> Terms {
+    ) -> (Timestamp, Terms) {
         let (fresh_until, windows) = match self.ttl_of(loaded, call) {
             Ttl::For(span) => {
                 let shortened = span.mul_f64(1.0 - self.jitter * random);
@@ -87,7 +87,7 @@ impl Settings {
             Ttl::DontCache => (now, (Duration::ZERO, Duration::ZERO)),
         };
         let (while_refresh, on_error) = (windows.0.into(), windows.1.into());
-        Terms { made_at: now, took: took.into(), fresh_until, while_refresh, on_error, groups }
+        (fresh_until, Terms { made_at: now, took: took.into(), while_refresh, on_error, groups })
     }
 }
 
@@ -97,15 +97,16 @@ pub(crate) type Weigher<V> = Arc<dyn Fn(&V) -> usize + Send + Sync>;
 /// What a value is taken to need where nobody counts it: what the allocator rounds up.
 const VALUE_OVERHEAD_BYTES: usize = 16;
 
-/// The bytes of what is kept.
+/// The bytes of what is kept; over 4 GiB, that: no memory takes it.
 pub(crate) fn weigh<V>(
     content: &Content<V>,
     said: Option<usize>,
     weigher: Option<&Weigher<V>>,
-) -> usize {
+) -> u32 {
     let Content::Value(value) = content else { return 0 };
     let counted = || weigher.map_or(size_of::<V>(), |weigh| weigh(value));
-    said.unwrap_or_else(counted).saturating_add(VALUE_OVERHEAD_BYTES)
+    let weight = said.unwrap_or_else(counted).saturating_add(VALUE_OVERHEAD_BYTES);
+    u32::try_from(weight).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -115,8 +116,9 @@ mod tests {
 
     fn fresh_for(settings: &Settings, loaded: &Loaded<u8>, call: &Call, random: f64) -> Duration {
         let now = Timestamp::from_millis(1_000);
-        let terms = settings.terms(loaded, call, Box::default(), Duration::ZERO, now, random);
-        terms.fresh_until.since(now)
+        let (fresh_until, _) =
+            settings.terms(loaded, call, Box::default(), Duration::ZERO, now, random);
+        fresh_until.since(now)
     }
 
     #[test]
@@ -152,8 +154,9 @@ mod tests {
         let settings = Settings { on_error: Duration::from_secs(9), ..Settings::default() };
         let loaded = Loaded::of(1).ttl(Duration::ZERO);
         let now = Timestamp::from_millis(1_000);
-        let terms =
+        let (fresh_until, terms) =
             settings.terms(&loaded, &Call::default(), Box::default(), Duration::ZERO, now, 0.0);
-        assert_eq!(terms.keep_until(), now);
+        let windows = terms.while_refresh.max(terms.on_error);
+        assert_eq!((fresh_until, Duration::from(windows)), (now, Duration::ZERO));
     }
 }

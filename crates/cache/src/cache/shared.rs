@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::events::{Event, Teller};
-use super::found::{Found, Freshness, Level};
+use super::found::{Found, Freshness, Level, Value};
 use super::kept::{self, Content, Kept, Use};
 use super::key::KeyWriter;
 use super::loaded::Loaded;
@@ -78,24 +78,58 @@ impl<V: Send + Sync + 'static> Shared<V> {
     /// All else goes the long way.
     #[inline]
     pub(crate) fn glance(&self, key: &[u8]) -> Option<Found<V>> {
+        self.glance_at(key, |content| !matches!(content, Content::NotTransformed(_)))
+    }
+
+    /// As [`Shared::glance`], for such content alone.
+    #[inline]
+    fn glance_at(&self, key: &[u8], is_wanted: impl Fn(&Content<V>) -> bool) -> Option<Found<V>> {
         let purges = self.tiers.purges();
         if purges.trust_now() != Trust::Sure {
             return None;
         }
         let now = self.clock.now();
         let (entry, until) = self.tiers.glance(key, |entry| {
-            let Kept { terms, content, .. } = entry.head();
+            let Kept { fresh_until, content, .. } = entry.head();
             // Kept no longer than it is of use, fresh or not: so this says as well that it is kept. What
             // it holds is read here already, with the rest.
-            let is_given = now < terms.fresh_until && purges.is_known_alive(entry);
-            let is_kept = !matches!(content, Content::NotTransformed(_));
-            (is_given && is_kept).then_some(terms.fresh_until)
+            let is_given = now < *fresh_until && purges.is_known_alive(entry);
+            (is_given && is_wanted(content)).then_some(*fresh_until)
         })?;
         if self.is_drawn(&entry, until, now) {
             return None;
         }
         self.tiers.note_hit(&entry);
         Some(Found::of(entry, Level::Memory, Freshness::Fresh, until, now))
+    }
+
+    /// The value that memory has fresh and not about to be loaded ahead.
+    #[inline]
+    pub(crate) fn fresh(&self, key: &[u8]) -> Option<Value<V>> {
+        match self.glance_at(key, |content| matches!(content, Content::Value(_))) {
+            Some(found) => found.value,
+            None => self.fresh_if_unjudged(key),
+        }
+    }
+
+    /// As [`Shared::fresh`], for what a glance refused only since the purges had not judged it yet, or are
+    /// in doubt.
+    #[cold]
+    fn fresh_if_unjudged(&self, key: &[u8]) -> Option<Value<V>> {
+        let purges = self.tiers.purges();
+        let (entry, is_judged) =
+            self.tiers.glance(key, |entry| Some(purges.is_known_alive(entry)))?;
+        if is_judged && purges.trust_now() == Trust::Sure {
+            return None;
+        }
+        let now = self.clock.now();
+        let seen = self.seen(entry, key, Level::Memory, now)?;
+        if seen.what != Use::Fresh || self.is_drawn(&seen.entry, seen.until, now) {
+            return None;
+        }
+        let value = Value::of(Arc::clone(&seen.entry))?;
+        self.tiers.note_hit(&seen.entry);
+        Some(value)
     }
 
     /// What the tiers have that may be given without a load.
@@ -145,7 +179,7 @@ impl<V: Send + Sync + 'static> Shared<V> {
         now: Timestamp,
     ) -> Option<Seen<V>> {
         let doubt = kept::doubt(self.tiers.purges(), &entry, key)?;
-        let (what, until) = entry.head().terms.judge(doubt, now);
+        let (what, until) = entry.head().judge(doubt, now);
         Some(Seen { entry, level, what, until })
     }
 
@@ -181,19 +215,20 @@ impl<V: Send + Sync + 'static> Shared<V> {
         let tags = loaded.tags.iter().map(|tag| kept::group_of_tag(&self.prefix, tag));
         let groups: Box<[Group]> = tags.chain(call.groups.iter().copied()).collect();
         let now = self.clock.now();
-        let terms = self.settings.terms(&loaded, call, groups, took, now, rand::random());
+        let (fresh_until, terms) =
+            self.settings.terms(&loaded, call, groups, took, now, rand::random());
         let said = loaded.weight.or(call.weight);
         let content = match loaded.value {
             Some(value) => Content::Value(value),
             None => Content::Absent,
         };
         let weight = weigh(&content, said, self.weigher.as_ref());
-        Kept { terms, content, weight }
+        Kept { fresh_until, content, weight, terms }
     }
 
     /// An entry of what was just loaded or set.
     pub(crate) fn entry(&self, kept: Kept<V>) -> Entry<Kept<V>> {
-        let keep_until = kept.terms.keep_until();
+        let keep_until = kept.keep_until();
         Entry::new(kept, self.no_body.clone(), keep_until)
     }
 

@@ -29,6 +29,7 @@ use crate::tier::{Admitted, Answer, Reach, Tier};
 /// The head of an entry below memory.
 #[derive(Debug)]
 pub(crate) struct Stored {
+    fresh_until: Timestamp,
     terms: Terms,
     form: Form,
     /// A digest of the schema that its value was written with.
@@ -67,7 +68,7 @@ const VERSION: u8 = 1;
 
 impl HeadCodec<Stored> for StoredCodec {
     fn encode(&self, head: &Stored, out: &mut Vec<u8>) {
-        let Terms { made_at, took, fresh_until, while_refresh, on_error, groups } = &head.terms;
+        let Terms { made_at, took, while_refresh, on_error, groups } = &head.terms;
         out.push(VERSION);
         out.push(match head.form {
             Form::Value => 0,
@@ -75,7 +76,7 @@ impl HeadCodec<Stored> for StoredCodec {
         });
         out.extend_from_slice(&head.schema.to_le_bytes());
         let windows = [while_refresh.as_millis(), on_error.as_millis()];
-        let longs = [made_at.as_millis(), took.as_millis(), fresh_until.as_millis()];
+        let longs = [made_at.as_millis(), took.as_millis(), head.fresh_until.as_millis()];
         longs.iter().chain(&windows).for_each(|long| out.extend_from_slice(&long.to_le_bytes()));
         groups.iter().for_each(|group| out.extend_from_slice(&group.to_bytes()));
     }
@@ -92,15 +93,11 @@ impl HeadCodec<Stored> for StoredCodec {
         };
         let schema = rest.try_get_u128_le().ok()?;
         let mut long = || rest.try_get_u64_le().ok();
-        let terms = Terms {
-            made_at: Timestamp::from_millis(long()?),
-            took: Span::from_millis(long()?),
-            fresh_until: Timestamp::from_millis(long()?),
-            while_refresh: Span::from_millis(long()?),
-            on_error: Span::from_millis(long()?),
-            groups: groups(&rest)?,
-        };
-        Some(Stored { terms, form, schema })
+        let (made_at, took) = (Timestamp::from_millis(long()?), Span::from_millis(long()?));
+        let fresh_until = Timestamp::from_millis(long()?);
+        let (while_refresh, on_error) = (Span::from_millis(long()?), Span::from_millis(long()?));
+        let terms = Terms { made_at, took, while_refresh, on_error, groups: groups(&rest)? };
+        Some(Stored { fresh_until, terms, form, schema })
     }
 
     fn is_compressible(&self, head: &Stored) -> bool {
@@ -143,7 +140,8 @@ impl<V: Send + Sync + 'static> Tier<Kept<V>> for Coded<V> {
             let Some(stored) = self.below.look_up(key).await? else { return Ok(None) };
             let Some(content) = self.content(key, &stored).await? else { return Ok(None) };
             let weight = weigh(&content, None, self.weigher.as_ref());
-            let kept = Kept { terms: stored.head().terms.clone(), content, weight };
+            let Stored { fresh_until, terms, .. } = stored.head();
+            let kept = Kept { fresh_until: *fresh_until, content, weight, terms: terms.clone() };
             let (until, stamp) = (stored.keep_until(), stored.stamp());
             let entry = Entry::stored(kept, self.no_body.clone(), until, stamp, stored.epoch());
             Ok(Some(Arc::new(entry)))
@@ -178,7 +176,8 @@ impl<V: Send + Sync + 'static> Tier<Kept<V>> for Coded<V> {
                 Content::Absent => (Form::Absent, Body::empty()),
                 Content::NotTransformed(_) => return Ok(Admitted::NotWhole),
             };
-            let head = Stored { terms: entry.head().terms.clone(), form, schema: self.schema };
+            let (fresh_until, terms) = (entry.head().fresh_until, entry.head().terms.clone());
+            let head = Stored { fresh_until, terms, form, schema: self.schema };
             let (until, stamp) = (entry.keep_until(), entry.stamp());
             let stored = Entry::stored(head, body, until, stamp, entry.epoch());
             self.below.put(key, Arc::new(stored), fence).await
@@ -281,12 +280,12 @@ mod tests {
         let terms = Terms {
             made_at: Timestamp::from_millis(1),
             took: Span::from_millis(2),
-            fresh_until: Timestamp::FAR,
             while_refresh: std::time::Duration::MAX.into(),
             on_error: Span::from_millis(5),
             groups: groups.into(),
         };
-        Stored { terms, form: Form::Absent, schema: digest_of_schema("User/2") }
+        let fresh_until = Timestamp::FAR;
+        Stored { fresh_until, terms, form: Form::Absent, schema: digest_of_schema("User/2") }
     }
 
     #[test]
@@ -298,7 +297,7 @@ mod tests {
             let read = StoredCodec.decode(&Bytes::from(bytes.clone())).unwrap();
             assert_eq!((read.form, read.schema), (head.form, head.schema));
             assert_eq!(read.terms.groups, head.terms.groups);
-            assert_eq!(read.terms.fresh_until, Timestamp::FAR);
+            assert_eq!(read.fresh_until, Timestamp::FAR);
             let fixed = bytes.len() - 16 * head.terms.groups.len();
             for len in
                 (0..bytes.len()).filter(|len| *len < fixed || !(len - fixed).is_multiple_of(16))

@@ -318,6 +318,43 @@ async fn p3_9_as_many_are_under_way_at_once_as_was_said_and_there_are() {
 }
 
 #[tokio::test]
+async fn what_is_fresh_is_given_at_once_and_counts_as_a_use_whatever_else_was_purged() {
+    let (builder, hand) = names();
+    let cache = builder.stale_on_error(secs(30)).build().await.unwrap();
+    assert!(cache.fresh(&1).is_none());
+    cache.set(&1, Loaded::of("a".to_owned()).tag("eu")).await.unwrap();
+    cache.set(&2, Loaded::nothing()).await.unwrap();
+    for hits in 1..4 {
+        assert_eq!(cache.fresh(&1).unwrap().as_str(), "a");
+        assert!(cache.fresh(&2).is_none(), "no value is not a value");
+        assert_eq!(cache.stats().tiers.memory_hits, hits);
+        cache.purge_tag("us").await.unwrap();
+    }
+    cache.invalidate(&1).await.unwrap();
+    assert!(cache.fresh(&1).is_none() && cache.peek(&1).is_some());
+    cache.set(&1, "b".to_owned()).await.unwrap();
+    hand.advance(secs(10));
+    assert!(cache.fresh(&1).is_none() && cache.peek(&1).is_some());
+    cache.set(&1, Loaded::of("c".to_owned()).tag("eu")).await.unwrap();
+    cache.purge_tag("eu").await.unwrap();
+    assert!(cache.fresh(&1).is_none() && cache.peek(&1).is_none());
+}
+
+#[tokio::test]
+async fn what_is_to_be_loaded_ahead_is_left_to_a_call_that_can_load() {
+    let (builder, hand) = names();
+    let cache = builder.refresh_ahead(1_000.0).build().await.unwrap();
+    let by = hand.clone();
+    let slow = || async move {
+        by.advance(secs(2));
+        Ok::<_, Error>("a".to_owned())
+    };
+    cache.get_or_load(&1, slow).await.unwrap();
+    hand.advance(millis(9_999));
+    assert!(cache.fresh(&1).is_none() && cache.peek(&1).unwrap().is_fresh());
+}
+
+#[tokio::test]
 async fn p3_10_peeking_shows_value_and_lifetime_and_counts_as_no_use() {
     let (builder, hand) = names();
     let cache = builder.stale_on_error(secs(30)).build().await.unwrap();

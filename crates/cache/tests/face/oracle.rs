@@ -79,6 +79,11 @@ impl Oracle {
         is_given.then_some((held.value, freshness))
     }
 
+    fn fresh(&self, key: u8) -> Option<u64> {
+        let (held, freshness) = self.usable(key)?;
+        held.value.filter(|_| freshness == Freshness::Fresh)
+    }
+
     /// What memory holds, of use or not, and the milliseconds that are left of its lifetime.
     fn peek(&self, key: u8) -> Option<(Option<u64>, Freshness, i64)> {
         let held = self.held.get(&key).filter(|held| self.now < held.lifetime_until + ON_ERROR)?;
@@ -140,6 +145,8 @@ async fn run(steps: Vec<Step>) {
                 assert_eq!(found, oracle.load(key, loads), "{step:?}");
             }
             Step::Look(key) => {
+                let fresh = cache.fresh(&key).map(|value| *value);
+                assert_eq!(fresh, oracle.fresh(key), "{step:?}");
                 let found = cache.get(&key).await.unwrap();
                 let found = found.map(|it| (it.value.as_deref().copied(), it.freshness));
                 assert_eq!(found, oracle.look(key), "{step:?}");
