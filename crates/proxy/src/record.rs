@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use forebay_semantics::coding::Coding;
 use forebay_semantics::status::{CacheStatus, Forward, Source};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 
 use crate::traceparent::Here;
 
@@ -18,6 +18,8 @@ pub struct Record {
     pub client: Option<SocketAddr>,
     /// The request's method.
     pub method: Method,
+    /// The version of HTTP that its client spoke.
+    pub version: Version,
     /// The target URI as it was asked for.
     pub url: String,
     /// The route that it took, if one fits.

@@ -21,6 +21,7 @@ use forebay_semantics::coding::Coding;
 use parking_lot::Mutex;
 
 use crate::config::{AccessLog as Form, Config};
+use crate::forward::version_word;
 use crate::record::{Outcome, Record};
 use crate::server::Refused;
 
@@ -196,11 +197,12 @@ fn write_lines(queue: &Receiver<Vec<u8>>, pen: &Pen) {
 
 fn text_line(record: &Record) -> Vec<u8> {
     let mut line = format!(
-        "{} {} \"{} {}\" {} {} {:.3}ms route={} {}",
+        "{} {} \"{} {} HTTP/{}\" {} {} {:.3}ms route={} {}",
         rfc3339(record.began),
         or_dash(record.client),
         record.method,
         visible(&record.url),
+        version_word(record.version),
         record.status.as_u16(),
         record.body_bytes,
         record.duration.as_secs_f64() * 1000.0,
@@ -247,6 +249,7 @@ fn json_line(record: &Record) -> Vec<u8> {
         "client": record.client.map(|address| address.to_string()),
         "method": record.method.as_str(),
         "url": record.url,
+        "version": version_word(record.version),
         "status": record.status.as_u16(),
         "body_bytes": record.body_bytes,
         "duration_ms": record.duration.as_micros() as f64 / 1000.0,
@@ -267,6 +270,7 @@ fn refused_json_line(refused: &Refused, at: SystemTime) -> Vec<u8> {
         "client": refused.peer.address.map(|address| address.to_string()),
         "method": null,
         "url": null,
+        "version": null,
         "status": refused.status.map(|status| status.as_u16()),
         "body_bytes": null,
         "duration_ms": null,

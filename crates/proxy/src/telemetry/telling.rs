@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use forebay_semantics::status::CacheStatus;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -34,6 +34,7 @@ struct Line {
     began: SystemTime,
     client: Option<std::net::SocketAddr>,
     method: Method,
+    version: Version,
     url: String,
     route: Option<Arc<str>>,
     trace: Option<String>,
@@ -54,6 +55,7 @@ impl Telling {
                 began: SystemTime::now(),
                 client: request.peer.address,
                 method: request.method.clone(),
+                version: request.version,
                 url: request.target.to_string(),
                 route: None,
                 trace: match here {
@@ -118,6 +120,7 @@ impl Drop for Told {
             began: line.began,
             client: line.client,
             method: line.method,
+            version: line.version,
             url: line.url,
             route: line.route,
             status: self.status,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use serde_json::{Value, json};
 
 use crate::record::{Outcome, Record};
@@ -21,6 +21,7 @@ pub(super) fn server(here: &Here, record: &Record) -> Value {
     let mut attributes = vec![
         text("http.request.method", record.method.as_str()),
         text("url.full", &record.url),
+        text("network.protocol.version", version(record.version)),
         number("http.response.status_code", record.status.as_u16().into()),
         number("http.response.body.size", record.body_bytes),
         text("forebay.cache_status", &record.cache_status()),
@@ -71,6 +72,16 @@ pub(super) fn request(service: &[(&str, &str)], spans: Vec<Value>) -> Value {
         "resource": { "attributes": service },
         "scopeSpans": [{ "scope": scope, "spans": spans }],
     }] })
+}
+
+/// As the conventions write it, without a second digit where there is but one version.
+fn version(of: Version) -> &'static str {
+    match of {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
+    }
 }
 
 fn failed() -> Value {

@@ -99,6 +99,7 @@ async fn a_collector_gets_a_span_for_each_exchange_and_each_fetch() {
     let cause = cause.expect("an exchange caused the fetch");
     assert_eq!(attribute(cause, "forebay.result"), "miss");
     assert_eq!(attribute(cause, "http.response.status_code"), "200");
+    assert_eq!(attribute(cause, "network.protocol.version"), "1.1");
     assert!(servers.iter().any(|span| attribute(span, "forebay.result") == "hit"));
     let url = attribute(client, "url.full");
     assert!(url.ends_with("/a") && url.starts_with("http://"), "{url}");

@@ -38,8 +38,11 @@ async fn a_miss_and_a_hit_say_what_they_are() {
     // A client that speaks HTTP/1 over TLS shares it.
     let shared = stage.get(HOST, "/x").await;
     assert!(shared.head.field("cache-status").unwrap().contains("; hit"), "{}", shared.shown());
-    let logged = async || stage.words().matches("https://a.example/x").count() == 3;
-    until("the log has all three", PATIENCE, logged).await.unwrap();
+    let logged = |version: &str| {
+        stage.words().matches(&format!("https://a.example/x HTTP/{version}\"")).count()
+    };
+    let all = async || (logged("3.0"), logged("1.1")) == (2, 1);
+    until("the log has all three, and their versions", PATIENCE, all).await.unwrap();
     assert_eq!(stage.metric("forebay_connections_h3_total").await, 1);
 }
 
