@@ -243,7 +243,9 @@ impl<H: Head> Shared<H> {
         if record.front.keep_until <= self.clock.now() {
             return Err(Absent::Nothing);
         }
-        let head = self.codec.decode(&record.head).ok_or(Absent::Damaged(Damage::Head))?;
+        // A head that shares its bytes must not keep the whole value.
+        let head = Bytes::copy_from_slice(&record.head);
+        let head = self.codec.decode(&head).ok_or(Absent::Damaged(Damage::Head))?;
         let body = match lies {
             Lies::Here(bytes) => Body::whole(&bytes, record.trailer, &self.budget),
             Lies::InChunks(manifest) => {

@@ -48,15 +48,36 @@ fn fields_of_the_connection_are_never_stored() {
 
 #[test]
 fn names_and_values_are_taken_as_a_map_takes_them() {
+    let is_taken = |name: &[u8], value: &[u8]| {
+        let line = [name, b": ", value, b"\r\n"].concat();
+        FieldBlock::from_stored(line.into()).is_some()
+    };
     for byte in 0..=255_u8 {
         let name = [b'a', byte];
         let taken = HeaderName::from_bytes(&name).is_ok_and(|it| it.as_str().as_bytes() == name);
-        assert_eq!(is_lower_name(&name), taken, "{byte}");
-        assert_eq!(is_value(&[byte]), HeaderValue::from_bytes(&[byte]).is_ok(), "{byte}");
+        assert_eq!(is_taken(&name, b"v"), taken, "{byte}");
+        for value in [[byte, b'v'], [b'v', byte]] {
+            assert_eq!(is_taken(b"a", &value), HeaderValue::from_bytes(&value).is_ok(), "{byte}");
+        }
     }
     for length in [0, 1, FIELD_NAME_BYTES_MAX, FIELD_NAME_BYTES_MAX + 1] {
         let name = vec![b'a'; length];
-        assert_eq!(is_lower_name(&name), HeaderName::from_bytes(&name).is_ok(), "{length}");
+        assert_eq!(is_taken(&name, b""), HeaderName::from_bytes(&name).is_ok(), "{length}");
+    }
+}
+
+#[test]
+fn a_stored_block_that_is_cut_or_written_otherwise_is_nothing() {
+    let lines = b"etag: \"a\"\r\nvary: \r\n";
+    let whole = [0, 11, lines.len()];
+    for end in 0..=lines.len() {
+        let block = FieldBlock::from_stored(Bytes::copy_from_slice(&lines[..end]));
+        assert_eq!(block.is_some(), whole.contains(&end), "{end}");
+    }
+    for text in
+        ["a:b\r\n", "a\r\n", ": b\r\n", "a: b\n", "a: b\r\n\r\n", "age: 1\r\n", "a b: c\r\n"]
+    {
+        assert_eq!(FieldBlock::from_stored(text.into()), None, "{text:?}");
     }
 }
 
