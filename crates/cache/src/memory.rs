@@ -25,6 +25,7 @@ use crate::lease::Fence;
 use crate::options::Options;
 use crate::stats::Stats;
 use crate::tier::{Admitted, Answer, Tier};
+pub(crate) use hashing::Hashed;
 use shelves::{Evicted, Held, Shelves};
 
 /// What an entry costs beyond its key's, head's and body's bytes: two shared allocations, the
@@ -65,6 +66,11 @@ impl<H: Head> Memory<H> {
     /// From now on this one is told of evictions; the first who asks for it.
     pub(crate) fn listen(&self, listener: Listener) {
         self.listener.get_or_init(|| listener);
+    }
+
+    /// What this tier hashes a key to: for who needs it more than once.
+    pub(crate) fn hash(&self, key: &[u8]) -> Hashed {
+        self.entries.hash(key)
     }
 
     /// The entry under this key. What is found expired is reclaimed.
@@ -108,7 +114,7 @@ impl<H: Head> Memory<H> {
     /// Takes an entry, in place of any under the same key. That one goes even if this is too large
     /// or too old, because it is older still; it stays if this broke off.
     pub(crate) fn insert(&self, key: &Key, entry: &Arc<Entry<H>>) -> Admitted {
-        let refused = match self.weigh(key, entry) {
+        let refused = match self.weigh(self.clock.now(), key, entry) {
             Ok(held) => {
                 self.note_inserted(self.entries.insert(key, held));
                 return Admitted::Kept;
@@ -126,10 +132,17 @@ impl<H: Head> Memory<H> {
         refused
     }
 
-    /// Takes an entry if there is none under its key: a promoted one is older than any that is.
-    pub(crate) fn insert_if_absent(&self, key: &Key, entry: &Arc<Entry<H>>) {
-        let Ok(held) = self.weigh(key, entry) else { return };
-        if let Some(evicted) = self.entries.insert_if_absent(key, held) {
+    /// Takes an entry if there is none under its key: a promoted one is older than any that is. For who
+    /// has just asked the clock, and knows what the key hashes to.
+    pub(crate) fn insert_if_absent_at(
+        &self,
+        now: Timestamp,
+        hashed: Hashed,
+        key: &Key,
+        entry: &Arc<Entry<H>>,
+    ) {
+        let Ok(held) = self.weigh(now, key, entry) else { return };
+        if let Some(evicted) = self.entries.insert_if_absent(hashed, key, held) {
             self.note_inserted(evicted);
         }
     }
@@ -141,7 +154,7 @@ impl<H: Head> Memory<H> {
         old: &Arc<Entry<H>>,
         new: &Arc<Entry<H>>,
     ) -> Option<()> {
-        let held = self.weigh(key, new).ok()?;
+        let held = self.weigh(self.clock.now(), key, new).ok()?;
         self.note_evicted(self.entries.replace(key, old, held)?);
         Some(())
     }
@@ -199,12 +212,12 @@ impl<H: Head> Memory<H> {
         self.entry_bytes_max
     }
 
-    fn weigh(&self, key: &Key, entry: &Arc<Entry<H>>) -> Result<Held<H>, Admitted> {
+    fn weigh(&self, now: Timestamp, key: &Key, entry: &Arc<Entry<H>>) -> Result<Held<H>, Admitted> {
         if entry.head().shelf() == Shelf::Nowhere {
             return Err(Admitted::NotWhole);
         }
         let Some(body) = entry.body().as_whole() else { return Err(Admitted::NotWhole) };
-        if entry.is_expired(self.clock.now()) {
+        if entry.is_expired(now) {
             return Err(Admitted::Expired);
         }
         let head_bytes = size_of::<H>().saturating_add(entry.head().weight_bytes());

@@ -11,6 +11,7 @@ mod hottest;
 mod level;
 mod lookups;
 mod overwrite;
+mod promote;
 mod purged;
 mod removals;
 mod survey;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::body::{Body, BodyWriter, End, Limits};
+use crate::body::{Body, BodyWriter, Limits};
 use crate::budget::{Budget, CHUNK_OVERHEAD};
 use crate::clock::{Clock, Timestamp};
 use crate::entry::{Entry, Head, Key};
@@ -36,6 +37,7 @@ use below::{Below, Into};
 pub use clearance::{Clearance, Shared};
 pub use cleared::Cleared;
 pub use hottest::Used;
+use promote::Promotion;
 pub use removals::Mark;
 use removals::Removals;
 
@@ -210,20 +212,26 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
         if let Some(entry) = self.look_up_memory(key.as_bytes()) {
             return Some(Found { entry, tier: self.parts.memory.name() });
         }
+        self.look_up_below(key).await
+    }
+
+    /// As [`Tiers::look_up`], for who has just looked in memory.
+    pub async fn look_up_below(&self, key: &Key) -> Option<Found<H>> {
+        let hashed = self.parts.memory.hash(key.as_bytes());
         let mark = self.mark(key.as_bytes());
-        match self.parts.below.look_up(key).await {
+        if let Some((found, depth)) = self.parts.below.look_up(hashed, key).await {
+            let now = self.parts.clock.now();
             // Who waited for another's look may have come after the purge that he did not know.
-            Some((found, depth)) if self.is_live(key, &found.entry) => {
+            if self.is_live(now, key, &found.entry) {
                 if let Some(depth) = depth {
-                    self.promote(key, &found.entry, depth, mark);
+                    let (key, entry) = (key.clone(), Arc::clone(&found.entry));
+                    self.promote(now, Promotion { key, hashed, entry, depth, mark });
                 }
-                Some(found)
-            }
-            Some(_) | None => {
-                self.parts.stats.misses.one_more();
-                None
+                return Some(found);
             }
         }
+        self.parts.stats.misses.one_more();
+        None
     }
 
     /// Joins those who want the key. `seen` is the entry that the caller found and could not use:
@@ -442,24 +450,6 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
     fn forget_in_memory(&self, key: &Key) {
         self.parts.removals.note(key.as_bytes());
         self.parts.memory.remove(key.as_bytes());
-    }
-
-    fn promote(&self, key: &Key, entry: &Arc<Entry<H>>, depth: usize, mark: Mark) {
-        let (cache, key, kept) = (self.clone(), key.clone(), Arc::clone(entry));
-        entry.body().on_end(Box::new(move |end| {
-            let removals = &cache.parts.removals;
-            let is_removed = || removals.is_since(mark, key.as_bytes());
-            if *end != End::Whole || is_removed() || cache.is_gone(&kept, key.as_bytes()) {
-                return;
-            }
-            cache.parts.memory.insert_if_absent(&key, &kept);
-            if is_removed() {
-                cache.parts.memory.remove_this(key.as_bytes(), &kept);
-            }
-            if depth > 0 {
-                cache.store(key.into(), &kept, mark, None, Into::Nearest(depth));
-            }
-        }));
     }
 }
 

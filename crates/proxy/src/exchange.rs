@@ -248,7 +248,7 @@ impl Story<'_> {
             Found::Response { .. } => found,
             Found::Nothing | Found::NoVariant(_) if self.gateway.cache().has_tiers() => {
                 let (key, fields) = (&self.ask.key, &self.ask.fields);
-                Box::pin(kept::find_below(self.gateway.cache(), key, fields)).await
+                Box::pin(kept::find_below(self.gateway.cache(), key, fields, &found)).await
             }
             Found::Nothing | Found::NoVariant(_) => found,
         }
@@ -283,14 +283,14 @@ impl Story<'_> {
                 if response.is_refreshed_early(&self.ask.lane.route, &standing, now) {
                     self.refresh_behind(&seen);
                 }
-                self.served(&seen, tier, now)
+                self.served(&seen, tier, &standing, now)
             }
             Reuse::ServeAndRefresh(why) => {
                 self.refresh_behind(&seen);
-                self.served(&seen, Some(why.detail()), now)
+                self.served(&seen, Some(why.detail()), &standing, now)
             }
             Reuse::Revalidate(_) if self.is_resting(&seen, now) => {
-                self.served(&seen, Some(Detail::RetryPause.word()), now)
+                self.served(&seen, Some(Detail::RetryPause.word()), &standing, now)
             }
             Reuse::Revalidate(why) => Judged::Fetch(seen, (why.forward(), Some(why.detail()))),
             Reuse::Refuse => self.refused(ONLY_IF_CACHED),
@@ -308,10 +308,15 @@ impl Story<'_> {
         Judged::Reply(Box::new(Reply::refused(self.gateway, refusal)))
     }
 
-    fn served(&self, seen: &Seen, detail: Option<&'static str>, now: Timestamp) -> Judged {
+    fn served(
+        &self,
+        seen: &Seen,
+        detail: Option<&'static str>,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Judged {
         let alone = Judged::Alone((Forward::Request, Some(Detail::Precondition.word())));
         let Some((entry, response)) = seen.stored() else { return alone };
-        let Some(standing) = self.standing(entry) else { return alone };
         let ttl = standing.ttl_seconds(response.stored.ttl_seconds(now), now);
         let said = CacheStatus { detail, ..hit(self.gateway, ttl) };
         Reply::from_entry(self.gateway, self.ask, entry, response, said, now)

@@ -332,11 +332,15 @@ pub fn find(cache: &Cache, primary: &[u8], request: &HeaderMap, now: Timestamp) 
     }
 }
 
-/// Looks in all tiers for a response that fits. An index without one that fits may be an old one,
-/// where all nodes share a tier.
-pub async fn find_below(cache: &Cache, primary: &[u8], request: &HeaderMap) -> Found {
+/// Looks in all tiers for a response that fits, where memory has just been found to have `seen`. An
+/// index without one that fits may be an old one, where all nodes share a tier.
+pub async fn find_below(cache: &Cache, primary: &[u8], request: &HeaderMap, seen: &Found) -> Found {
     let key = Key::from(primary);
-    let Some(forebay_cache::mechanism::Found { entry, tier }) = cache.look_up(&key).await else {
+    let found = match seen {
+        Found::Nothing => cache.look_up_below(&key).await,
+        Found::NoVariant(_) | Found::Response { .. } => cache.look_up(&key).await,
+    };
+    let Some(forebay_cache::mechanism::Found { entry, tier }) = found else {
         return Found::Nothing;
     };
     match variant_of(cache, entry, tier, primary, request).await {

@@ -14,8 +14,8 @@ pub(super) enum Hasher {
 }
 
 /// What a key hashes to: one half draws its shard, the other its place there.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hashed(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hashed(u64);
 
 impl Hasher {
     pub(super) fn new(hashing: Hashing) -> Self {
@@ -42,6 +42,12 @@ impl Hasher {
 }
 
 impl Hashed {
+    /// All of it, for another table of keys.
+    #[inline]
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
     #[inline]
     pub(super) fn shard(self) -> usize {
         (self.0 >> 32) as usize

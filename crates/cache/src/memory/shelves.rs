@@ -55,6 +55,11 @@ impl<H: Head> Shelves<H> {
         }
     }
 
+    /// What a key hashes to.
+    pub(super) fn hash(&self, key: &[u8]) -> Hashed {
+        self.hasher.hash(key)
+    }
+
     /// What lies under the key, if `judge` wants it. That holds up who writes, and takes no lock itself.
     #[inline]
     pub(super) fn find<J>(
@@ -82,8 +87,12 @@ impl<H: Head> Shelves<H> {
     }
 
     /// Takes it if there is none under its key.
-    pub(super) fn insert_if_absent(&self, key: &Key, held: Held<H>) -> Option<Evicted<H>> {
-        let hashed = self.hasher.hash(key.as_bytes());
+    pub(super) fn insert_if_absent(
+        &self,
+        hashed: Hashed,
+        key: &Key,
+        held: Held<H>,
+    ) -> Option<Evicted<H>> {
         let mut places = self.lock(hashed);
         if places.find(hashed, key.as_bytes()).is_some() {
             return None;

@@ -11,6 +11,7 @@ use crate::entry::{Entry, Head, Key};
 use crate::error::TierFailure;
 use crate::lease::{Fence, Lease, Word};
 use crate::log::Purges;
+use crate::memory::Hashed;
 use crate::options::Options;
 use crate::purge::Verdict;
 use crate::stats::{Count, TierSnapshot};
@@ -85,9 +86,13 @@ impl<H: Head> Below<H> {
 
     /// The entry from the first tier that has it, and how many tiers lie above that one, for the one
     /// who is to promote it: many who ask at once ask the tiers once.
-    pub(super) async fn look_up(&self, key: &Key) -> Option<(Found<H>, Option<usize>)> {
+    pub(super) async fn look_up(
+        &self,
+        hashed: Hashed,
+        key: &Key,
+    ) -> Option<(Found<H>, Option<usize>)> {
         loop {
-            match self.lookups.enter(key) {
+            match self.lookups.enter(hashed, key) {
                 Turn::Look(look) => {
                     let found = self.walk(key).await;
                     look.tell(found.as_ref().map(|(found, _)| found.clone()));

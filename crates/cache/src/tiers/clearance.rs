@@ -73,7 +73,7 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
             return Shared::Nothing;
         };
         let entry = found.entry;
-        if !self.is_live(key, &entry) {
+        if !self.is_live(self.parts.clock.now(), key, &entry) {
             return Shared::Nothing;
         }
         if self.peek(key.as_bytes()).is_some_and(|held| !is_newer(&entry, &held)) {

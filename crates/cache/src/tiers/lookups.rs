@@ -1,17 +1,51 @@
 //! Who looks below memory for a key, and who waits for what he finds.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::Found;
 use crate::entry::Key;
+use crate::memory::Hashed;
 
 /// The look-ups under way, one a key. There are no more than callers.
 pub(super) struct LookUps<H> {
-    open: Mutex<HashMap<Key, Waiting<H>>>,
+    open: Mutex<HashMap<Wanted, Waiting<H>, BuildHasherDefault<AsHashed>>>,
+}
+
+/// A key, and what memory hashes it to: it is not hashed anew here, where that is as hard to flood.
+#[derive(Clone, PartialEq, Eq)]
+struct Wanted {
+    hashed: Hashed,
+    key: Key,
+}
+
+impl Hash for Wanted {
+    fn hash<S: Hasher>(&self, state: &mut S) {
+        state.write_u64(self.hashed.number());
+    }
+}
+
+/// Takes a number that is a hash already for the hash.
+#[derive(Default)]
+struct AsHashed(u64);
+
+impl Hasher for AsHashed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = self.0.rotate_left(8) ^ number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// By which word those who wait are told, once somebody waits.
@@ -32,28 +66,34 @@ pub(super) enum Turn<'a, H, W> {
 pub(super) struct Look<'a, H> {
     lookups: &'a LookUps<H>,
     /// Until it is told.
-    key: Option<Key>,
+    wanted: Option<Wanted>,
 }
 
 impl<H> LookUps<H> {
     pub(super) fn new() -> Self {
-        Self { open: Mutex::new(HashMap::new()) }
+        Self { open: Mutex::new(HashMap::default()) }
     }
 
     pub(super) fn enter<'a>(
         &'a self,
+        hashed: Hashed,
         key: &Key,
     ) -> Turn<'a, H, impl Future<Output = Option<Option<Found<H>>>> + use<H>> {
-        let mut open = self.open.lock();
-        if let Some(waiting) = open.get_mut(key) {
-            let mut told = waiting.get_or_insert_with(|| watch::channel(None).0).subscribe();
-            return Turn::Wait(async move {
-                let found = told.wait_for(Option::is_some).await.ok()?;
-                found.clone()
-            });
+        let wanted = Wanted { hashed, key: key.clone() };
+        match self.open.lock().entry(wanted.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(None);
+                Turn::Look(Look { lookups: self, wanted: Some(wanted) })
+            }
+            Entry::Occupied(mut waiting) => {
+                let tell = waiting.get_mut().get_or_insert_with(|| watch::channel(None).0);
+                let mut told = tell.subscribe();
+                Turn::Wait(async move {
+                    let found = told.wait_for(Option::is_some).await.ok()?;
+                    found.clone()
+                })
+            }
         }
-        open.insert(key.clone(), None);
-        Turn::Look(Look { lookups: self, key: Some(key.clone()) })
     }
 }
 
@@ -67,8 +107,8 @@ impl<H> Look<'_, H> {
     }
 
     fn end(&mut self) -> Waiting<H> {
-        let key = self.key.take()?;
-        self.lookups.open.lock().remove(&key)?
+        let wanted = self.wanted.take()?;
+        self.lookups.open.lock().remove(&wanted)?
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Tiers;
+use crate::clock::Timestamp;
 use crate::entry::{Entry, Head, Key};
 use crate::log::Purges;
 use crate::purge::Epoch;
@@ -29,8 +30,8 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
         matches!(self.judge(entry, key), Verdict::Gone { .. })
     }
 
-    pub(super) fn is_live(&self, key: &Key, entry: &Entry<H>) -> bool {
-        !entry.is_expired(self.parts.clock.now()) && !self.is_gone(entry, key.as_bytes())
+    pub(super) fn is_live(&self, now: Timestamp, key: &Key, entry: &Entry<H>) -> bool {
+        !entry.is_expired(now) && !self.is_gone(entry, key.as_bytes())
     }
 
     pub(super) fn unless_gone(&self, key: &[u8], entry: Arc<Entry<H>>) -> Option<Arc<Entry<H>>> {

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 
 use super::*;
-use crate::body::Reader;
+use crate::body::{End, Reader};
 use crate::tier::contract::{MapTier, Mood};
 
 mod cluster;
