@@ -50,7 +50,7 @@ use crate::entry::{Entry, Head, Key};
 use crate::error::TierFailure;
 use crate::lease::Fence;
 use crate::log::Purges;
-use crate::tier::{Admitted, Answer, Tier};
+use crate::tier::{Admitted, Answer, Looked, Tier};
 use directory::{Directory, Paths};
 pub(crate) use directory::{lock, make, numbered};
 use files::Files;
@@ -155,6 +155,11 @@ impl<H: Head> DiskTier<H> {
             paused: self.disk.is_paused.load(Ordering::Relaxed),
             ..self.disk.stats.snapshot()
         }
+    }
+
+    /// As [`Tier::look_up`], for who may let go of the tier before he is answered.
+    pub fn looked_up<'a>(&self, key: &'a Key) -> Looked<'a, H> {
+        look_up::look_up(&self.disk, &self.codec, key)
     }
 
     /// Returns when all that was stored before is durable.
@@ -290,8 +295,12 @@ impl<H: Head> Tier<H> for DiskTier<H> {
         "disk"
     }
 
-    fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<H>>>> {
-        Box::pin(look_up::look_up(&self.disk, &*self.codec, key))
+    fn look_up<'a>(&'a self, key: &'a Key) -> Looked<'a, H> {
+        self.looked_up(key)
+    }
+
+    fn answers_at_once(&self) -> bool {
+        true
     }
 
     fn body_bytes_max(&self) -> u64 {

@@ -91,7 +91,7 @@ pub mod mechanism {
     };
     pub use crate::refresh::early_refresh;
     pub use crate::stats::{Snapshot, TierSnapshot};
-    pub use crate::tier::{Admitted, Answer, Reach, Tier};
+    pub use crate::tier::{Admitted, Answer, Looked, Reach, Tier};
     pub use crate::tiers::{
         Clearance, Cleared, Found, Joined, Mark, Place, Refresh, Shared, Tiers, Used,
     };

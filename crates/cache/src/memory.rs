@@ -24,7 +24,7 @@ use crate::entry::{Entry, Head, Key, Shelf};
 use crate::lease::Fence;
 use crate::options::Options;
 use crate::stats::Stats;
-use crate::tier::{Admitted, Answer, Tier};
+use crate::tier::{Admitted, Answer, Looked, Tier};
 pub(crate) use hashing::Hashed;
 use shelves::{Evicted, Held, Shelves};
 
@@ -305,8 +305,8 @@ impl<H: Head> Tier<H> for Memory<H> {
         "memory"
     }
 
-    fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<H>>>> {
-        Box::pin(async move { Ok(Memory::look_up(self, key.as_bytes())) })
+    fn look_up<'a>(&'a self, key: &'a Key) -> Looked<'a, H> {
+        Looked::AtOnce(Ok(Memory::look_up(self, key.as_bytes())))
     }
 
     fn body_bytes_max(&self) -> u64 {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use crate::entry::{Entry, Key};
 use crate::error::TierFailure;
@@ -11,6 +12,36 @@ use crate::log::Purges;
 
 /// What a tier answers, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, TierFailure>> + Send + 'a>>;
+
+/// What a tier says of a key: at once where it need not wait for it, so that such a hit costs no box
+/// and no timer.
+pub enum Looked<'a, H> {
+    /// What it holds under the key.
+    AtOnce(Result<Option<Arc<Entry<H>>>, TierFailure>),
+    /// It must be waited for.
+    Later(Answer<'a, Option<Arc<Entry<H>>>>),
+}
+
+impl<'a, H> Looked<'a, H> {
+    /// What this will say.
+    pub fn later(
+        answer: impl Future<Output = Result<Option<Arc<Entry<H>>>, TierFailure>> + Send + 'a,
+    ) -> Self {
+        Self::Later(Box::pin(answer))
+    }
+}
+
+impl<H> Future for Looked<'_, H> {
+    type Output = Result<Option<Arc<Entry<H>>>, TierFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            // It is told once.
+            Self::AtOnce(said) => Poll::Ready(std::mem::replace(said, Ok(None))),
+            Self::Later(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
 
 /// Whether a tier took an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +78,13 @@ pub trait Tier<H>: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Finds what it holds and has not expired; the body may still be arriving.
-    fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<H>>>>;
+    fn look_up<'a>(&'a self, key: &'a Key) -> Looked<'a, H>;
+
+    /// Whether it answers at once mostly, so that it is worth asking before anything is made ready to
+    /// wait for it.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
 
     /// Who else sees what it holds.
     fn reach(&self) -> Reach {

@@ -234,6 +234,21 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
         None
     }
 
+    /// As [`Tiers::look_up_below`], but only what need not be waited for. Where that is nothing, it says
+    /// nothing of what the tiers hold, and is not counted.
+    pub fn look_up_at_once(&self, key: &Key) -> Option<Found<H>> {
+        let hashed = self.parts.memory.hash(key.as_bytes());
+        let mark = self.mark(key.as_bytes());
+        let found = self.parts.below.look_up_at_once(hashed, key)?;
+        let now = self.parts.clock.now();
+        if !self.is_live(now, key, &found.entry) {
+            return None;
+        }
+        let (key, entry) = (key.clone(), Arc::clone(&found.entry));
+        self.promote(now, Promotion { key, hashed, entry, depth: 0, mark });
+        Some(found)
+    }
+
     /// Joins those who want the key. `seen` is the entry that the caller found and could not use:
     /// if memory has another by now, that is the answer, and nobody fetches again what was just
     /// fetched.

@@ -1,7 +1,8 @@
 //! The story of one request: looked up, judged, collapsed, fetched, answered.
 //!
 //! Read this file first. The rules that it asks are in `forebay-semantics`; what it acts on is the
-//! cache, the upstreams and the client. A plain hit is answered by `glance` without a wait.
+//! cache, the upstreams and the client. A plain hit, from memory or from what the disk has at hand, is
+//! answered by `glance` without a wait.
 
 mod door;
 mod refusals;
@@ -90,7 +91,7 @@ fn routed(mut asked_for: AskedFor, exit: Exit) -> Exchange {
     }
 }
 
-/// What a first look at memory gives.
+/// What a first look gives.
 #[expect(
     clippy::large_enum_variant,
     reason = "it is matched where it is made, and a box would cost each hit an allocation"
@@ -102,7 +103,7 @@ enum Glance {
     Other(Option<Found>),
 }
 
-/// Answers a plain hit from memory.
+/// Answers a plain hit that need not be waited for.
 fn glance(gateway: &Gateway, ask: &Ask) -> Glance {
     match ask.asked.method {
         MethodClass::Get | MethodClass::Head => {}
@@ -114,19 +115,23 @@ fn glance(gateway: &Gateway, ask: &Ask) -> Glance {
         return Glance::Other(None);
     }
     let now = gateway.now();
-    let found = kept::find(gateway.cache(), &ask.key, &ask.fields, now);
+    let found = match kept::find(gateway.cache(), &ask.key, &ask.fields, now) {
+        Found::Nothing => kept::find_at_once(gateway.cache(), &ask.key),
+        found @ (Found::NoVariant(_) | Found::Response { .. }) => found,
+    };
     plain_hit(gateway, ask, &found, now).map_or_else(|| Glance::Other(Some(found)), Glance::Hit)
 }
 
 fn plain_hit(gateway: &Gateway, ask: &Ask, found: &Found, now: Timestamp) -> Option<Reply> {
-    let Found::Response { entry, index, key, tier: _ } = found else { return None };
+    let Found::Response { entry, index, key, tier } = found else { return None };
     let response = entry.head().response()?;
     let standing = gateway.standing(entry, &ask.key, ask.began)?;
     match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, &standing, now) {
         Reuse::Serve => {}
         Reuse::ServeAndRefresh(_) | Reuse::Revalidate(_) | Reuse::Refuse => return None,
     }
-    let said = hit(gateway, response.stored.ttl_seconds(now));
+    let ttl = standing.ttl_seconds(response.stored.ttl_seconds(now), now);
+    let said = CacheStatus { detail: *tier, ..hit(gateway, ttl) };
     if response.is_refreshed_early(&ask.lane.route, &standing, now) {
         let seen = Seen::response(entry.clone(), index.clone(), key.clone());
         let ask = Arc::new(ask.clone());

@@ -332,6 +332,19 @@ pub fn find(cache: &Cache, primary: &[u8], request: &HeaderMap, now: Timestamp) 
     }
 }
 
+/// Looks for a response below memory, which has just been found to have nothing: only in what need not
+/// be waited for, so that nothing says little.
+pub fn find_at_once(cache: &Cache, primary: &[u8]) -> Found {
+    let found = cache.look_up_at_once(&Key::from(primary));
+    let Some(forebay_cache::mechanism::Found { entry, tier }) = found else {
+        return Found::Nothing;
+    };
+    match entry.head() {
+        Kept::Response(_) => Found::Response { entry, index: None, key: None, tier: Some(tier) },
+        Kept::Variants(_) | Kept::Coded(_) => Found::NoVariant(entry),
+    }
+}
+
 /// Looks in all tiers for a response that fits, where memory has just been found to have `seen`. An
 /// index without one that fits may be an old one, where all nodes share a tier.
 pub async fn find_below(cache: &Cache, primary: &[u8], request: &HeaderMap, seen: &Found) -> Found {

@@ -24,7 +24,7 @@ use crate::entry::{Entry, Head, Key};
 use crate::error::TierFailure;
 use crate::lease::Fence;
 use crate::purge::{Belongs, Group};
-use crate::tier::{Admitted, Answer, Reach, Tier};
+use crate::tier::{Admitted, Answer, Looked, Reach, Tier};
 
 /// The head of an entry below memory.
 #[derive(Debug)]
@@ -135,8 +135,8 @@ impl<V: Send + Sync + 'static> Tier<Kept<V>> for Coded<V> {
         self.below.name()
     }
 
-    fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<Kept<V>>>>> {
-        Box::pin(async move {
+    fn look_up<'a>(&'a self, key: &'a Key) -> Looked<'a, Kept<V>> {
+        Looked::later(async move {
             let Some(stored) = self.below.look_up(key).await? else { return Ok(None) };
             let Some(content) = self.content(key, &stored).await? else { return Ok(None) };
             let weight = weigh(&content, None, self.weigher.as_ref());

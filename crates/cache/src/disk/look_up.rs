@@ -13,11 +13,25 @@ use super::frame::{FRAME_BYTES, Frame};
 use super::index::{Form, Slot};
 use super::large::{LargeBody, file_bytes};
 use crate::body::Body;
-use crate::codec::{Checksum, FRONT_BYTES, Front, HeadCodec, Layout, checksum};
+use crate::clock::Timestamp;
+use crate::codec::{FRONT_BYTES, Front, HeadCodec, Layout, checksum};
 use crate::entry::{Entry, Key};
 use crate::error::TierFailure;
+use crate::tier::Looked;
 
-type Found<H> = Option<Arc<Entry<H>>>;
+/// How much longer than what comes before the head a prefix may get without being moved: most heads.
+const HEAD_BYTES_TYPICAL: usize = 512;
+
+type Found<H> = Result<Option<Arc<Entry<H>>>, TierFailure>;
+
+/// What is looked for, and where it lies.
+struct Sought<'a> {
+    key: &'a Key,
+    slot: Slot,
+    now: Timestamp,
+    prefix_len: usize,
+    rest_len: usize,
+}
 
 /// What a record holds that is the key's and as it was written.
 struct Stored<H> {
@@ -38,68 +52,131 @@ enum Unread {
 struct Pieces {
     prefix: Vec<u8>,
     rest: Box<[u8]>,
+    segment_id: u64,
 }
 
-pub(super) async fn look_up<H: Send + Sync + 'static>(
+pub(super) fn look_up<'a, H: Send + Sync + 'static>(
     disk: &Arc<Disk>,
-    codec: &dyn HeadCodec<H>,
-    key: &Key,
-) -> Result<Found<H>, TierFailure> {
-    let hash = disk.hash(key.as_bytes());
-    let Some(slot) = disk.index.find(hash) else { return Ok(None) };
-    let now = disk.clock.now();
-    if slot.is_expired(now) {
-        return Ok(None);
-    }
-    let Some((pieces, segment_id)) = read_record(disk, &slot, key).await? else { return Ok(None) };
-    let stored = match read_pieces(disk, codec, &slot, segment_id, key, pieces) {
-        Ok(stored) if stored.front.keep_until > now => stored,
-        Ok(_) | Err(Unread::OtherKey) => return Ok(None),
-        Err(Unread::Damaged) => {
-            disk.note_damaged(hash, slot.place);
-            return Ok(None);
+    codec: &Arc<dyn HeadCodec<H>>,
+    key: &'a Key,
+) -> Looked<'a, H> {
+    let Some(sought) = Sought::of(disk, key) else { return Looked::AtOnce(Ok(None)) };
+    let Some(pieces) = sought.read_at_once(disk) else {
+        let (disk, codec) = (Arc::clone(disk), Arc::clone(codec));
+        return Looked::later(async move {
+            let Some(pieces) = sought.read_behind(&disk).await? else { return Ok(None) };
+            match sought.stored(&disk, &*codec, pieces) {
+                Some(stored) => sought.entry(&disk, stored).await,
+                None => Ok(None),
+            }
+        });
+    };
+    match (sought.stored(disk, &**codec, pieces), sought.slot.form()) {
+        (None, _) => Looked::AtOnce(Ok(None)),
+        (Some(stored), Form::Small) => Looked::AtOnce(Ok(Some(stored.small()))),
+        (Some(stored), Form::Large) => {
+            let disk = Arc::clone(disk);
+            Looked::later(async move { sought.entry(&disk, stored).await })
         }
-    };
-    let Stored { front, frame, head, trailer, body } = stored;
-    let body = match slot.form() {
-        Form::Small => Body::in_page(body, trailer),
-        Form::Large => match large_body(disk, &slot, &front, &frame).await? {
-            Some(large) => Body::elsewhere(Arc::new(large), front.body_len, trailer),
-            None => return Ok(None),
-        },
-    };
-    let Front { keep_until, stamp, epoch, .. } = front;
-    Ok(Some(Arc::new(Entry::stored(head, body, keep_until, stamp, epoch))))
+    }
 }
 
-// `None` where it was evicted meanwhile, is too short to be the key's, or was cut off.
-async fn read_record(
-    disk: &Arc<Disk>,
-    slot: &Slot,
-    key: &Key,
-) -> Result<Option<(Pieces, u64)>, TierFailure> {
-    let prefix_len = FRAME_BYTES + FRONT_BYTES + key.as_bytes().len();
-    let Some(rest_len) = (slot.len() as usize).checked_sub(prefix_len) else { return Ok(None) };
-    let fresh = move || Pieces { prefix: vec![0; prefix_len], rest: vec![0; rest_len].into() };
-    let (name, at) = (Name::Segment(slot.place.segment), u64::from(slot.place.at));
-    if let Some(opened) = disk.files.opened(name) {
-        let mut pieces = fresh();
+impl<'a> Sought<'a> {
+    // `None` where nothing lies, or what is too short to be the key's.
+    fn of(disk: &Disk, key: &'a Key) -> Option<Self> {
+        let slot = disk.index.find(disk.hash(key.as_bytes()))?;
+        let now = disk.clock.now();
+        if slot.is_expired(now) {
+            return None;
+        }
+        let prefix_len = FRAME_BYTES + FRONT_BYTES + key.as_bytes().len();
+        let rest_len = (slot.len() as usize).checked_sub(prefix_len)?;
+        Some(Self { key, slot, now, prefix_len, rest_len })
+    }
+
+    // `None` where it must be waited for.
+    fn read_at_once(&self, disk: &Disk) -> Option<Pieces> {
+        let opened = disk.files.opened(self.file())?;
+        let mut pieces = Pieces::new(self.prefix_len, self.rest_len, opened.id);
         let buffers = &mut [IoSliceMut::new(&mut pieces.prefix), IoSliceMut::new(&mut pieces.rest)];
-        if opened.read_at_once(buffers, at) {
-            disk.stats.reads_at_once.one_more();
-            return Ok(Some((pieces, opened.id)));
+        if !opened.read_at_once(buffers, u64::from(self.slot.place.at)) {
+            return None;
+        }
+        disk.stats.reads_at_once.one_more();
+        Some(pieces)
+    }
+
+    // `None` where it was evicted meanwhile, or was cut off.
+    async fn read_behind(&self, disk: &Arc<Disk>) -> Result<Option<Pieces>, TierFailure> {
+        let (file, at) = (self.file(), u64::from(self.slot.place.at));
+        let (prefix_len, rest_len) = (self.prefix_len, self.rest_len);
+        let reader = Arc::clone(disk);
+        let read = disk.read_behind(move || {
+            let opened = reader.files.open(file)?;
+            let mut pieces = Pieces::new(prefix_len, rest_len, opened.id);
+            opened.read(&mut [&mut pieces.prefix, &mut pieces.rest], at)?;
+            Ok(pieces)
+        });
+        match read.await {
+            Ok(pieces) => Ok(Some(pieces)),
+            Err(failed) => not_read(disk, &self.slot, &failed).map(|()| None),
         }
     }
-    let reader = Arc::clone(disk);
-    let read = disk.read_behind(move || {
-        let opened = reader.files.open(name)?;
-        let mut pieces = fresh();
-        opened.read(&mut [&mut pieces.prefix, &mut pieces.rest], at)?;
-        Ok((pieces, opened.id))
-    });
-    match read.await {
-        Ok(read) => Ok(Some(read)),
-        Err(failed) => not_read(disk, slot, &failed).map(|()| None),
+
+    fn file(&self) -> Name {
+        Name::Segment(self.slot.place.segment)
+    }
+
+    // `None` where it is another's, damaged, or its time is over.
+    fn stored<H: 'static>(
+        &self,
+        disk: &Disk,
+        codec: &dyn HeadCodec<H>,
+        pieces: Pieces,
+    ) -> Option<Stored<H>> {
+        match read_pieces(disk, codec, &self.slot, self.key, pieces) {
+            Ok(stored) => (stored.front.keep_until > self.now).then_some(stored),
+            Err(Unread::OtherKey) => None,
+            Err(Unread::Damaged) => {
+                disk.note_damaged(self.slot.hash, self.slot.place);
+                None
+            }
+        }
+    }
+
+    async fn entry<H>(&self, disk: &Arc<Disk>, stored: Stored<H>) -> Found<H> {
+        let Stored { front, frame, .. } = &stored;
+        match self.slot.form() {
+            Form::Small => Ok(Some(stored.small())),
+            Form::Large => {
+                let large = large_body(disk, &self.slot, front, frame).await?;
+                Ok(large.map(|large| stored.large(large)))
+            }
+        }
+    }
+}
+
+impl<H> Stored<H> {
+    fn small(self) -> Arc<Entry<H>> {
+        let body = Body::in_page(self.body, self.trailer);
+        entry_of(&self.front, self.head, body)
+    }
+
+    fn large(self, large: LargeBody) -> Arc<Entry<H>> {
+        let body = Body::elsewhere(Arc::new(large), self.front.body_len, self.trailer);
+        entry_of(&self.front, self.head, body)
+    }
+}
+
+fn entry_of<H>(front: &Front, head: H, body: Body) -> Arc<Entry<H>> {
+    Arc::new(Entry::stored(head, body, front.keep_until, front.stamp, front.epoch))
+}
+
+impl Pieces {
+    fn new(prefix_len: usize, rest_len: usize, segment_id: u64) -> Self {
+        let mut prefix = Vec::with_capacity(prefix_len + HEAD_BYTES_TYPICAL);
+        prefix.resize(prefix_len, 0);
+        Self { prefix, rest: vec![0; rest_len].into(), segment_id }
     }
 }
 
@@ -120,51 +197,52 @@ fn not_read(disk: &Disk, slot: &Slot, failed: &io::Error) -> Result<(), TierFail
     }
 }
 
-fn read_pieces<H: Send + Sync + 'static>(
+fn read_pieces<H: 'static>(
     disk: &Disk,
     codec: &dyn HeadCodec<H>,
     slot: &Slot,
-    segment_id: u64,
     key: &Key,
     pieces: Pieces,
 ) -> Result<Stored<H>, Unread> {
-    let (frame_bytes, front_and_key) = pieces.prefix.split_at(FRAME_BYTES);
-    let frame = Frame::read(frame_bytes, segment_id, slot.place.at);
+    let Pieces { mut prefix, rest, segment_id } = pieces;
+    let frame = Frame::read(&prefix, segment_id, slot.place.at);
     let frame = frame.filter(|frame| frame.hash == slot.hash).ok_or(Unread::Damaged)?;
-    let (front_bytes, key_bytes) = front_and_key.split_at(FRONT_BYTES);
-    let front = Front::read(front_bytes).map_err(|_| Unread::Damaged)?;
+    let front = Front::read(&prefix[FRAME_BYTES..]).map_err(|_| Unread::Damaged)?;
     // Of another length, the key is another: then what was taken for it is not all key.
-    if front.key_len as usize != key.as_bytes().len() {
+    let (key_len, head_len) = (front.key_len as usize, front.head_len as usize);
+    if key_len != key.as_bytes().len() {
         return Err(Unread::OtherKey);
     }
-    let (rest, head_len) = (&pieces.rest, front.head_len as usize);
-    let after_key = front.middle_len() - front.key_len as usize;
+    let after_key = front.middle_len() - key_len;
     let agrees = frame.record_bytes() == u64::from(slot.len())
         && front.total_len() == u64::from(frame.len)
         && after_key <= rest.len();
-    if !agrees || !is_sound(&front, key_bytes, &rest[..after_key], &rest[after_key..]) {
+    if !agrees {
         return Err(Unread::Damaged);
     }
-    if key_bytes != key.as_bytes() {
+    // One sum over all that comes before the body: in pieces it would cost more than the copy.
+    let (head_and_trailer, body) = rest.split_at(after_key);
+    prefix.extend_from_slice(head_and_trailer);
+    let middle = &prefix[FRAME_BYTES + FRONT_BYTES..];
+    if checksum(middle) != front.middle_sum || !is_body_sound(&front, body) {
+        return Err(Unread::Damaged);
+    }
+    if &middle[..key_len] != key.as_bytes() {
         return Err(Unread::OtherKey);
     }
-    let page = disk.budget.adopt(pieces.rest);
+    let page = disk.budget.adopt(rest);
     let trailer = front.trailer_len.map(|_| page.slice(head_len..after_key));
     let head = codec.decode(&page.slice(..head_len)).ok_or(Unread::Damaged)?;
     Ok(Stored { front, frame, head, trailer, body: page.slice(after_key..) })
 }
 
-fn is_sound(front: &Front, key: &[u8], head_and_trailer: &[u8], body: &[u8]) -> bool {
-    let mut middle = Checksum::new();
-    middle.add(key);
-    middle.add(head_and_trailer);
-    let is_body_sound = match front.layout {
+fn is_body_sound(front: &Front, body: &[u8]) -> bool {
+    match front.layout {
         Layout::Plain => checksum(body) == front.body_sum,
         Layout::Elsewhere => body.is_empty(),
         // This tier writes none.
         Layout::Compressed => false,
-    };
-    middle.value() == front.middle_sum && is_body_sound
+    }
 }
 
 // `None` where it was evicted meanwhile, or is not what its record says.

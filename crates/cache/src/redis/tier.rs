@@ -35,7 +35,7 @@ use crate::entry::{Entry, Head, Key};
 use crate::error::TierFailure;
 use crate::lease::Fence;
 use crate::stats::Count;
-use crate::tier::{Admitted, Answer, Reach, Tier};
+use crate::tier::{Admitted, Answer, Looked, Reach, Tier};
 
 /// What a value may have beside its body: front, key, head, trailer, manifest and seal.
 const BESIDE_BODY_BYTES_MAX: usize = 2 << 20;
@@ -164,8 +164,8 @@ impl<H: Head> Tier<H> for RedisTier<H> {
         "redis"
     }
 
-    fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<H>>>> {
-        Box::pin(self.shared.look_up(key))
+    fn look_up<'a>(&'a self, key: &'a Key) -> Looked<'a, H> {
+        Looked::later(self.shared.look_up(key))
     }
 
     fn reach(&self) -> Reach {

@@ -107,6 +107,16 @@ impl<H: Head> Below<H> {
         }
     }
 
+    /// The entry, if the nearest tier has it at hand and nobody looks for it just now.
+    pub(super) fn look_up_at_once(&self, hashed: Hashed, key: &Key) -> Option<Found<H>> {
+        let level = self.levels.first()?;
+        let Turn::Look(look) = self.lookups.enter(hashed, key) else { return None };
+        let entry = level.look_up_at_once(key).filter(|entry| !self.is_gone(entry, key))?;
+        let found = Found { entry, tier: level.name() };
+        look.tell(Some(found.clone()));
+        Some(found)
+    }
+
     /// The entry from the tiers that all nodes share.
     pub(super) async fn look_up_shared(&self, key: &Key) -> Option<(Found<H>, usize)> {
         for (depth, level) in self.levels.iter().enumerate() {

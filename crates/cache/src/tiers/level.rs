@@ -10,7 +10,7 @@ use crate::error::TierFailure;
 use crate::lease::Fence;
 use crate::options::Options;
 use crate::stats::{TierSnapshot, TierStats};
-use crate::tier::{Admitted, Answer, Reach, Tier};
+use crate::tier::{Admitted, Answer, Looked, Reach, Tier};
 
 pub(super) struct Level<H> {
     tier: Arc<dyn Tier<H>>,
@@ -30,12 +30,26 @@ impl<H: Send + Sync + 'static> Level<H> {
     }
 
     pub(super) async fn look_up(&self, key: &Key) -> Option<Arc<Entry<H>>> {
-        let found = self.in_time(self.wait_max, self.tier.look_up(key)).await?;
+        let found = match self.tier.look_up(key) {
+            Looked::AtOnce(found) => self.heeded(found),
+            Looked::Later(answer) => self.in_time(self.wait_max, answer).await,
+        }?;
         match &found {
             Some(_) => self.stats.hits.one_more(),
             None => self.stats.misses.one_more(),
         }
         found
+    }
+
+    /// What it has at hand. `None` says nothing, and is not counted.
+    pub(super) fn look_up_at_once(&self, key: &Key) -> Option<Arc<Entry<H>>> {
+        match self.tier.answers_at_once().then(|| self.tier.look_up(key))? {
+            Looked::AtOnce(Ok(Some(entry))) => {
+                self.stats.hits.one_more();
+                Some(entry)
+            }
+            Looked::AtOnce(Ok(None) | Err(_)) | Looked::Later(_) => None,
+        }
     }
 
     pub(super) fn reach(&self) -> Reach {

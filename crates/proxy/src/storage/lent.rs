@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use forebay_cache::disk::{DiskError, DiskOptions, DiskTier};
-use forebay_cache::mechanism::{Admitted, Answer, Clock, DiskSnapshot, Entry, Fence, Key, Tier};
+use forebay_cache::mechanism::{
+    Admitted, Answer, Clock, DiskSnapshot, Entry, Fence, Key, Looked, Tier,
+};
 
 use crate::kept::Kept;
 use crate::kept_codec::KeptCodec;
@@ -64,13 +66,15 @@ impl Tier<Kept> for LentDisk {
         "disk"
     }
 
-    fn look_up<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Arc<Entry<Kept>>>> {
-        Box::pin(async move {
-            match self.tier.load_full() {
-                Some(tier) => tier.look_up(key).await,
-                None => Ok(None),
-            }
-        })
+    fn look_up<'a>(&'a self, key: &'a Key) -> Looked<'a, Kept> {
+        match &*self.tier.load() {
+            Some(tier) => tier.looked_up(key),
+            None => Looked::AtOnce(Ok(None)),
+        }
+    }
+
+    fn answers_at_once(&self) -> bool {
+        true
     }
 
     fn body_bytes_max(&self) -> u64 {

@@ -189,6 +189,18 @@ async fn who_waited_for_an_older_look_below_does_not_get_what_was_purged_meanwhi
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_tier_has_at_hand_is_not_given_when_it_was_purged() {
+    let stage = Stage::new();
+    stage.map.put(&key("a"), stage.fetched(1), None).await.unwrap();
+    stage.purge(Kind::Hard, "a").await;
+    *stage.map.mood.lock() = Mood::AtHand;
+    assert!(stage.cache.look_up_at_once(&key("a")).is_none());
+    assert!(stage.cache.look_up(&key("a")).await.is_none());
+    settled().await;
+    assert!(!stage.held_below("a").await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_sweep_reclaims_what_nobody_asks_for_any_more() {
     let stage = Stage::new();
     for number in 0..100 {

@@ -45,6 +45,36 @@ async fn one_who_waits_looks_himself_when_the_one_who_looked_has_left() {
     assert_eq!(map.look_ups.load(Ordering::SeqCst), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_the_nearest_tier_has_at_hand_is_found_without_a_wait_and_promoted() {
+    let (cache, map) = over_map();
+    put(&map, "a", &entry(&cache, 1, LONG)).await;
+    assert!(cache.look_up_at_once(&key("a")).is_none(), "it is to be waited for");
+    *map.mood.lock() = Mood::AtHand;
+    assert!(cache.look_up_at_once(&key("b")).is_none());
+    assert_eq!(cache.look_up_at_once(&key("a")).unwrap().tier, "map");
+    assert_eq!(cache.look_up_memory(b"a").map(|it| *it.head()), Some(1));
+    let counts = cache.snapshot();
+    assert_eq!((counts.misses, counts.tiers[0].hits, counts.tiers[0].misses), (0, 1, 0));
+    // Nothing is left behind by which anybody else would wait.
+    assert_eq!(cache.look_up(&key("a")).await.unwrap().tier, "memory");
+    assert!(cache.look_up(&key("b")).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_looked_for_already_is_not_looked_for_at_once_as_well() {
+    let (cache, map) = over_map();
+    put(&map, "a", &entry(&cache, 1, LONG)).await;
+    *map.mood.lock() = Mood::Slow;
+    let look = |cache: Small| async move { cache.look_up(&key("a")).await.is_some() };
+    let first = tokio::spawn(look(cache.clone()));
+    settled().await;
+    *map.mood.lock() = Mood::AtHand;
+    assert!(cache.look_up_at_once(&key("a")).is_none());
+    assert!(first.await.unwrap());
+    assert_eq!(map.look_ups.load(Ordering::SeqCst), 1);
+}
+
 /// A cache whose memory keeps bodies of eight bytes at most.
 fn narrow() -> (Small, Arc<MapTier>) {
     let (clock, options) = (clock(), Options { kept_bytes_max: Some(8), ..options() });
