@@ -71,10 +71,14 @@ pub(super) fn look_up<'a, H: Send + Sync + 'static>(
             }
         });
     };
-    match (sought.stored(disk, &**codec, pieces), sought.slot.form()) {
-        (None, _) => Looked::AtOnce(Ok(None)),
-        (Some(stored), Form::Small) => Looked::AtOnce(Ok(Some(stored.small()))),
-        (Some(stored), Form::Large) => {
+    let Some(stored) = sought.stored(disk, &**codec, pieces) else {
+        return Looked::AtOnce(Ok(None));
+    };
+    let opened = stored.frame.large.and_then(|file| disk.files.opened(Name::Large(file.id)));
+    match (sought.slot.form(), opened) {
+        (Form::Small, _) => Looked::AtOnce(Ok(Some(stored.small()))),
+        (Form::Large, Some(opened)) => Looked::AtOnce(Ok(sought.large(disk, stored, opened))),
+        (Form::Large, None) => {
             let disk = Arc::clone(disk);
             Looked::later(async move { sought.entry(&disk, stored).await })
         }
@@ -145,25 +149,41 @@ impl<'a> Sought<'a> {
     }
 
     async fn entry<H>(&self, disk: &Arc<Disk>, stored: Stored<H>) -> Found<H> {
-        let Stored { front, frame, .. } = &stored;
-        match self.slot.form() {
-            Form::Small => Ok(Some(stored.small())),
-            Form::Large => {
-                let large = large_body(disk, &self.slot, front, frame).await?;
-                Ok(large.map(|large| stored.large(large)))
-            }
+        if self.slot.form() == Form::Small {
+            return Ok(Some(stored.small()));
         }
+        let Some(file) = stored.frame.large else {
+            disk.note_damaged(self.slot.hash, self.slot.place);
+            return Ok(None);
+        };
+        match open_large(disk, file.id).await {
+            Ok(opened) => Ok(self.large(disk, stored, opened)),
+            Err(failed) => not_read(disk, &self.slot, &failed).map(|()| None),
+        }
+    }
+
+    // `None` where the file is not what its record says.
+    fn large<H>(
+        &self,
+        disk: &Arc<Disk>,
+        stored: Stored<H>,
+        opened: Arc<Opened>,
+    ) -> Option<Arc<Entry<H>>> {
+        let Stored { front, frame, head, trailer, .. } = stored;
+        let (body_len, len) = (front.body_len, file_bytes(front.body_len));
+        if opened.len != len || frame.large.is_none_or(|file| file.bytes != len) {
+            disk.note_damaged(self.slot.hash, self.slot.place);
+            return None;
+        }
+        let (disk, hash, place) = (Arc::clone(disk), self.slot.hash, self.slot.place);
+        let large = LargeBody { disk, opened, body_len, hash, place };
+        Some(entry_of(&front, head, Body::elsewhere(Arc::new(large), body_len, trailer)))
     }
 }
 
 impl<H> Stored<H> {
     fn small(self) -> Arc<Entry<H>> {
         let body = Body::in_page(self.body, self.trailer);
-        entry_of(&self.front, self.head, body)
-    }
-
-    fn large(self, large: LargeBody) -> Arc<Entry<H>> {
-        let body = Body::elsewhere(Arc::new(large), self.front.body_len, self.trailer);
         entry_of(&self.front, self.head, body)
     }
 }
@@ -243,29 +263,6 @@ fn is_body_sound(front: &Front, body: &[u8]) -> bool {
         // This tier writes none.
         Layout::Compressed => false,
     }
-}
-
-// `None` where it was evicted meanwhile, or is not what its record says.
-async fn large_body(
-    disk: &Arc<Disk>,
-    slot: &Slot,
-    front: &Front,
-    frame: &Frame,
-) -> Result<Option<LargeBody>, TierFailure> {
-    let Some(large) = frame.large else {
-        disk.note_damaged(slot.hash, slot.place);
-        return Ok(None);
-    };
-    let opened = match open_large(disk, large.id).await {
-        Ok(opened) => opened,
-        Err(failed) => return not_read(disk, slot, &failed).map(|()| None),
-    };
-    if opened.len != large.bytes || large.bytes != file_bytes(front.body_len) {
-        disk.note_damaged(slot.hash, slot.place);
-        return Ok(None);
-    }
-    let (disk, hash, place) = (Arc::clone(disk), slot.hash, slot.place);
-    Ok(Some(LargeBody { disk, opened, body_len: front.body_len, hash, place }))
 }
 
 async fn open_large(disk: &Arc<Disk>, id: u64) -> io::Result<Arc<Opened>> {
