@@ -60,7 +60,8 @@ fn ask(gateway: &Gateway, request: Request) -> Pin<Box<dyn Future<Output = ()> +
 
 /// The request that an entry answers.
 fn request_for(used: &Used<Kept>) -> Option<Request> {
-    let uri: Uri = KeyTarget::of(family(used.key.as_bytes()))?.uri()?.parse().ok()?;
+    let target = KeyTarget::of(family(used.key.as_bytes())).filter(KeyTarget::is_of_uri_alone)?;
+    let uri: Uri = target.uri()?.parse().ok()?;
     let mut fields = HeaderMap::new();
     let fits = used.entry.head().response()?.fits.as_ref();
     if let Some(variant) = fits.and_then(|fits| fits.iter().next()) {

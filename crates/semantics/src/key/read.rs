@@ -71,13 +71,15 @@ impl<'a> KeyTarget<'a> {
         })
     }
 
-    /// The URI, where the key has all of it.
+    /// A URI that makes these parts of the key: that of the request, or, where parameters are sorted or
+    /// left out, one with those that the key has in its order. `None` where the key has no path or query.
     pub fn uri(&self) -> Option<String> {
         let mut pieces = Pieces(self.rest);
         let path = pieces.find(|piece| piece.kind == Kind::Path as u8)?;
         let query = Pieces(self.rest).find_map(|piece| match piece.kind {
             kind if kind == Kind::QueryAbsent as u8 => Some(None),
-            kind if kind == Kind::QueryWhole as u8 => Some(Some(piece.value)),
+            kind if kind == Kind::QueryWhole as u8 => Some(Some(piece.value.to_vec())),
+            kind if kind == Kind::QueryParameters as u8 => joined(piece.whole),
             _ => None,
         })?;
         let mut uri = format!("{}://{}", self.scheme.word(), self.host);
@@ -87,10 +89,40 @@ impl<'a> KeyTarget<'a> {
         uri.push_str(str::from_utf8(path.value).ok()?);
         if let Some(query) = query {
             uri.push('?');
-            uri.push_str(str::from_utf8(query).ok()?);
+            uri.push_str(str::from_utf8(&query).ok()?);
         }
         Some(uri)
     }
+
+    /// Whether a GET of [`KeyTarget::uri`], without any field, has this key.
+    pub fn is_of_uri_alone(&self) -> bool {
+        let [first, last] = [Kind::Path, Kind::QueryParameters].map(|kind| kind as u8);
+        let mut pieces = Pieces(self.rest);
+        let is_of_uri = |piece: Piece<'_>| match piece.kind {
+            kind if kind == Kind::Method as u8 => piece.value == b"GET",
+            kind => (first..=last).contains(&kind),
+        };
+        pieces.all(is_of_uri) && pieces.0.is_empty()
+    }
+}
+
+/// The query of which a list of parameters was made, in its order; none within where it had none.
+fn joined(list: &[u8]) -> Option<Option<Vec<u8>>> {
+    let (count, mut rest) = number(list.get(1..)?)?;
+    let mut query = None;
+    for _ in 0..count {
+        let (parameter, after) = bytes(rest)?;
+        let query: &mut Vec<u8> = match &mut query {
+            None => query.insert(Vec::new()),
+            Some(begun) => {
+                begun.push(b'&');
+                begun
+            }
+        };
+        query.extend_from_slice(parameter);
+        rest = after;
+    }
+    Some(query)
 }
 
 /// The pieces of a key behind its authority, up to the first byte that begins none.
@@ -197,7 +229,43 @@ mod tests {
         assert_eq!(resource(&long, one), resource(&short, other));
         assert_ne!(resource(&long, one), resource(&short, "http://a/b?c=2"));
         assert_ne!(resource(&long, one), resource(&short, "http://a/c?c=2&d=1"));
-        assert_eq!(KeyTarget::of(&key(&long, one)).unwrap().uri(), None);
+        assert!(!KeyTarget::of(&key(&long, one)).unwrap().is_of_uri_alone(), "it has a cookie");
+        assert!(KeyTarget::of(&key(&short, one)).unwrap().is_of_uri_alone());
+    }
+
+    #[test]
+    fn a_key_of_some_parameters_gives_a_uri_that_makes_it_again() {
+        let listed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        for (query, asked, made) in [
+            (Query::Sorted, "http://a/b?d=1&c=2&c=1", "http://a/b?c=2&c=1&d=1"),
+            (Query::Sorted, "http://a/b", "http://a/b"),
+            (Query::Sorted, "http://a/b?", "http://a/b?"),
+            (Query::Without(listed(&["u"])), "http://a/b?u=1&d=1", "http://a/b?d=1"),
+            (Query::Without(listed(&["u"])), "http://a/b?u=1", "http://a/b"),
+            (Query::Only(listed(&["d"])), "http://a/b?u=1&d=1&D=2", "http://a/b?D=2&d=1"),
+        ] {
+            let template = Template { parts: vec![Part::Path, Part::Query(query)] };
+            let bytes = key(&template, asked);
+            let uri = KeyTarget::of(&bytes).unwrap().uri();
+            assert_eq!(uri.as_deref(), Some(made), "{asked}");
+            assert_eq!(key(&template, made), bytes, "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_method_or_of_a_field_is_not_of_its_uri_alone() {
+        let of = |parts: Vec<Part>| {
+            let key = key(&Template { parts }, "http://a/b");
+            KeyTarget::of(&key).unwrap().is_of_uri_alone()
+        };
+        assert!(of(Template::default().parts));
+        assert!(!of(vec![Part::Path, Part::Field(http::header::ACCEPT)]));
+        let mut posted = Vec::new();
+        let (target, fields) = ("http://a/b".parse().unwrap(), HeaderMap::new());
+        let parts = TargetParts::of(Scheme::Http, &target, &fields).unwrap();
+        let template = Template::default();
+        template.key(&parts, &Method::POST, &fields, Some(&[7; 32]), &mut posted);
+        assert!(!KeyTarget::of(&posted).unwrap().is_of_uri_alone());
     }
 
     #[test]
@@ -214,7 +282,7 @@ mod tests {
         fn any_bytes_can_be_read(bytes in proptest::collection::vec(0_u8..12, 0..40)) {
             if let Some(read) = KeyTarget::of(&bytes) {
                 prop_assert!(read.resource().map(<[u8]>::len).sum::<usize>() <= bytes.len());
-                let _ = read.uri();
+                let _ = (read.uri(), read.is_of_uri_alone());
             }
         }
     }

@@ -88,6 +88,32 @@ async fn a_purge_with_a_refresh_fetches_the_most_used_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_under_a_part_of_its_query_is_purged_and_refreshed_by_its_url() {
+    let versions = Versions::start(FRESH).await;
+    let route = format!(
+        "[[route]]\nhost = \"example.test\"\nto = \"http://{}\"\n\
+         key = [\"method\", \"path\", \"query:without(_rsc)\", \"cookie:c\"]\n",
+        versions.origin.address()
+    );
+    let with_cookie = nodes(1, versions.origin.address(), &route).await;
+    let plain = nodes(1, versions.origin.address(), &route.replace(", \"cookie:c\"", "")).await;
+    for (nodes, refreshed) in [(&plain, 2), (&with_cookie, 0)] {
+        let node = nodes.node(0);
+        for path in ["/a?_rsc=1", "/a?_rsc=2", "/a?b=1&_rsc=1"] {
+            version(node, path).await;
+        }
+        let new = versions.change();
+        let urls = r#"["http://example.test/a", "http://example.test/a?b=1"]"#;
+        let order = format!("{{\"urls\": {urls}, \"kind\": \"refresh\"}}");
+        assert_eq!(purge(node, &order).await.refreshing, refreshed);
+        for path in ["/a?_rsc=3", "/a?b=1&_rsc=3"] {
+            let is_new = async || version(node, path).await.0 == new;
+            until("it is new", PATIENCE, is_new).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_are_purged_in_one_call_and_no_more() {
     let versions = Versions::start(FRESH).await;
     let store = RedisServer::start().await.unwrap();
