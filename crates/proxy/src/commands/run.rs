@@ -179,11 +179,12 @@ impl Opened {
         let of_operators = inherited.of_operators();
         let for_clients = inherited.activated();
         let Front { wanted, tls } = Front::open(&config, &for_clients)?;
+        // Before clients are: who sees that these are accepted may ask as an operator already.
+        let operators = Operators::bind(&config, of_operators)?;
         let clients = Server::bind_beside(&wanted, &config.limits, &mut inherited);
         let clients = clients.map_err(|cause| cause.to_string())?;
         // What nobody wants any more is closed by the last process that has it.
         drop(inherited);
-        let operators = Operators::bind(&config, of_operators)?;
         let access_log = AccessLog::open(&config)?;
         let own =
             Own { public: clients.listening(), admin: operators.as_ref().map(Operators::address) };
