@@ -341,7 +341,13 @@ fn sentinel_of(master: u16) -> RedisServer {
 async fn a_cluster_is_called_by_slot_and_heard_as_one() {
     let servers = cluster_of_three().await;
     let seeds = servers.iter().map(|server| local(server.port)).collect();
-    let link = up(options(Server::Cluster(seeds))).await;
+    // None of its servers is to be late here, however many there are beside them.
+    let patient = LinkOptions {
+        call_timeout: CALL_MAX * 12,
+        ping_every: CALL_MAX * 12,
+        ..options(Server::Cluster(seeds))
+    };
+    let link = up(patient).await;
     let mut news = link.subscribe(b"news").unwrap();
     while told(&mut news).await != Push::Anew {}
     static PAIR: Script =

@@ -27,7 +27,12 @@ fn options(server: Server) -> TrackedOptions {
         retry_pause_max: Duration::from_millis(200),
         ..LinkOptions::new(server)
     };
-    TrackedOptions { ping_interval: Duration::from_millis(100), ..TrackedOptions::new(link) }
+    TrackedOptions {
+        ping_interval: Duration::from_millis(100),
+        // A server beside many others may be late with a sign of life.
+        ping_timeout: Duration::from_secs(5),
+        ..TrackedOptions::new(link)
+    }
 }
 
 fn at(server: &RedisServer) -> TrackedOptions {
