@@ -5,6 +5,7 @@
 //! answered by `glance` without a wait.
 
 mod door;
+mod glance;
 mod refusals;
 mod steps;
 
@@ -24,6 +25,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use self::door::{Exchange, Exit};
+use self::glance::{Glance, glance, hit};
 use self::refusals::{BODY_CUT, ONLY_IF_CACHED, OWN_FAILURE};
 use self::steps::{Course, Judged, Turn, Why};
 use crate::answer::Answer;
@@ -89,59 +91,6 @@ fn routed(mut asked_for: AskedFor, exit: Exit) -> Exchange {
         Glance::Hit(reply) => Either::Left(ready(exit.with(reply, Some(ask)))),
         Glance::Other(found) => Either::Right(go(asked_for, found, exit)),
     }
-}
-
-/// What a first look gives.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is matched where it is made, and a box would cost each hit an allocation"
-)]
-enum Glance {
-    /// A plain hit.
-    Hit(Reply),
-    /// All else, with what lies there where that was looked at.
-    Other(Option<Found>),
-}
-
-/// Answers a plain hit that need not be waited for.
-fn glance(gateway: &Gateway, ask: &Ask) -> Glance {
-    match ask.asked.method {
-        MethodClass::Get | MethodClass::Head => {}
-        MethodClass::Listed | MethodClass::Post | MethodClass::Safe | MethodClass::Unsafe => {
-            return Glance::Other(None);
-        }
-    }
-    if ask.lane.route.skip.is_some() || ask.asked.present.has(Sought::Upgrade) {
-        return Glance::Other(None);
-    }
-    let now = gateway.now();
-    let found = match kept::find(gateway.cache(), &ask.key, &ask.fields, now) {
-        Found::Nothing => kept::find_at_once(gateway.cache(), &ask.key),
-        found @ (Found::NoVariant(_) | Found::Response { .. }) => found,
-    };
-    plain_hit(gateway, ask, &found, now).map_or_else(|| Glance::Other(Some(found)), Glance::Hit)
-}
-
-fn plain_hit(gateway: &Gateway, ask: &Ask, found: &Found, now: Timestamp) -> Option<Reply> {
-    let Found::Response { entry, index, key, tier } = found else { return None };
-    let response = entry.head().response()?;
-    let standing = gateway.standing(entry, &ask.key, ask.began)?;
-    match reuse(&ask.asked, &response.stored, &ask.lane.route.policy, &standing, now) {
-        Reuse::Serve => {}
-        Reuse::ServeAndRefresh(_) | Reuse::Revalidate(_) | Reuse::Refuse => return None,
-    }
-    let ttl = standing.ttl_seconds(response.stored.ttl_seconds(now), now);
-    let said = CacheStatus { detail: *tier, ..hit(gateway, ttl) };
-    if response.is_refreshed_early(&ask.lane.route, &standing, now) {
-        let seen = Seen::response(entry.clone(), index.clone(), key.clone());
-        let ask = Arc::new(ask.clone());
-        Story { gateway, ask: &ask, body: Bytes::new() }.refresh_behind(&seen);
-    }
-    Reply::from_entry(gateway, ask, entry, response, said, now).ok()
-}
-
-fn hit(gateway: &Gateway, ttl: i64) -> CacheStatus<'static> {
-    CacheStatus { ttl: Some(ttl), ..CacheStatus::new(gateway.name(), Source::Hit) }
 }
 
 /// Answers everything that is no plain hit. Each way is in a box of its own size.
