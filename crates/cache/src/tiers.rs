@@ -234,6 +234,11 @@ impl<H: Head, F: Send + Sync + 'static> Tiers<H, F> {
         None
     }
 
+    /// Whether [`Tiers::look_up_at_once`] is worth asking.
+    pub fn answers_at_once(&self) -> bool {
+        self.parts.below.answers_at_once()
+    }
+
     /// As [`Tiers::look_up_below`], but only what need not be waited for. Where that is nothing, it says
     /// nothing of what the tiers hold, and is not counted.
     pub fn look_up_at_once(&self, key: &Key) -> Option<Found<H>> {

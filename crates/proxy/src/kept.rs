@@ -335,7 +335,9 @@ pub fn find(cache: &Cache, primary: &[u8], request: &HeaderMap, now: Timestamp) 
 /// Looks for a response below memory, which has just been found to have nothing: only in what need not
 /// be waited for, so that nothing says little.
 pub fn find_at_once(cache: &Cache, primary: &[u8]) -> Found {
-    let found = cache.look_up_at_once(&Key::from(primary));
+    // Most keys are long, and making one costs an allocation.
+    let found =
+        cache.answers_at_once().then(|| cache.look_up_at_once(&Key::from(primary))).flatten();
     let Some(forebay_cache::mechanism::Found { entry, tier }) = found else {
         return Found::Nothing;
     };

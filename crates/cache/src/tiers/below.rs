@@ -107,9 +107,14 @@ impl<H: Head> Below<H> {
         }
     }
 
+    /// Whether the nearest tier mostly need not be waited for.
+    pub(super) fn answers_at_once(&self) -> bool {
+        self.levels.first().is_some_and(|level| level.answers_at_once())
+    }
+
     /// The entry, if the nearest tier has it at hand and nobody looks for it just now.
     pub(super) fn look_up_at_once(&self, hashed: Hashed, key: &Key) -> Option<Found<H>> {
-        let level = self.levels.first()?;
+        let level = self.levels.first().filter(|level| level.answers_at_once())?;
         let Turn::Look(look) = self.lookups.enter(hashed, key) else { return None };
         let entry = level.look_up_at_once(key).filter(|entry| !self.is_gone(entry, key))?;
         let found = Found { entry, tier: level.name() };

@@ -41,9 +41,13 @@ impl<H: Send + Sync + 'static> Level<H> {
         found
     }
 
+    pub(super) fn answers_at_once(&self) -> bool {
+        self.tier.answers_at_once()
+    }
+
     /// What it has at hand. `None` says nothing, and is not counted.
     pub(super) fn look_up_at_once(&self, key: &Key) -> Option<Arc<Entry<H>>> {
-        match self.tier.answers_at_once().then(|| self.tier.look_up(key))? {
+        match self.tier.look_up(key) {
             Looked::AtOnce(Ok(Some(entry))) => {
                 self.stats.hits.one_more();
                 Some(entry)
