@@ -147,6 +147,11 @@ impl<H: Head> Memory<H> {
         }
     }
 
+    #[cfg(test)]
+    fn insert_if_absent(&self, key: &Key, entry: &Arc<Entry<H>>) {
+        self.insert_if_absent_at(self.clock.now(), self.hash(key.as_bytes()), key, entry);
+    }
+
     /// Puts one entry in another's place, if that is still held.
     pub(crate) fn replace(
         &self,

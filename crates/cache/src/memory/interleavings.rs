@@ -53,16 +53,11 @@ fn any_entry() -> Arc<Entry<Lies>> {
     entry(if thread_rng().gen_bool(0.5) { Shelf::Main } else { Shelf::Aside })
 }
 
-fn insert_if_absent(memory: &Memory<Lies>, key: &Key, entry: &Arc<Entry<Lies>>) {
-    let hashed = memory.hash(key.as_bytes());
-    memory.insert_if_absent_at(memory.clock.now(), hashed, key, entry);
-}
-
 fn any_step(memory: &Memory<Lies>) {
     let key = key(thread_rng().gen_range(0..KEYS));
     match thread_rng().gen_range(0..6) {
         0 => assert_eq!(memory.insert(&key, &any_entry()), Admitted::Kept),
-        1 => insert_if_absent(memory, &key, &any_entry()),
+        1 => memory.insert_if_absent(&key, &any_entry()),
         2 => memory.remove(key.as_bytes()),
         step => {
             let Some(found) = memory.look_up(key.as_bytes()) else { return };
@@ -137,7 +132,7 @@ fn of_two_who_bring_a_key_where_there_is_none_one_is_there() {
         let callers: Vec<_> = [Shelf::Main, Shelf::Aside]
             .map(|shelf| {
                 let (memory, entry) = (Arc::clone(&memory), entry(shelf));
-                thread::spawn(move || insert_if_absent(&memory, &key(0), &entry))
+                thread::spawn(move || memory.insert_if_absent(&key(0), &entry))
             })
             .into();
         callers.into_iter().for_each(|caller| caller.join().unwrap());

@@ -101,11 +101,6 @@ async fn expired_entries_are_reclaimed_on_reading_and_by_the_sweep() {
     assert!(memory.look_up(key(1).as_bytes()).is_some());
 }
 
-fn insert_if_absent<H: Head>(memory: &Memory<H>, key: &Key, entry: &Arc<Entry<H>>) {
-    let hashed = memory.hash(key.as_bytes());
-    memory.insert_if_absent_at(memory.clock.now(), hashed, key, entry);
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_entry_is_replaced_only_by_who_knows_it() {
     let memory = memory(1 << 20);
@@ -114,11 +109,11 @@ async fn an_entry_is_replaced_only_by_who_knows_it() {
     memory.insert(&key(0), &old);
     assert!(memory.replace(&key(0), &other, &new).is_none());
     assert!(memory.replace(&key(0), &old, &new).is_some());
-    insert_if_absent(&memory, &key(0), &other);
+    memory.insert_if_absent(&key(0), &other);
     memory.remove_this(key(0).as_bytes(), &old);
     assert!(Arc::ptr_eq(&memory.look_up(key(0).as_bytes()).unwrap(), &new));
     memory.remove_this(key(0).as_bytes(), &new);
-    insert_if_absent(&memory, &key(0), &other);
+    memory.insert_if_absent(&key(0), &other);
     assert!(Arc::ptr_eq(&memory.look_up(key(0).as_bytes()).unwrap(), &other));
 }
 
@@ -189,7 +184,7 @@ proptest! {
                 }
                 Step::InsertIfAbsent(shelf) => {
                     let entry = entry(shelf);
-                    insert_if_absent(&memory, &key, &entry);
+                    memory.insert_if_absent(&key, &entry);
                     if held.is_none() && shelf != Shelf::Nowhere {
                         oracle.insert(key.clone(), entry);
                     }
