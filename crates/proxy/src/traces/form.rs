@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::{Method, StatusCode, Version};
 use serde_json::{Value, json};
 
+use crate::forward::version_word;
 use crate::record::{Outcome, Record};
 use crate::traceparent::{Here, Hex};
 
@@ -76,11 +77,10 @@ pub(super) fn request(service: &[(&str, &str)], spans: Vec<Value>) -> Value {
 
 /// As the conventions write it, without a second digit where there is but one version.
 fn version(of: Version) -> &'static str {
-    match of {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => "1.1",
+    match version_word(of) {
+        "2.0" => "2",
+        "3.0" => "3",
+        word => word,
     }
 }
 

@@ -109,20 +109,13 @@ impl<'a> KeyTarget<'a> {
 /// The query of which a list of parameters was made, in its order; none within where it had none.
 fn joined(list: &[u8]) -> Option<Option<Vec<u8>>> {
     let (count, mut rest) = number(list.get(1..)?)?;
-    let mut query = None;
+    let mut parameters = Vec::new();
     for _ in 0..count {
         let (parameter, after) = bytes(rest)?;
-        let query: &mut Vec<u8> = match &mut query {
-            None => query.insert(Vec::new()),
-            Some(begun) => {
-                begun.push(b'&');
-                begun
-            }
-        };
-        query.extend_from_slice(parameter);
+        parameters.push(parameter);
         rest = after;
     }
-    Some(query)
+    Some((!parameters.is_empty()).then(|| parameters.join(&b'&')))
 }
 
 /// The pieces of a key behind its authority, up to the first byte that begins none.
